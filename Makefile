@@ -1,0 +1,45 @@
+# The two commands of the README are `make demo` and `make test`; each does all its set-up.
+.DEFAULT_GOAL := help
+DEVNET := tests/devnet
+MODULES := $(DEVNET)/node_modules/.package-lock.json
+DEMO_ARGS ?=
+
+.PHONY: help setup demo test fmt lint docs deny ci clean
+
+help: ## Lists the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: tools $(MODULES) ## Installs what demo and tests need
+
+.PHONY: tools
+tools:
+	@.ci/tools
+
+$(MODULES): $(DEVNET)/package-lock.json $(DEVNET)/.npmrc
+	@.ci/npm-ci $(DEVNET)
+
+demo: setup ## A local chain with the real contracts, a keeper, a market that moves
+	@cargo build --locked --quiet --bin ballast || { echo "demo: the build failed, see the lines above" >&2; exit 1; }
+	@target/debug/ballast demo $(DEMO_ARGS)
+
+test: setup ## All tests
+	@cargo test --workspace --locked
+
+fmt: ## Formats the sources
+	@cargo fmt --all
+
+lint: ## Format and clippy, warnings are errors
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+
+docs: ## API documentation, warnings are errors
+	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+deny: ## Licences, bans and sources of all dependencies
+	@.ci/deny
+
+ci: ## Everything the merge gate runs
+	@.ci/run
+
+clean: ## Removes what was built and installed here
+	@rm -rf target $(DEVNET)/node_modules
