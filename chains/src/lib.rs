@@ -1,0 +1,20 @@
+//! Everything that differs from one chain to the next, and nothing that a strategy or product
+//! would name: the profile, the endpoint pool, the head stream, block-pinned batched reads, fee
+//! quotes, the wallet.
+//!
+//! Reading order: [`profile`] (what a chain file says) → [`pool`] (how nodes are reached) →
+//! [`heads`] (when something may be due) → [`reader`] and [`driver`] (how all products of a chain
+//! read one block in few rounds) → [`fees`] and [`wallet`] (what a transaction needs).
+
+pub mod amount;
+pub mod driver;
+pub mod fees;
+pub mod heads;
+pub mod pool;
+pub mod profile;
+pub mod reader;
+pub mod wallet;
+
+pub use heads::Head;
+pub use profile::ChainProfile;
+pub use reader::{BlockReader, ReadError, Revert};

@@ -1,0 +1,11 @@
+//! The endpoint pool and the head stream against nodes: scripted ones behind a proxy that
+//! misbehaves on demand, and anvil.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed test")]
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "a failed step is a failed test")]
+
+mod anvil;
+mod chain;
+mod failover;
+mod follower;
+mod heads;
+mod sends;
