@@ -1,0 +1,45 @@
+//! The same strategy with its type erased, as the runtime holds it.
+
+use std::fmt::Debug;
+
+use alloy::rpc::types::TransactionReceipt;
+use ballast_chains::{BlockReader, Revert};
+use futures::future::BoxFuture;
+
+use crate::{Assessment, Refusal, Settlement, Strategy, StrategyError};
+
+/// An object-safe [`Strategy`]; boxed once, here, so that authors write plain `async fn`.
+pub trait DynStrategy: Debug + Send + Sync {
+    /// [`Strategy::KIND`].
+    fn kind(&self) -> &'static str;
+    /// [`Strategy::assess`].
+    fn assess<'a>(
+        &'a self,
+        at: &'a BlockReader,
+    ) -> BoxFuture<'a, Result<Assessment, StrategyError>>;
+    /// [`Strategy::refusal`].
+    fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
+    /// [`Strategy::settle`].
+    fn settle(&self, receipt: &TransactionReceipt) -> Settlement;
+}
+
+impl<S: Strategy> DynStrategy for S {
+    fn kind(&self) -> &'static str {
+        S::KIND
+    }
+
+    fn assess<'a>(
+        &'a self,
+        at: &'a BlockReader,
+    ) -> BoxFuture<'a, Result<Assessment, StrategyError>> {
+        Box::pin(Strategy::assess(self, at))
+    }
+
+    fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
+        Strategy::refusal(self, action, revert)
+    }
+
+    fn settle(&self, receipt: &TransactionReceipt) -> Settlement {
+        Strategy::settle(self, receipt)
+    }
+}

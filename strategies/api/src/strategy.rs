@@ -1,0 +1,84 @@
+//! The trait that a kind of product implements.
+
+use std::{fmt::Debug, future::Future};
+
+use alloy::rpc::types::TransactionReceipt;
+use ballast_chains::{BlockReader, ReadError, Revert};
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::{Assessment, Settlement};
+
+/// Decides what a product needs.
+pub trait Strategy: Debug + Send + Sync + Sized + 'static {
+    /// Name of this strategy in product files, logs and metrics.
+    const KIND: &'static str;
+
+    /// Typed `[params]` table of the product file; refuses unknown keys.
+    type Params: DeserializeOwned + Send;
+
+    /// Reads once what never changes and rejects parameters that cannot work.
+    fn connect(
+        params: Self::Params,
+        at: &BlockReader,
+    ) -> impl Future<Output = Result<Self, StrategyError>> + Send;
+
+    /// Compares the product's state at one block with where it should be. Depends on nothing else:
+    /// no memory, no wall clock.
+    fn assess(
+        &self,
+        at: &BlockReader,
+    ) -> impl Future<Output = Result<Assessment, StrategyError>> + Send;
+
+    /// What a simulated or mined refusal of one of this strategy's calls means.
+    fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
+
+    /// Income and realised figures of a mined call, from its logs.
+    fn settle(&self, receipt: &TransactionReceipt) -> Settlement;
+}
+
+/// What a refusal of a call means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Somebody else was faster; not an error.
+    SomeoneWasFirst,
+    /// Not due any more, or not yet.
+    NotDue,
+    /// Due, but the protocol or its market refuses at present.
+    Blocked {
+        /// Why, in fixed words.
+        reason: &'static str,
+    },
+    /// A person has to act: permission, wiring, an account that cannot receive.
+    Misconfigured {
+        /// Why, in fixed words.
+        reason: &'static str,
+    },
+}
+
+/// Why a strategy could not say what is due.
+#[derive(Debug, Error)]
+pub enum StrategyError {
+    /// A read failed. The next head is the retry.
+    #[error("reading {what}")]
+    Read {
+        /// What was read.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: ReadError,
+    },
+    /// The product or its parameters cannot be served; a person has to act.
+    #[error("{0}")]
+    Misconfigured(String),
+    /// The chain holds a number that the arithmetic of the rules cannot take.
+    #[error("arithmetic failed at {0}")]
+    Arithmetic(&'static str),
+}
+
+impl StrategyError {
+    /// For `map_err` on a read.
+    pub fn reading(what: &'static str) -> impl FnOnce(ReadError) -> Self {
+        move |source| Self::Read { what, source }
+    }
+}

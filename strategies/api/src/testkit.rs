@@ -1,0 +1,16 @@
+//! What every strategy is held to, and a scripted block to test against.
+//!
+//! A [`ScriptedBlock`] answers reads from a table, through the same reader, driver and batching
+//! that the keeper uses, so that a test sees real rounds and real decoding without a node.
+//! [`check_contract`] runs a strategy against one and asserts what the runtime relies on.
+//!
+//! Everything here needs a tokio runtime (`#[tokio::test]`).
+
+mod contract;
+mod script;
+
+pub use contract::{Checked, MAX_ROUNDS, check_contract, violations};
+pub use script::ScriptedBlock;
+
+#[cfg(test)]
+mod tests;
