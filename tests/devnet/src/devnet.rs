@@ -1,0 +1,104 @@
+//! A node with everything on it, in one call.
+
+use eyre::Result;
+use url::Url;
+
+use crate::{
+    Anvil, AnvilOptions, Deployment, FliOptions, Market, Mining, Node, Product, StateCache, Tooling,
+};
+
+/// What [`Devnet::start`] starts. The default: chain 1, a free port, a block per transaction, one
+/// product at $2,000.
+#[derive(Debug, Clone)]
+pub struct DevnetOptions {
+    /// The chain id.
+    pub chain_id: u64,
+    /// When the node makes blocks.
+    pub mining: Mining,
+    /// The port; `None` lets the operating system choose a free one.
+    pub port: Option<u16>,
+    /// What is deployed.
+    pub fli: FliOptions,
+}
+
+impl Default for DevnetOptions {
+    fn default() -> Self {
+        Self { chain_id: 1, mining: Mining::default(), port: None, fli: FliOptions::default() }
+    }
+}
+
+/// A running node with the contracts, which ends when this is dropped.
+#[derive(Debug)]
+pub struct Devnet {
+    anvil: Anvil,
+    deployment: Deployment,
+}
+
+impl Devnet {
+    /// Starts a node with the contracts, from the cache where possible.
+    ///
+    /// # Errors
+    ///
+    /// If the npm packages are missing, or a step fails.
+    pub async fn start(options: DevnetOptions) -> Result<Self> {
+        let DevnetOptions { chain_id, mining, port, fli } = options;
+        let cache = StateCache::new(Tooling::locate()?)?;
+        let options = AnvilOptions { chain_id, mining, port, ..AnvilOptions::default() };
+        let (anvil, deployment) = cache.load(options, &fli).await?;
+        Ok(Self { anvil, deployment })
+    }
+
+    /// The process: to stop, kill, freeze or restart it.
+    #[must_use]
+    pub fn anvil(&self) -> &Anvil {
+        &self.anvil
+    }
+
+    /// The process, to be changed.
+    #[must_use]
+    pub fn anvil_mut(&mut self) -> &mut Anvil {
+        &mut self.anvil
+    }
+
+    /// The handle for talking to the node.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        self.anvil.node()
+    }
+
+    /// The address for HTTP requests.
+    #[must_use]
+    pub fn http_url(&self) -> &Url {
+        self.anvil.http_url()
+    }
+
+    /// The address for WebSocket connections.
+    #[must_use]
+    pub fn ws_url(&self) -> Url {
+        self.anvil.ws_url()
+    }
+
+    /// What stands where.
+    #[must_use]
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// The first product, which allows keeper 0.
+    #[must_use]
+    pub fn product(&self) -> &Product {
+        self.deployment.product()
+    }
+
+    /// All products; product `i` allows keeper `i`.
+    #[must_use]
+    pub fn products(&self) -> &[Product] {
+        &self.deployment.products
+    }
+
+    /// Moves prices and reads strategies.
+    #[must_use]
+    pub fn market(&self) -> Market {
+        Market::new(self.node().clone(), self.deployment.clone())
+    }
+}
