@@ -1,0 +1,256 @@
+//! The files, merged and parsed into types that cannot be wrong.
+//!
+//! [`Config::load`] is the only way in. It reads a directory (`ballast.toml`, `chains/*.toml`,
+//! `products/*.toml`), puts `BALLAST__…` variables above it, and gives either a [`Config`] in which
+//! nothing is optional that is in truth required, or every [`Problem`] of every file at once.
+//!
+//! What a file may contain is a private matter of this module (one table of keys, `schema`, from
+//! which defaults, expected forms and the reference in `config/README.md` come); the public types
+//! below hold checked values only and know nothing of TOML. Figment merges and remembers which
+//! value came from where; keys are taken from it one by one rather than by one `Deserialize` per
+//! file, because serde stops at the first error.
+//!
+//! Reading order: `schema` (the keys) → `directory`, `file` and `overrides` (where values come from)
+//! → `reader` and `form` (how keys are read) → `chain`, `product`, `params` (what becomes of them).
+
+mod chain;
+mod directory;
+mod endpoints;
+mod environment;
+mod file;
+mod form;
+mod overrides;
+mod params;
+mod problems;
+mod product;
+mod reader;
+mod schema;
+mod secret;
+mod shown;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use alloy::{
+    primitives::{Address, U256},
+    signers::local::PrivateKeySigner,
+};
+use ballast_chains::{ChainProfile, profile::EndpointProfile};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+
+use self::{directory::Directory, endpoints::SecretSource, product::Known, reader::Reader};
+pub use self::{
+    environment::{Environment, NotUnicode},
+    params::Params,
+    problems::{Problem, Problems},
+    secret::{Secret, SecretError},
+};
+use crate::registry::Registry;
+
+/// A whole deployment, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The directory it was read from.
+    pub dir: PathBuf,
+    /// Where what must survive is kept.
+    pub store: StoreConfig,
+    /// The HTTP surface.
+    pub http: HttpConfig,
+    /// Chains by name; never empty.
+    pub chains: BTreeMap<String, ChainProfile>,
+    /// Products by name; never empty. Each one's chain is in `chains`, its strategy in the registry,
+    /// and no two share a wallet on a chain as far as files (and secrets, if resolved) tell.
+    pub products: BTreeMap<String, ProductConfig>,
+}
+
+/// Where what must survive is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// The SQLite file; relative to the working directory, or absolute.
+    pub path: PathBuf,
+}
+
+/// The HTTP surface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+}
+
+/// One product: strategy × chain × wallet.
+#[derive(Debug, Clone)]
+pub struct ProductConfig {
+    /// Stem of the product file.
+    pub name: String,
+    /// A strategy's kind.
+    pub strategy: String,
+    /// A chain's name.
+    pub chain: String,
+    /// Cost centre.
+    pub category: Category,
+    /// What the keeper may do.
+    pub mode: Mode,
+    /// Sends nothing until the file says otherwise.
+    pub paused: bool,
+    /// Everything but the broadcast.
+    pub dry_run: bool,
+    /// Who sends.
+    pub wallet: WalletSource,
+    /// Caps of this product, below those of its chain.
+    pub limits: Limits,
+    /// Endpoints of its own in place of the chain's; never empty.
+    pub rpc: Option<Vec<EndpointProfile>>,
+    /// The strategy's own keys, which its type has accepted.
+    pub params: Params,
+}
+
+/// Cost centre of a product in reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Category {
+    /// Rebalances by itself, such as a leveraged index.
+    Automated,
+    /// A basket of components.
+    Composite,
+    /// Costs of a launch.
+    Launch,
+    /// Anything else.
+    Other,
+}
+
+impl Category {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("automated", Self::Automated),
+        ("composite", Self::Composite),
+        ("launch", Self::Launch),
+        ("other", Self::Other),
+    ];
+}
+
+/// What the keeper may do with a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Everything.
+    Normal,
+    /// Look and explain, send nothing.
+    Paused,
+}
+
+impl Mode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("normal", Self::Normal), ("paused", Self::Paused)];
+}
+
+/// Who sends a product's transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WalletSource {
+    /// A private key, 32 bytes in hexadecimal.
+    Key(Secret),
+    /// Nobody: decisions and simulations are made from this address, nothing is sent.
+    WatchOnly(Address),
+}
+
+/// Caps of one product. `None`: the chain's, or no cap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Most wei per gas that routine and prompt transactions may offer; above 0.
+    pub max_fee_per_gas: Option<u128>,
+    /// Most wei that one transaction may cost; above 0.
+    pub max_transaction_cost: Option<U256>,
+    /// Wallet balance in wei below which people are warned.
+    pub min_balance: Option<U256>,
+}
+
+/// Whether secrets are looked at while loading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// Every secret must be there and have the right form.
+    Resolve,
+    /// No secret variable and no secret file is read. Endpoint URLs that are secrets become
+    /// `http://unresolved.invalid/` (`ws://…` for subscriptions): such a config is for looking at,
+    /// not for connecting.
+    Skip,
+}
+
+impl Config {
+    /// Reads and checks a configuration directory.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with any file or override, at once.
+    pub fn load(
+        dir: &Path,
+        environment: &Environment,
+        registry: &Registry,
+        secrets: Secrets,
+    ) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        for kind in registry.duplicates() {
+            let message = "registered twice in this binary; expected once";
+            problems.push(Problem::new("registry", "strategy", message).text(*kind));
+        }
+        let Some(mut files) = Directory::read(dir, &mut problems) else {
+            return Err(problems);
+        };
+        overrides::apply(environment, &mut files, &mut problems);
+        let source = SecretSource { dir, environment, secrets };
+        let config = read(dir, &files, registry, source, &mut problems);
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            Some(_) | None => Err(problems),
+        }
+    }
+}
+
+/// Every key of every file with its form and default, as Markdown: the reference part of
+/// `config/README.md`.
+pub fn reference() -> String {
+    schema::reference()
+}
+
+/// `None` if anything is wrong, which has been reported.
+fn read(
+    dir: &Path,
+    files: &Directory,
+    registry: &Registry,
+    source: SecretSource<'_>,
+    problems: &mut Problems,
+) -> Option<Config> {
+    let ballast = files.ballast.as_ref().and_then(|file| {
+        let reader = &mut Reader::new(file, &schema::BALLAST, problems);
+        let path = reader.get("store.url", form::sqlite_path);
+        let listen = reader.get("http.listen", form::socket);
+        Some((StoreConfig { path: path? }, HttpConfig { listen: listen? }))
+    });
+    let mut chains = BTreeMap::new();
+    for (name, file) in &files.chains {
+        let profile = file.as_ref().and_then(|file| chain::read(name, file, source, problems));
+        chains.extend(profile.map(|profile| (name.clone(), profile)));
+    }
+    chain::report_shared_ids(files.chains.values().flatten(), problems);
+    let names: BTreeSet<String> = files.chains.keys().cloned().collect();
+    let known = Known { chains: &names, registry, source };
+    let mut owners = product::Owners::default();
+    let mut products = BTreeMap::new();
+    for (name, file) in &files.products {
+        let product =
+            file.as_ref().and_then(|file| product::read(name, file, known, &mut owners, problems));
+        products.extend(product.map(|product| (name.clone(), product)));
+    }
+    let (store, http) = ballast?;
+    Some(Config { dir: dir.to_owned(), store, http, chains, products })
+}
+
+/// The address of a private key; `None` if it is none.
+fn key_address(key: &SecretString) -> Option<Address> {
+    Some(key.expose_secret().parse::<PrivateKeySigner>().ok()?.address())
+}

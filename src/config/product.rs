@@ -1,0 +1,177 @@
+//! From a product file to a [`ProductConfig`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::primitives::Address;
+
+use super::{
+    Category, Limits, Mode, Params, ProductConfig, Secret, Secrets, WalletSource,
+    endpoints::{self, SecretSource, Use},
+    file::ConfigFile,
+    form::{self, Fault, Parsed},
+    problems::Problems,
+    reader::{Reader, closest, one_of},
+    schema::PRODUCT,
+};
+use crate::registry::Registry;
+
+/// What a product file is checked against.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Names of all chains, those with problems too.
+    pub(super) chains: &'a BTreeSet<String>,
+    /// The strategies.
+    pub(super) registry: &'a Registry,
+    /// Where secrets come from.
+    pub(super) source: SecretSource<'a>,
+}
+
+/// The product; `None` if anything is wrong, which has been reported.
+pub(super) fn read(
+    name: &str,
+    file: &ConfigFile,
+    known: Known<'_>,
+    owners: &mut Owners,
+    problems: &mut Problems,
+) -> Option<ProductConfig> {
+    let params = Params::new(&file.name, file.focus("params"));
+    let reader = &mut Reader::new(file, &PRODUCT, problems);
+    let kinds: Vec<&str> = known.registry.kinds().collect();
+    let strategy = reader.get("strategy", |raw| among(form::text(raw)?, "strategy", &kinds));
+    let chains: Vec<&str> = known.chains.iter().map(String::as_str).collect();
+    let chain = reader.get("chain", |raw| among(form::text(raw)?, "chain", &chains));
+    let category = reader.get("category", form::word(Category::WORDS, &[]));
+    let mode = reader.get("mode", form::word(Mode::WORDS, &["delever_only"]));
+    let paused = reader.get("paused", form::flag);
+    let dry_run = reader.get("dry_run", form::flag);
+    let wallet = wallet(reader, known.source);
+    if let (Some(chain), Some(wallet)) = (&chain, &wallet) {
+        owners.claim(chain, wallet, reader, known.source);
+    }
+    let limits = Limits {
+        max_fee_per_gas: reader.get("limits.max_fee_per_gas", form::gas_price),
+        max_transaction_cost: reader.get("limits.max_transaction_cost", form::ether),
+        min_balance: reader.get("limits.min_balance", form::ether_or_zero),
+    };
+    let rpc = reader.has("rpc").then(|| endpoints::read(reader, "rpc", Use::Read, known.source));
+    if reader.value("params").is_some_and(|value| value.as_dict().is_none()) {
+        reader.wrong("params", format!("expected {}", reader.takes("params")));
+    } else if let Some(strategy) = &strategy {
+        let (_, problems) = reader.parts();
+        problems.extend(known.registry.check(strategy, &params));
+    }
+    Some(ProductConfig {
+        name: name.to_owned(),
+        strategy: strategy?,
+        chain: chain?,
+        category: category?,
+        mode: mode?,
+        paused: paused?,
+        dry_run: dry_run?,
+        wallet: wallet?,
+        limits,
+        rpc,
+        params,
+    })
+}
+
+/// A word that must be one of those known.
+fn among(word: String, what: &str, known: &[&str]) -> Parsed<String> {
+    if known.contains(&word.as_str()) {
+        return Ok(word);
+    }
+    let hint =
+        closest(&word, known).map(|close| format!(", did you mean {close}?")).unwrap_or_default();
+    let why = format!("no such {what}{hint}");
+    Err(Fault::NoneOf { why, expected: one_of(known) })
+}
+
+/// The wallet: exactly one kind of it.
+fn wallet(reader: &mut Reader<'_>, source: SecretSource<'_>) -> Option<WalletSource> {
+    const EXPECTED: &str =
+        "key = { env = \"NAME\" }, key = { file = \"PATH\" }, or address = \"0x…\" to watch only";
+    let table = match reader.value("wallet") {
+        None => {
+            reader.push("wallet", format!("missing; expected a table [wallet] with {EXPECTED}"));
+            return None;
+        }
+        Some(value) => value.as_dict()?,
+    };
+    match (reader.has("wallet.key"), reader.has("wallet.address")) {
+        (true, true) => {
+            reader.wrong(
+                "wallet",
+                format!("more than one kind of wallet; expected exactly one of {EXPECTED}"),
+            );
+            None
+        }
+        (false, false) => {
+            // Anything else in the table has been reported by its name.
+            if table.is_empty() {
+                reader.wrong("wallet", format!("expected {EXPECTED}"));
+            }
+            None
+        }
+        (false, true) => reader.get("wallet.address", form::account).map(WalletSource::WatchOnly),
+        (true, false) => reader.get("wallet.key", |raw| {
+            let secret = endpoints::reference(raw, source.dir)?;
+            match source.secrets {
+                Secrets::Skip => {}
+                Secrets::Resolve => {
+                    let key = secret
+                        .resolve(source.environment)
+                        .map_err(|error| endpoints::cause(&error))?;
+                    super::key_address(&key)
+                        .ok_or_else(|| Fault::because(format!("{secret} holds no private key")))?;
+                }
+            }
+            Ok(WalletSource::Key(secret))
+        }),
+    }
+}
+
+/// Which product has which wallet. One (chain, wallet) has one owner, or two loops would fight over
+/// its nonces.
+#[derive(Debug, Default)]
+pub(super) struct Owners(BTreeMap<(String, Identity), String>);
+
+/// What tells wallets apart: where the key is, and whose it is if one may look.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Identity {
+    Secret(Secret),
+    Address(Address),
+}
+
+impl Owners {
+    /// Reports a wallet that another product has.
+    fn claim(
+        &mut self,
+        chain: &str,
+        wallet: &WalletSource,
+        reader: &mut Reader<'_>,
+        source: SecretSource<'_>,
+    ) {
+        let (path, mut identities) = match wallet {
+            WalletSource::Key(secret) => ("wallet.key", vec![Identity::Secret(secret.clone())]),
+            WalletSource::WatchOnly(address) => {
+                ("wallet.address", vec![Identity::Address(*address)])
+            }
+        };
+        if let (WalletSource::Key(secret), Secrets::Resolve) = (wallet, source.secrets) {
+            let key = secret.resolve(source.environment).ok();
+            let address = key.and_then(|key| super::key_address(&key));
+            identities.extend(address.map(Identity::Address));
+        }
+        let name = reader.parts().0.name.clone();
+        let mut other = None;
+        for identity in identities {
+            other = other.or(self.0.insert((chain.to_owned(), identity), name.clone()));
+        }
+        if let Some(other) = other {
+            reader.wrong(
+                path,
+                format!("also the wallet of {other} on {chain}; expected a wallet of its own"),
+            );
+        }
+    }
+}

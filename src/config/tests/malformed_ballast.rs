@@ -1,0 +1,103 @@
+//! Deployment files that are wrong, and the exact lines that people get.
+
+use super::{Case, check_all};
+
+#[test]
+fn each_error_is_one_line() {
+    check_all(CASES);
+}
+
+pub(super) const CASES: &[Case] = &[
+    (
+        "ballast.toml",
+        r#"
+[store]
+url = "postgres://user:tok3n@db.example/ballast"
+"#,
+        &[
+            r#"ballast.toml: store.url = "postgres://…@db.example/…": not yet supported; expected "sqlite://PATH", the path relative to the working directory or absolute"#,
+        ],
+    ),
+    (
+        "ballast.toml",
+        r#"
+[store]
+url = "mysql://db.example/ballast"
+"#,
+        &[
+            r#"ballast.toml: store.url = "mysql://db.example/ballast": expected "sqlite://PATH", the path relative to the working directory or absolute"#,
+        ],
+    ),
+    (
+        "ballast.toml",
+        r#"
+[store]
+url = "sqlite://:memory:"
+"#,
+        &[
+            r#"ballast.toml: store.url = "sqlite://:memory:": the journal must survive a restart; expected "sqlite://PATH", the path relative to the working directory or absolute"#,
+        ],
+    ),
+    (
+        "ballast.toml",
+        r#"
+[store]
+url = "sqlite://"
+path = "x"
+"#,
+        &[
+            r#"ballast.toml: store.path = "x": unknown key; expected one of: url"#,
+            r#"ballast.toml: store.url = "sqlite://": expected "sqlite://PATH", the path relative to the working directory or absolute"#,
+        ],
+    ),
+    (
+        "ballast.toml",
+        r#"
+[http]
+listen = "localhost:8420"
+token = { env = "BALLAST_HTTP_TOKEN" }
+"#,
+        &[
+            r#"ballast.toml: http.listen = "localhost:8420": expected an IP address and port such as "127.0.0.1:8420""#,
+            r#"ballast.toml: http.token = { env = "BALLAST_HTTP_TOKEN" }: not yet supported; expected to be left out"#,
+        ],
+    ),
+    (
+        "ballast.toml",
+        r#"
+[http]
+listen = 8420
+port = 8420
+"#,
+        &[
+            r#"ballast.toml: http.listen = 8420: expected an IP address and port such as "127.0.0.1:8420""#,
+            "ballast.toml: http.port = 8420: unknown key; expected one of: listen",
+        ],
+    ),
+    (
+        "ballast.toml",
+        r#"
+[heartbeat]
+url = { env = "HEARTBEAT_URL" }
+every = "60s"
+[[notify]]
+kind = "webhook"
+"#,
+        &[
+            r#"ballast.toml: heartbeat = { every = "60s", url = … }: not yet supported; expected to be left out"#,
+            "ballast.toml: notify = […]: not yet supported; expected to be left out",
+        ],
+    ),
+    (
+        "ballast.toml",
+        r#"
+store = "sqlite://x.db"
+[htpp]
+listen = "127.0.0.1:1"
+"#,
+        &[
+            r#"ballast.toml: htpp = { listen = "127.0.0.1:1" }: unknown key, did you mean http? expected one of: store, http"#,
+            r#"ballast.toml: store = "sqlite://x.db": expected a table [store]"#,
+        ],
+    ),
+];

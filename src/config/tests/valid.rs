@@ -1,0 +1,126 @@
+//! Files that are right, and what becomes of them.
+
+use std::{path::Path, time::Duration};
+
+use alloy::primitives::{U256, address};
+use ballast_chains::profile::{CANONICAL_MULTICALL3, FeeModel, Finality};
+
+use super::{CHAIN, NONE, PRODUCT, ToyParams, load};
+use crate::config::{Category, Limits, Mode, WalletSource};
+
+const GWEI: u128 = 1_000_000_000;
+
+#[test]
+fn what_is_not_given_has_the_documented_default() {
+    let config = load(&[], &NONE).unwrap();
+    assert_eq!(config.store.path, Path::new("data/ballast.db"));
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8420");
+
+    let chain = &config.chains["mainnet"];
+    assert_eq!((chain.name.as_str(), chain.chain_id), ("mainnet", 1));
+    assert_eq!(chain.fee_model, FeeModel::Eip1559);
+    assert_eq!(chain.block_time, Duration::from_secs(12));
+    assert_eq!(chain.finality, Finality::Confirmations(12));
+    assert_eq!((chain.native_symbol.as_str(), &chain.explorer), ("ETH", &None));
+    assert_eq!(chain.rpc[0].url.as_str(), "http://127.0.0.1:8545/");
+    assert!(chain.rpc[0].ws.is_none() && chain.rpc[0].requests_per_second.is_none());
+    assert!(chain.send.is_empty());
+    assert_eq!(chain.request_timeout, Duration::from_secs(3));
+    assert_eq!(chain.stale_after, Duration::from_mins(1));
+    assert_eq!(chain.min_turn_interval, Duration::ZERO);
+    assert_eq!(chain.assess_timeout, Duration::from_secs(24));
+    assert_eq!((chain.chunk_gas, chain.max_lag), (30_000_000, 3));
+    assert_eq!(chain.fees.max_fee_per_gas, 300 * GWEI);
+    assert_eq!(chain.fees.emergency_max_fee_per_gas, 3_000 * GWEI);
+    assert_eq!(chain.fees.min_priority_fee_per_gas, 0);
+    assert_eq!((chain.fees.relative_cap, chain.fees.replacement_bump_bps), (5, 1_250));
+    assert_eq!(chain.multicall3, CANONICAL_MULTICALL3);
+
+    let product = &config.products["eth2x-fli"];
+    assert_eq!((product.strategy.as_str(), product.chain.as_str()), ("toy", "mainnet"));
+    assert_eq!((product.category, product.mode), (Category::Other, Mode::Normal));
+    assert!(!product.paused && !product.dry_run && product.rpc.is_none());
+    assert_eq!(product.limits, Limits::default());
+    let watched = address!("00000000000000000000000000000000000000aa");
+    assert_eq!(product.wallet, WalletSource::WatchOnly(watched));
+}
+
+#[test]
+fn defaults_follow_the_block_time_down_to_their_floor() {
+    let chain = format!("{CHAIN}block_time = \"250ms\"\n");
+    let config = load(&[("chains/mainnet.toml", &chain)], &NONE).unwrap();
+    let chain = &config.chains["mainnet"];
+    assert_eq!(chain.assess_timeout, Duration::from_secs(3));
+    assert_eq!(chain.stale_after, Duration::from_secs(30));
+}
+
+#[test]
+fn every_key_of_a_chain_is_taken() {
+    let text = r#"
+        chain_id = 10
+        fee_model = "eip1559"
+        block_time = "2s"
+        finality = "safe"
+        native_symbol = "ETH"
+        explorer = "https://optimistic.etherscan.io"
+        rpc = [
+          { url = "https://a.example/x", ws = "wss://a.example", requests_per_second = 50 },
+          "https://b.example",
+          { env = "OPTIMISM_RPC_URL" },
+        ]
+        send = [{ url = "https://c.example", requests_per_second = 1 }]
+        request_timeout = "2s"
+        stale_after = "45s"
+        min_turn_interval = "1s"
+        assess_timeout = "5s"
+        chunk_gas = 10_000_000
+        max_lag = 0
+        [fees]
+        max_fee_per_gas = "5 gwei"
+        emergency_max_fee_per_gas = "5 gwei"
+        min_priority_fee_per_gas = "0.001 gwei"
+        relative_cap = 1
+        replacement_bump_percent = 10
+        [contracts]
+        multicall3 = "0xca11bde05977b3631167028862be2a173976ca12"
+    "#;
+    let config = load(&[("chains/optimism.toml", text)], &NONE).unwrap();
+    let chain = &config.chains["optimism"];
+    assert_eq!((chain.chain_id, chain.finality), (10, Finality::Safe));
+    assert_eq!(chain.explorer.as_ref().unwrap().host_str(), Some("optimistic.etherscan.io"));
+    assert_eq!(chain.rpc.len(), 3);
+    assert_eq!(chain.rpc[0].requests_per_second.unwrap().get(), 50);
+    assert_eq!(chain.rpc[0].ws.as_ref().unwrap().scheme(), "wss");
+    assert_eq!(chain.send[0].url.host_str(), Some("c.example"));
+    assert_eq!(chain.request_timeout, Duration::from_secs(2));
+    assert_eq!(chain.stale_after, Duration::from_secs(45));
+    assert_eq!(chain.min_turn_interval, Duration::from_secs(1));
+    assert_eq!(chain.assess_timeout, Duration::from_secs(5));
+    assert_eq!((chain.chunk_gas, chain.max_lag), (10_000_000, 0));
+    assert_eq!(chain.fees.emergency_max_fee_per_gas, 5 * GWEI);
+    assert_eq!(chain.fees.min_priority_fee_per_gas, 1_000_000);
+    assert_eq!((chain.fees.relative_cap, chain.fees.replacement_bump_bps), (1, 1_000));
+    assert_eq!(chain.multicall3, address!("ca11bde05977b3631167028862be2a173976ca12"));
+}
+
+#[test]
+fn every_key_of_a_product_is_taken() {
+    let product = format!(
+        "category = \"automated\"\nmode = \"paused\"\npaused = true\ndry_run = true\n\
+         rpc = [\"http://own.example\"]\n{PRODUCT}size = 5\neager = true\nlabel = \"x\"\n\
+         venue = {{ fee = 3000 }}\n[limits]\nmax_fee_per_gas = \"300 gwei\"\n\
+         max_transaction_cost = \"2 ether\"\nmin_balance = \"0.5 ether\"\n"
+    );
+    let config = load(&[("products/eth2x-fli.toml", &product)], &NONE).unwrap();
+    let product = &config.products["eth2x-fli"];
+    assert_eq!((product.category, product.mode), (Category::Automated, Mode::Paused));
+    assert!(product.paused && product.dry_run);
+    assert_eq!(product.rpc.as_ref().unwrap()[0].url.host_str(), Some("own.example"));
+    let ether = U256::from(1_000_000_000 * GWEI);
+    assert_eq!(product.limits.max_fee_per_gas, Some(300 * GWEI));
+    assert_eq!(product.limits.max_transaction_cost, Some(ether * U256::from(2)));
+    assert_eq!(product.limits.min_balance, Some(ether / U256::from(2)));
+    let params: ToyParams = product.params.extract().unwrap();
+    assert_eq!(params.extension, address!("00000000000000000000000000000000000000bb"));
+    assert_eq!((params.size, params.eager), (Some(5), Some(true)));
+}

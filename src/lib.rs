@@ -1,0 +1,28 @@
+//! The keeper runtime: the same for every chain and every strategy.
+//!
+//! Reading order: [`registry`] (what can be kept) → [`config`] (what is kept) → [`runtime`] (the
+//! turn) → [`guard`] (what holds an action back) → [`submission`] (a transaction's life) →
+//! [`store`] (what survives a restart) → [`cli`] and [`http`] (what people see).
+
+pub mod cli;
+mod clock;
+pub mod config;
+pub mod guard;
+mod http;
+pub mod registry;
+pub mod runtime;
+pub mod store;
+pub mod submission;
+pub mod telemetry;
+
+/// An error with all its causes on one line, outermost first.
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}

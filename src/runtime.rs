@@ -1,0 +1,126 @@
+//! Owns every task: starts, supervises, drains.
+//!
+//! A chain is one task with its pool, head stream and drivers; a product is another with its nonce
+//! lane. A product that panics or fails is started again from its file, the chain and the journal,
+//! which is what a start is; one that keeps failing is left halted while the others go on. A chain
+//! loop or the HTTP surface ending early ends the process, with its name.
+
+mod chain_unit;
+pub mod events;
+mod product;
+mod seat;
+mod status;
+mod supervisor;
+mod wiring;
+
+pub use events::{Event, Events, What};
+pub use status::{Board, ChainStatus, LastDecision, ProductStatus};
+pub(crate) use chain_unit::ChainUnit;
+pub(crate) use product::ProductTask;
+pub(crate) use seat::Seat;
+pub(crate) use supervisor::{ProductSpec, open_lane};
+pub(crate) use wiring::{Group, wire};
+
+use std::{sync::Arc, time::Duration};
+
+use eyre::{Result, bail};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    config::{Config, Environment},
+    http::{self, Surface},
+    registry::Registry,
+    store::Store,
+    telemetry,
+};
+
+/// How long tasks may take to end after a stop. What is under way is in the journal anyway.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// A keeper, ready to run.
+#[derive(Debug)]
+pub struct Keeper {
+    /// What it keeps.
+    pub config: Arc<Config>,
+    /// The strategies it knows.
+    pub registry: Arc<Registry>,
+    /// Secrets come from here.
+    pub environment: Environment,
+    /// What survives a restart.
+    pub store: Store,
+    /// Where `/metrics` reads.
+    pub metrics: PrometheusHandle,
+    /// Where listeners hear what happens.
+    pub events: Events,
+}
+
+impl Keeper {
+    /// Runs until `stop`, then drains. An error names the part that ended early.
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let board = Board::default();
+        let mut groups = wire(&self.config, &self.registry, &self.environment, &board)?;
+        let mut critical: JoinSet<(String, Result<()>)> = JoinSet::new();
+        let mut products: JoinSet<()> = JoinSet::new();
+        let surface = self.surface(&groups, &board);
+        let token = stop.child_token();
+        critical
+            .spawn(async move { ("http".to_owned(), http::serve(listener, surface, token).await) });
+        let (handle, token) = (self.metrics.clone(), stop.child_token());
+        critical.spawn(async move {
+            telemetry::upkeep(handle, token).await;
+            ("metrics upkeep".to_owned(), Ok(()))
+        });
+        for mut group in groups.drain(..) {
+            for spec in group.specs.drain(..) {
+                let (store, board) = (self.store.clone(), board.clone());
+                let (events, token) = (self.events.clone(), stop.child_token());
+                products.spawn(supervisor::keep(spec, store, board, events, token));
+            }
+            let (name, token) = (format!("chain {}", group.profile.name), stop.child_token());
+            let unit = ChainUnit::new(group, board.clone());
+            critical.spawn(async move { (name, unit.run(token).await) });
+        }
+        info!(products = products.len(), chains = self.config.chains.len(), "keeping");
+        let early = tokio::select! {
+            () = stop.cancelled() => None,
+            ended = critical.join_next() => ended,
+        };
+        stop.cancel();
+        drain(critical, products).await;
+        self.store.close().await;
+        match early {
+            None => Ok(()),
+            Some(Ok((name, Ok(())))) => bail!("{name} ended although nobody stopped it"),
+            Some(Ok((name, Err(error)))) => Err(error.wrap_err(format!("{name} failed"))),
+            Some(Err(join)) => bail!("a critical task panicked: {join}"),
+        }
+    }
+}
+
+impl Keeper {
+    fn surface(&self, groups: &[Group], board: &Board) -> Surface {
+        let staleness = groups
+            .iter()
+            .map(|group| (group.profile.name.clone(), group.profile.stale_after.as_secs()))
+            .collect();
+        Surface {
+            board: board.clone(),
+            store: self.store.clone(),
+            metrics: self.metrics.clone(),
+            chains: Arc::new(staleness),
+        }
+    }
+}
+
+async fn drain(mut critical: JoinSet<(String, Result<()>)>, mut products: JoinSet<()>) {
+    let all = async {
+        while products.join_next().await.is_some() {}
+        while critical.join_next().await.is_some() {}
+    };
+    if timeout(GRACE, all).await.is_err() {
+        warn!(seconds = GRACE.as_secs(), "tasks did not end in time and were dropped");
+    }
+}

@@ -1,0 +1,217 @@
+//! One chain's loop: heads in, assessments out.
+//!
+//! It owns what the products of a chain share (pool, head stream, read batcher) and nothing else.
+//! A newer head never cancels a running assessment: heads that arrive meanwhile collapse to the
+//! newest, which is assessed next. A product whose assessment hangs keeps only its own seat busy.
+
+use std::{sync::Arc, time::Duration};
+
+use ballast_chains::{
+    ChainProfile, Head,
+    driver::{Job, Outcome, drive},
+    heads::{HeadEvent, HeadStream},
+    pool::Pool,
+    reader::BlockSource,
+};
+use eyre::{Result, bail};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::{
+    seat::{Seat, TurnResult},
+    status::Board,
+    wiring::Group,
+};
+
+/// Heads waiting between the stream and this loop; the stream waits when it is full.
+const HEADS_BUFFERED: usize = 256;
+
+/// A chain and the products that live on it.
+pub(crate) struct ChainUnit {
+    profile: Arc<ChainProfile>,
+    pool: Pool,
+    source: BlockSource,
+    seats: Vec<Seat>,
+    board: Board,
+    newest: Option<(Head, Instant)>,
+    last_turn: Option<Instant>,
+}
+
+/// The end of one seat's assessment.
+struct Done {
+    seat: usize,
+    head: Head,
+    seen: Instant,
+    outcome: Outcome<TurnResult>,
+}
+
+impl ChainUnit {
+    pub(crate) fn new(group: Group, board: Board) -> Self {
+        let Group { profile, pool, source, seats, specs: _ } = group;
+        board.enter_chain(&profile.name);
+        Self { profile, pool, source, seats, board, newest: None, last_turn: None }
+    }
+
+    /// Runs until stopped. Ends early only when a part that must not end did.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<()> {
+        let (heads_in, mut heads) = mpsc::channel(HEADS_BUFFERED);
+        // A seat has at most one assessment under way, so this is never full.
+        let (done_in, mut done) = mpsc::channel(self.seats.len().max(1));
+        let mut parts: JoinSet<&'static str> = JoinSet::new();
+        self.start_parts(&mut parts, heads_in, &stop);
+        let mut drivers = JoinSet::new();
+        loop {
+            let wake = self.start_turns(&mut drivers, &done_in);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(event) = heads.recv() => {
+                    self.on_head_event(event);
+                    // Only the newest matters from here on.
+                    while let Ok(event) = heads.try_recv() {
+                        self.on_head_event(event);
+                    }
+                }
+                Some(done) = done.recv() => self.on_done(done),
+                Some(driver) = drivers.join_next() => self.on_driver_end(driver),
+                Some(part) = parts.join_next(), if !stop.is_cancelled() => {
+                    bail!("chain {}: {} ended", self.profile.name, part.unwrap_or("a part (by a panic)"))
+                }
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+            }
+        }
+        drivers.shutdown().await;
+        parts.shutdown().await;
+        Ok(())
+    }
+
+    fn start_parts(
+        &self,
+        parts: &mut JoinSet<&'static str>,
+        heads: mpsc::Sender<HeadEvent>,
+        stop: &CancellationToken,
+    ) {
+        let (pool, token) = (self.pool.clone(), stop.clone());
+        parts.spawn(async move {
+            pool.run(token).await;
+            "the endpoint probe"
+        });
+        let stream = HeadStream::new(self.pool.clone(), &self.profile);
+        let token = stop.clone();
+        parts.spawn(async move {
+            if let Err(cause) = stream.run(heads, token).await {
+                error!(%cause, "head stream failed");
+            }
+            "the head stream"
+        });
+    }
+
+    fn on_head_event(&mut self, event: HeadEvent) {
+        let chain = &self.profile.name;
+        match event {
+            HeadEvent::Head(head) => self.adopt(head),
+            HeadEvent::Reorg { to, dropped } => {
+                warn!(chain, dropped, to = to.number, "reorganisation");
+                metrics::counter!("ballast_reorgs_total", "chain" => chain.clone()).increment(1);
+                self.adopt(to);
+            }
+            HeadEvent::Stalled(age) => {
+                warn!(chain, seconds = age.as_secs(), "no new head");
+                self.board.stalled(chain, age.as_secs());
+            }
+        }
+    }
+
+    fn adopt(&mut self, head: Head) {
+        let chain = &self.profile.name;
+        if self.newest.is_none() {
+            info!(chain, number = head.number, "first head");
+        }
+        self.newest = Some((head, Instant::now()));
+        self.board.head(chain, head);
+        gauge("ballast_head_number", chain, head.number);
+        gauge("ballast_head_timestamp", chain, head.timestamp);
+        for seat in &self.seats {
+            seat.announce(head);
+        }
+    }
+
+    /// Starts one driver for all seats that are due; gives the moment to look again if they may
+    /// not start yet.
+    fn start_turns(
+        &mut self,
+        drivers: &mut JoinSet<Result<(), String>>,
+        done: &mpsc::Sender<Done>,
+    ) -> Option<Instant> {
+        let (head, seen) = self.newest?;
+        if !self.seats.iter().any(|seat| seat.is_due(&head)) {
+            return None;
+        }
+        if let Some(allowed) = self.last_turn.and_then(|t| t.checked_add(self.interval()))
+            && allowed > Instant::now()
+        {
+            return Some(allowed);
+        }
+        self.last_turn = Some(Instant::now());
+        let jobs: Vec<_> = self
+            .seats
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, seat)| seat.is_due(&head))
+            .map(|(key, seat)| {
+                let (caller, timeout) = (seat.caller(), self.profile.assess_timeout);
+                Job { key, caller, timeout, run: seat.begin(&head) }
+            })
+            .collect();
+        let (source, done) = (self.source.clone(), done.clone());
+        drivers.spawn(async move {
+            let mut lost = 0_usize;
+            drive(&source, head, jobs, |seat, outcome| {
+                if done.try_send(Done { seat, head, seen, outcome }).is_err() {
+                    lost = lost.saturating_add(1);
+                }
+            })
+            .await;
+            if lost > 0 { Err(format!("{lost} outcomes found no room")) } else { Ok(()) }
+        });
+        None
+    }
+
+    fn interval(&self) -> Duration {
+        self.profile.min_turn_interval
+    }
+
+    fn on_done(&mut self, done: Done) {
+        let chain = &self.profile.name;
+        metrics::histogram!("ballast_assess_seconds", "chain" => chain.clone())
+            .record(done.seen.elapsed().as_secs_f64());
+        if let Some(seat) = self.seats.get_mut(done.seat) {
+            seat.end(done.head, done.outcome);
+        }
+    }
+
+    /// A driver that failed leaves seats busy for ever; they are freed, and the next head is the
+    /// retry.
+    fn on_driver_end(&mut self, ended: Result<Result<(), String>, tokio::task::JoinError>) {
+        let problem = match ended {
+            Ok(Ok(())) => return,
+            Ok(Err(problem)) => problem,
+            Err(join) => join.to_string(),
+        };
+        error!(chain = self.profile.name, problem, "a read driver failed");
+        for seat in &mut self.seats {
+            seat.free();
+        }
+    }
+}
+
+/// Gauges are floats; exact up to 2^53, far above any block number or time.
+fn gauge(name: &'static str, chain: &str, value: u64) {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, see above")]
+    metrics::gauge!(name, "chain" => chain.to_owned()).set(value as f64);
+}
+

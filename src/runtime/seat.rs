@@ -1,0 +1,201 @@
+//! One product's place in its chain's loop: whether it is due, and what came of its assessment.
+
+use std::sync::Arc;
+
+use alloy::primitives::{Address, B256};
+use ballast_chains::{BlockReader, Head, driver::Outcome};
+use ballast_strategy_api::{Assessment, Decision, DynStrategy, StrategyError};
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::{config::ProductConfig, registry::Registry};
+
+/// Blocks after which a product is read again whatever it said about when it is due.
+pub(crate) const MAX_SKIP: u64 = 20;
+/// Most blocks between two tries to connect a strategy.
+const MAX_CONNECT_BACKOFF: u64 = 64;
+
+/// What an assessment brings back: the strategy it ran on, since the first one connects it.
+pub(crate) type TurnResult = (Option<Arc<dyn DynStrategy>>, Result<Assessment, StrategyError>);
+
+/// One finished assessment, for the product's task.
+#[derive(Debug, Clone)]
+pub(crate) struct Turn {
+    /// The head that was read.
+    pub(crate) head: Head,
+    /// What the strategy said, or why it said nothing.
+    pub(crate) outcome: Result<Assessment, TurnFailure>,
+}
+
+/// Why a turn has no assessment.
+#[derive(Debug, Clone)]
+pub(crate) struct TurnFailure {
+    /// In fixed words.
+    pub(crate) reason: &'static str,
+    /// The whole error chain.
+    pub(crate) detail: String,
+}
+
+/// What a product's task listens to. Both hold the newest value only: a product that is slow
+/// misses intermediate heads, never the last one.
+#[derive(Debug, Clone)]
+pub(crate) struct Mailbox {
+    pub(crate) heads: watch::Receiver<Option<Head>>,
+    pub(crate) turns: watch::Receiver<Option<Arc<Turn>>>,
+    pub(crate) strategy: watch::Receiver<Option<Arc<dyn DynStrategy>>>,
+}
+
+/// A product as its chain's loop sees it.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    product: Arc<ProductConfig>,
+    registry: Arc<Registry>,
+    caller: Address,
+    strategy: watch::Sender<Option<Arc<dyn DynStrategy>>>,
+    heads: watch::Sender<Option<Head>>,
+    turns: watch::Sender<Option<Arc<Turn>>>,
+    busy: bool,
+    assessed: Option<B256>,
+    rest: Option<Rest>,
+    connect_failures: u32,
+}
+
+/// A reason to let blocks pass.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    /// Over when a block has this timestamp …
+    until: u64,
+    /// … or this number.
+    block: u64,
+}
+
+impl Seat {
+    pub(crate) fn new(
+        product: Arc<ProductConfig>,
+        registry: Arc<Registry>,
+        caller: Address,
+    ) -> Self {
+        Self {
+            product,
+            registry,
+            caller,
+            strategy: watch::Sender::new(None),
+            heads: watch::Sender::new(None),
+            turns: watch::Sender::new(None),
+            busy: false,
+            assessed: None,
+            rest: None,
+            connect_failures: 0,
+        }
+    }
+
+    /// For a product task; as many as restarts need.
+    pub(crate) fn mailbox(&self) -> Mailbox {
+        Mailbox {
+            heads: self.heads.subscribe(),
+            turns: self.turns.subscribe(),
+            strategy: self.strategy.subscribe(),
+        }
+    }
+
+    pub(crate) fn caller(&self) -> Address {
+        self.caller
+    }
+
+    pub(crate) fn announce(&self, head: Head) {
+        self.heads.send_replace(Some(head));
+    }
+
+    pub(crate) fn is_due(&self, head: &Head) -> bool {
+        let resting = self
+            .rest
+            .is_some_and(|rest| head.timestamp < rest.until && head.number < rest.block);
+        !self.busy && self.assessed != Some(head.hash) && !resting
+    }
+
+    /// The assessment of `head`, to be driven; the seat is busy until [`end`](Self::end).
+    pub(crate) fn begin(
+        &mut self,
+        head: &Head,
+    ) -> Box<dyn FnOnce(BlockReader) -> BoxFuture<'static, TurnResult> + Send> {
+        self.busy = true;
+        self.assessed = Some(head.hash);
+        let connected = self.strategy.borrow().clone();
+        let (product, registry) = (Arc::clone(&self.product), Arc::clone(&self.registry));
+        Box::new(move |reader| {
+            Box::pin(async move {
+                let strategy = match connected {
+                    Some(strategy) => strategy,
+                    None => {
+                        let connecting =
+                            registry.connect(&product.strategy, &product.params, reader.clone());
+                        match connecting.await {
+                            Ok(strategy) => strategy,
+                            Err(error) => return (None, Err(error)),
+                        }
+                    }
+                };
+                let assessed = strategy.assess(&reader).await;
+                (Some(strategy), assessed)
+            })
+        })
+    }
+
+    /// Takes what came of it and hands it to the product's task.
+    pub(crate) fn end(&mut self, head: Head, outcome: Outcome<TurnResult>) {
+        self.busy = false;
+        let outcome = match outcome {
+            Outcome::Done((strategy, result)) => {
+                self.remember(strategy, &head);
+                result.map_err(|error| TurnFailure {
+                    reason: reason_of(&error),
+                    detail: crate::error_chain(&error),
+                })
+            }
+            Outcome::Panicked(detail) => Err(TurnFailure { reason: "assessment panicked", detail }),
+            Outcome::TimedOut => Err(TurnFailure {
+                reason: "assessment timed out",
+                detail: "the assessment took longer than assess_timeout".to_owned(),
+            }),
+        };
+        if let Ok(Assessment { decision: Decision::Wait { until: Some(until), .. }, .. }) = &outcome
+        {
+            let block = head.number.saturating_add(MAX_SKIP);
+            self.rest = Some(Rest { until: *until, block });
+        }
+        self.turns.send_replace(Some(Arc::new(Turn { head, outcome })));
+    }
+
+    /// After a driver that died: the next head is the retry.
+    pub(crate) fn free(&mut self) {
+        self.busy = false;
+    }
+
+    fn remember(&mut self, strategy: Option<Arc<dyn DynStrategy>>, head: &Head) {
+        self.rest = None;
+        match strategy {
+            Some(strategy) => {
+                self.connect_failures = 0;
+                if self.strategy.borrow().is_none() {
+                    self.strategy.send_replace(Some(strategy));
+                }
+            }
+            None => {
+                // A product that cannot be connected is asked again, ever more rarely.
+                let blocks = 1_u64.checked_shl(self.connect_failures).unwrap_or(u64::MAX);
+                self.connect_failures = self.connect_failures.saturating_add(1);
+                let blocks = blocks.min(MAX_CONNECT_BACKOFF);
+                let block = head.number.saturating_add(blocks);
+                self.rest = Some(Rest { until: u64::MAX, block });
+            }
+        }
+    }
+}
+
+fn reason_of(error: &StrategyError) -> &'static str {
+    match error {
+        StrategyError::Read { .. } => "reads failed",
+        StrategyError::Misconfigured(_) => "misconfigured",
+        StrategyError::Arithmetic(_) => "arithmetic failed",
+    }
+}

@@ -1,0 +1,135 @@
+//! Keeps one product running: starts it, starts it again, gives up on it.
+
+use std::{sync::Arc, time::Duration};
+
+use ballast_chains::{ChainProfile, pool::Pool, wallet::Wallet};
+use eyre::{Result, WrapErr};
+use futures::FutureExt as _;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::{events::Events, product::ProductTask, seat::Mailbox, status::Board};
+use crate::{
+    config::ProductConfig,
+    store::Store,
+    submission::{Lane, LaneSpec},
+};
+
+/// Panics and failures within [`WINDOW`] after which a product is left halted.
+const MAX_RESTARTS: usize = 5;
+/// See [`MAX_RESTARTS`].
+const WINDOW: Duration = Duration::from_secs(600);
+/// First wait before a new start; doubles with each further failure within the window.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// How long a start waits between tries to reach the chain; that is not a failure of the product.
+const REACH_AGAIN: Duration = Duration::from_secs(2);
+
+/// What a product's task is built from, each time anew.
+#[derive(Debug)]
+pub(crate) struct ProductSpec {
+    pub(crate) config: Arc<ProductConfig>,
+    pub(crate) profile: Arc<ChainProfile>,
+    pub(crate) pool: Pool,
+    pub(crate) wallet: Wallet,
+    pub(crate) mailbox: Mailbox,
+}
+
+/// Runs until stopped or halted.
+pub(crate) async fn keep(
+    spec: ProductSpec,
+    store: Store,
+    board: Board,
+    events: Events,
+    stop: CancellationToken,
+) {
+    let name = spec.config.name.clone();
+    metrics::counter!("ballast_product_restarts_total", "product" => name.clone()).increment(0);
+    metrics::gauge!("ballast_product_halted", "product" => name.clone()).set(0.0);
+    let mut failures: Vec<Instant> = Vec::new();
+    loop {
+        let run = run_once(&spec, &store, &board, &events, &stop);
+        // A panic is this product's trouble and nobody else's; it is rebuilt, not resumed.
+        let ended = std::panic::AssertUnwindSafe(run).catch_unwind().await;
+        if stop.is_cancelled() {
+            return;
+        }
+        let why = match ended {
+            Ok(Ok(())) => "ended although nobody stopped it".to_owned(),
+            Ok(Err(report)) => format!("{report:#}"),
+            Err(panic) => format!("panicked: {}", panic_text(panic.as_ref())),
+        };
+        let now = Instant::now();
+        failures.retain(|at| now.duration_since(*at) < WINDOW);
+        failures.push(now);
+        if failures.len() > MAX_RESTARTS {
+            error!(product = name, why, "halted: it failed too often, the others go on");
+            metrics::gauge!("ballast_product_halted", "product" => name.clone()).set(1.0);
+            board.halted(&name, why);
+            stop.cancelled().await;
+            return;
+        }
+        warn!(product = name, why, "starting the product again");
+        metrics::counter!("ballast_product_restarts_total", "product" => name.clone()).increment(1);
+        let doublings = u32::try_from(failures.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let pause = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(doublings));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep(pause) => {}
+        }
+    }
+}
+
+async fn run_once(
+    spec: &ProductSpec,
+    store: &Store,
+    board: &Board,
+    events: &Events,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let Some(lane) = open_lane(spec, store, stop).await? else { return Ok(()) };
+    let task = ProductTask {
+        config: Arc::clone(&spec.config),
+        profile: Arc::clone(&spec.profile),
+        lane,
+        mailbox: spec.mailbox.clone(),
+        store: store.clone(),
+        board: board.clone(),
+        events: events.clone(),
+    };
+    task.run(stop.clone()).await
+}
+
+/// Journal and chain are reconciled before anything else. A chain that cannot be reached is waited
+/// for; `None` if stopped meanwhile.
+pub(crate) async fn open_lane(
+    spec: &ProductSpec,
+    store: &Store,
+    stop: &CancellationToken,
+) -> Result<Option<Lane>> {
+    loop {
+        let lane_spec = LaneSpec {
+            product: spec.config.name.clone(),
+            wallet: spec.wallet.clone(),
+            profile: Arc::clone(&spec.profile),
+        };
+        let opened = Lane::open(lane_spec, spec.pool.clone(), store.journal()).await;
+        match opened {
+            Ok(lane) => return Ok(Some(lane)),
+            Err(error) if error.is_transient() => {
+                let detail = crate::error_chain(&error);
+                warn!(product = spec.config.name, detail, "waiting for the chain");
+            }
+            Err(error) => return Err(error).wrap_err("opening the nonce lane"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(None),
+            () = sleep(REACH_AGAIN) => {}
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+}

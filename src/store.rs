@@ -1,0 +1,258 @@
+//! What survives a restart, in one SQLite file.
+//!
+//! There is one writer, a task that owns the only writing connection. Journal batches go first:
+//! those that wait together become one transaction and one fsync, and whoever handed one in hears
+//! back only when it is on the disk (`synchronous=FULL`). Decisions come second, gathered into one
+//! transaction per block; when the disk cannot follow they are dropped and counted, never the
+//! journal. Readers have connections of their own and wait for nobody.
+//!
+//! The statements are the dialect that SQLite and PostgreSQL share; the tables are in [`schema`].
+
+mod decisions;
+mod lock;
+pub mod schema;
+mod statement;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use thiserror::Error;
+
+pub use decisions::{DecisionRow, StoredObservation};
+pub(crate) use statement::Statement;
+
+use crate::submission::Journal;
+use lock::FileLock;
+use writer::Writer;
+
+/// How long a statement waits for another process's lock on the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections for reading.
+const READERS: u32 = 2;
+
+/// Why the store could not be used. All of these need a person.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another process has the file.
+    #[error("another ballast process uses {} (its lock is {})", file.display(), lock.display())]
+    InUse {
+        /// The store.
+        file: PathBuf,
+        /// The file that is locked.
+        lock: PathBuf,
+    },
+    /// The file or its folder cannot be made or opened.
+    #[error("opening {}", file.display())]
+    Open {
+        /// What was to be opened.
+        file: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database refused: not a database, no space, damaged …
+    #[error("{what} {}", file.display())]
+    Database {
+        /// What was attempted.
+        what: &'static str,
+        /// The store.
+        file: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The tables cannot be brought to this version's shape.
+    #[error("bringing the tables of {} up to date", file.display())]
+    Migrate {
+        /// The store.
+        file: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A row does not hold what this version writes.
+    #[error("the store holds {what} that cannot be read: {detail}")]
+    Corrupt {
+        /// Which kind of row.
+        what: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The store was opened for reading only, or is closed.
+    #[error("the store takes no writes: it is {0}")]
+    NotWritable(&'static str),
+}
+
+/// The store. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: PathBuf,
+    reads: SqlitePool,
+    writer: Option<Writer>,
+    /// Held as long as anyone may write.
+    _lock: Option<FileLock>,
+}
+
+impl Store {
+    /// Opens the file for this process alone, makes it where it is missing, and brings its tables
+    /// up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process has it; else when the disk or the database
+    /// refuses.
+    pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| StoreError::Open { file: folder.to_path_buf(), source })?;
+        }
+        let lock = FileLock::take(file)?;
+        let options = options(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let writes = connect(file, options, 1).await?;
+        schema::migrations()
+            .run(&writes)
+            .await
+            .map_err(|source| StoreError::Migrate { file: file.to_path_buf(), source })?;
+        let reads = connect(file, options_for_reading(file), READERS).await?;
+        Ok(Self::of(file, reads, Some(Writer::start(writes)), Some(lock)))
+    }
+
+    /// Opens the file for reading, beside a keeper that may be running; `None` if there is none.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub async fn open_readonly(file: &Path) -> Result<Option<Self>, StoreError> {
+        if !file.exists() {
+            return Ok(None);
+        }
+        let reads = connect(file, options_for_reading(file), READERS).await?;
+        Ok(Some(Self::of(file, reads, None, None)))
+    }
+
+    /// A store that is gone when it is dropped: for rehearsals where there is none yet. Takes
+    /// writes like a real one, except that nothing is durable.
+    ///
+    /// # Errors
+    /// When the database cannot be made.
+    pub async fn in_memory() -> Result<Self, StoreError> {
+        let file = Path::new(":memory:");
+        let options = SqliteConnectOptions::new().in_memory(true);
+        // One connection is one database: it must never be closed and opened anew.
+        let one = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await
+            .map_err(|source| database("opening", file, source))?;
+        schema::migrations()
+            .run(&one)
+            .await
+            .map_err(|source| StoreError::Migrate { file: file.to_path_buf(), source })?;
+        Ok(Self::of(file, one.clone(), Some(Writer::start(one)), None))
+    }
+
+    fn of(
+        file: &Path,
+        reads: SqlitePool,
+        writer: Option<Writer>,
+        lock: Option<FileLock>,
+    ) -> Self {
+        let inner = Inner { file: file.to_path_buf(), reads, writer, _lock: lock };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The journal of transactions, on this store.
+    pub fn journal(&self) -> Journal {
+        Journal::new(self.clone())
+    }
+
+    /// Whether this store takes writes.
+    pub fn is_writable(&self) -> bool {
+        self.inner.writer.is_some()
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1")
+            .execute(&self.inner.reads)
+            .await
+            .map(|_| ())
+            .map_err(|source| database("reading", &self.inner.file, source))
+    }
+
+    /// Writes what waits and closes the file. Later writes fail.
+    pub async fn close(&self) {
+        if let Some(writer) = &self.inner.writer {
+            writer.close().await;
+        }
+        self.inner.reads.close().await;
+    }
+
+    /// Writes a batch as one transaction; it is on the disk when this returns.
+    pub(crate) async fn commit(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
+        let writer = self.inner.writer.as_ref().ok_or(StoreError::NotWritable("read-only"))?;
+        match writer.commit(batch).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(source)) => Err(database("writing", &self.inner.file, source)),
+            None => Err(StoreError::NotWritable("closed")),
+        }
+    }
+
+    /// Rows of a query over the reading connections.
+    pub(crate) async fn rows(
+        &self,
+        statement: Statement,
+    ) -> Result<Vec<sqlx::sqlite::SqliteRow>, StoreError> {
+        statement
+            .query()
+            .fetch_all(&self.inner.reads)
+            .await
+            .map_err(|source| database("reading", &self.inner.file, source))
+    }
+}
+
+fn database(what: &'static str, file: &Path, source: sqlx::Error) -> StoreError {
+    StoreError::Database { what, file: file.to_path_buf(), source }
+}
+
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(file).busy_timeout(BUSY_TIMEOUT).foreign_keys(true)
+}
+
+fn options_for_reading(file: &Path) -> SqliteConnectOptions {
+    options(file).read_only(true)
+}
+
+async fn connect(
+    file: &Path,
+    options: SqliteConnectOptions,
+    connections: u32,
+) -> Result<SqlitePool, StoreError> {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .connect_with(options)
+        .await
+        .map_err(|source| database("opening", file, source))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! The one task that writes.
+
+use std::time::Duration;
+
+use sqlx::{SqliteConnection, SqlitePool};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::statement::Statement;
+
+/// Journal batches that may wait; whoever comes then waits for room.
+const MAX_WAITING: usize = 1_024;
+/// Journal batches that become one transaction.
+const MAX_GROUP: usize = 256;
+/// Low-priority batches that may wait; those that come then are dropped and counted.
+const MAX_LOW: usize = 4_096;
+/// Low-priority batches of one transaction: bounds how long a journal batch waits behind them.
+const MAX_LOW_GROUP: usize = 512;
+/// How long the first low-priority batch waits for the others of its block.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// A journal batch and who waits for it.
+type Job = (Vec<Statement>, oneshot::Sender<Result<(), sqlx::Error>>);
+
+/// The handle to the task, and its owner.
+#[derive(Debug)]
+pub(super) struct Writer {
+    journal: mpsc::Sender<Job>,
+    low: mpsc::Sender<Vec<Statement>>,
+    stop: CancellationToken,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Writer {
+    pub(super) fn start(writes: SqlitePool) -> Self {
+        let (journal, jobs) = mpsc::channel(MAX_WAITING);
+        let (low, rows) = mpsc::channel(MAX_LOW);
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let queues = Queues { writes, jobs, rows, gathered: Vec::new() };
+        tasks.spawn(queues.run(stop.clone()));
+        metrics::counter!("ballast_decisions_dropped_total").increment(0);
+        Self { journal, low, stop, tasks: Mutex::new(tasks) }
+    }
+
+    /// Waits until the batch is durable or refused; `None` if the writer has ended.
+    pub(super) async fn commit(&self, batch: Vec<Statement>) -> Option<Result<(), sqlx::Error>> {
+        let (done, answer) = oneshot::channel();
+        self.journal.send((batch, done)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Hands in a batch that nobody waits for.
+    pub(super) fn post(&self, batch: Vec<Statement>) {
+        if self.low.try_send(batch).is_err() {
+            metrics::counter!("ballast_decisions_dropped_total").increment(1);
+        }
+    }
+
+    /// Has everything that waits written, and ends.
+    pub(super) async fn close(&self) {
+        self.stop.cancel();
+        let mut tasks = self.tasks.lock().await;
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+struct Queues {
+    writes: SqlitePool,
+    jobs: mpsc::Receiver<Job>,
+    rows: mpsc::Receiver<Vec<Statement>>,
+    gathered: Vec<Vec<Statement>>,
+}
+
+impl Queues {
+    async fn run(mut self, stop: CancellationToken) {
+        let mut group = Vec::new();
+        let mut flush_at = Instant::now();
+        loop {
+            let room = MAX_LOW_GROUP.saturating_sub(self.gathered.len());
+            tokio::select! {
+                biased;
+                _ = self.jobs.recv_many(&mut group, MAX_GROUP) => self.commit(&mut group).await,
+                () = stop.cancelled() => break,
+                () = sleep_until(flush_at), if !self.gathered.is_empty() => self.flush().await,
+                _ = self.rows.recv_many(&mut self.gathered, room), if room > 0 => {
+                    if room == MAX_LOW_GROUP {
+                        flush_at = Instant::now().checked_add(LINGER).unwrap_or(flush_at);
+                    }
+                }
+            }
+        }
+        self.drain(group).await;
+    }
+
+    /// Writes what was handed in before the stop.
+    async fn drain(mut self, mut group: Vec<Job>) {
+        self.jobs.close();
+        self.rows.close();
+        while self.jobs.recv_many(&mut group, MAX_GROUP).await > 0 {
+            self.commit(&mut group).await;
+        }
+        self.flush().await;
+        while self.rows.recv_many(&mut self.gathered, MAX_LOW_GROUP).await > 0 {
+            self.flush().await;
+        }
+        self.writes.close().await;
+    }
+
+    /// One transaction for the group. If it fails, each batch gets a transaction of its own, so
+    /// that a batch that cannot be written takes no other with it.
+    async fn commit(&mut self, group: &mut Vec<Job>) {
+        if let [_, _, ..] = group.as_slice() {
+            let all = group.iter().flat_map(|(batch, _)| batch);
+            if write(&self.writes, all).await.is_ok() {
+                group.drain(..).for_each(|(_, done)| answer(done, Ok(())));
+                return;
+            }
+        }
+        for (batch, done) in group.drain(..) {
+            let result = write(&self.writes, batch.iter()).await;
+            answer(done, result);
+        }
+    }
+
+    async fn flush(&mut self) {
+        let all = self.gathered.iter().flatten();
+        if let Err(error) = write(&self.writes, all).await {
+            let lost = u64::try_from(self.gathered.len()).unwrap_or(u64::MAX);
+            metrics::counter!("ballast_decisions_dropped_total").increment(lost);
+            warn!(lost, error = crate::error_chain(&error), "decisions could not be stored");
+        }
+        self.gathered.clear();
+    }
+}
+
+/// Whoever waited may have gone; what is written stays written.
+fn answer(done: oneshot::Sender<Result<(), sqlx::Error>>, result: Result<(), sqlx::Error>) {
+    drop(done.send(result));
+}
+
+async fn write<'s>(
+    pool: &SqlitePool,
+    statements: impl Iterator<Item = &'s Statement> + Send,
+) -> Result<(), sqlx::Error> {
+    // Taken at the start, so that no statement can find the file locked half-way.
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let connection: &mut SqliteConnection = &mut transaction;
+    for statement in statements {
+        statement.query().execute(&mut *connection).await?;
+    }
+    transaction.commit().await
+}

@@ -1,0 +1,22 @@
+//! Getting one action into a block: once, in time, at a known cost.
+//!
+//! A [`Lane`] is the only thing that signs or sends, and each product has one. It takes a permit
+//! of the guard by value, so nothing unchecked can be sent; it writes to the [`Journal`] before it
+//! sends, so nothing sent can be forgotten; and it signs nothing new while something is not
+//! included yet, so nothing can be doubled.
+//!
+//! Reading order: [`lifecycle`] (what can happen to a nonce) → [`slot`] (what is remembered of it)
+//! → [`pricing`] and [`simulate`] (what is decided before signing) → [`journal`] (what survives) →
+//! [`lane`] (the loop).
+
+pub mod journal;
+pub mod lane;
+pub mod lifecycle;
+pub mod node;
+pub(crate) mod observe;
+pub mod pricing;
+pub mod simulate;
+pub mod slot;
+
+pub use journal::Journal;
+pub use lane::{Lane, LaneError, LaneEvent, LaneSnapshot, LaneSpec, Pursuit};

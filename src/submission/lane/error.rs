@@ -1,0 +1,63 @@
+//! Why a lane could not do its work, and who has to act.
+
+use ballast_chains::{fees::FeeError, reader::CallError, wallet::WalletError};
+use thiserror::Error;
+
+use super::super::lifecycle::Unexpected;
+use crate::store::StoreError;
+
+/// Why a lane could not do its work.
+#[derive(Debug, Error)]
+pub enum LaneError {
+    /// No node gave an answer to go by. The next head is the retry.
+    #[error("reading {what}")]
+    Node {
+        /// What was read.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: CallError,
+    },
+    /// There is no price to go by.
+    #[error("reading the price of gas")]
+    Fees(#[source] FeeError),
+    /// The journal cannot be read or written, so nothing may be sent. A person has to act.
+    #[error("using the journal")]
+    Journal(#[source] StoreError),
+    /// The wallet did not sign. A person has to act.
+    #[error("signing")]
+    Wallet(#[source] WalletError),
+    /// The lane was about to break its own rule. A bug; the state was kept.
+    #[error("keeping the lifecycle's rules")]
+    Lifecycle(#[source] Unexpected),
+    /// The store is for reading only, and nothing is sent that cannot be journalled.
+    #[error("nothing can be sent: the store was opened for reading only")]
+    ReadOnly,
+}
+
+impl LaneError {
+    /// In fixed words.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Node { .. } => "no usable answer from a node",
+            Self::Fees(FeeError::NoBaseFee(_)) => "chain without base fee",
+            Self::Fees(_) => "no price of gas",
+            Self::Journal(_) => "journal not usable",
+            Self::Wallet(_) => "signing failed",
+            Self::Lifecycle(_) => "lifecycle broken",
+            Self::ReadOnly => "store is read-only",
+        }
+    }
+
+    /// Whether trying again at a later block may help without anybody's doing.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Node { .. } | Self::Fees(FeeError::History(_) | FeeError::Overflow(_)) => true,
+            Self::Fees(FeeError::NoBaseFee(_))
+            | Self::Journal(_)
+            | Self::Wallet(_)
+            | Self::Lifecycle(_)
+            | Self::ReadOnly => false,
+        }
+    }
+}

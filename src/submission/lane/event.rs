@@ -1,0 +1,162 @@
+//! What an observation found, for people and alerts.
+
+use std::fmt;
+
+use alloy::primitives::{B256, U256};
+use ballast_chains::amount::{ether, gwei};
+use serde::Serialize;
+
+use super::super::{lifecycle::Outcome, pricing::Price, slot::AttemptKind};
+
+/// Something that happened to a lane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum LaneEvent {
+    /// Another attempt was signed for a nonce and sent.
+    Replaced {
+        /// The nonce.
+        nonce: u64,
+        /// The action's name.
+        action: String,
+        /// Whether it still is the action, or gives it up.
+        kind: AttemptKind,
+        /// The new attempt.
+        hash: B256,
+        /// What it offers.
+        price: Price,
+    },
+    /// A replacement is due and not made.
+    NotReplaced {
+        /// The nonce.
+        nonce: u64,
+        /// Why, in fixed words.
+        reason: &'static str,
+        /// With figures.
+        detail: String,
+    },
+    /// An attempt is in a block.
+    Included {
+        /// The nonce.
+        nonce: u64,
+        /// The action's name.
+        action: String,
+        /// The attempt.
+        hash: B256,
+        /// The block.
+        block: u64,
+        /// How it ends if this stays.
+        outcome: Outcome,
+        /// What the execution cost, wei.
+        cost: U256,
+        /// Native currency that the call paid to the wallet, wei.
+        income: U256,
+    },
+    /// The block that held it is no longer canonical.
+    Reorged {
+        /// The nonce.
+        nonce: u64,
+        /// The block that held it.
+        block: u64,
+    },
+    /// The state moved as it should.
+    PostconditionHeld {
+        /// The nonce.
+        nonce: u64,
+        /// The action's name.
+        action: String,
+        /// What was compared.
+        what: String,
+    },
+    /// Included and successful, and yet the state did not move as it should.
+    PostconditionMissed {
+        /// The nonce.
+        nonce: u64,
+        /// The action's name.
+        action: String,
+        /// What was compared.
+        what: String,
+        /// The view's raw word in the parent block.
+        before: U256,
+        /// The same in the block that holds it.
+        after: U256,
+    },
+    /// A nonce is spent for good.
+    Final {
+        /// The nonce.
+        nonce: u64,
+        /// The action's name.
+        action: String,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// The key was used by somebody else.
+    Foreign {
+        /// The first nonce that is not ours.
+        from: u64,
+        /// The nonce after the last.
+        to: u64,
+    },
+}
+
+impl LaneEvent {
+    /// Stable word for the step.
+    pub fn step(&self) -> &'static str {
+        match self {
+            Self::Replaced { kind: AttemptKind::Cancellation, .. } => "cancelling",
+            Self::Replaced { .. } => "replaced",
+            Self::NotReplaced { .. } => "not_replaced",
+            Self::Included { .. } => "included",
+            Self::Reorged { .. } => "reorged",
+            Self::PostconditionHeld { .. } => "postcondition_held",
+            Self::PostconditionMissed { .. } => "postcondition_missed",
+            Self::Final { .. } => "final",
+            Self::Foreign { .. } => "foreign",
+        }
+    }
+}
+
+impl fmt::Display for LaneEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replaced { nonce, action, kind, hash, price } => write!(
+                f,
+                "{action} at nonce {nonce}: {} {hash} at up to {} gwei per gas, tip {}",
+                kind.label(),
+                gwei(price.max_fee_per_gas),
+                gwei(price.max_priority_fee_per_gas)
+            ),
+            Self::NotReplaced { nonce, reason, detail } => {
+                write!(f, "nonce {nonce} is not replaced: {reason}; {detail}")
+            }
+            Self::Included { nonce, action, hash, block, outcome, cost, income } => {
+                let how = match outcome {
+                    Outcome::Confirmed => "included",
+                    Outcome::Reverted => "included but reverted",
+                    Outcome::Cancelled => "given up: its cancellation is included",
+                    Outcome::Superseded => "superseded",
+                };
+                write!(f, "{action} {how} in block {block} at nonce {nonce} ({hash})")?;
+                write!(f, ", gas cost {}", ether(*cost))?;
+                if income.is_zero() { Ok(()) } else { write!(f, ", income {}", ether(*income)) }
+            }
+            Self::Reorged { nonce, block } => write!(
+                f,
+                "block {block} fell away; the transaction at nonce {nonce} waits for inclusion again"
+            ),
+            Self::PostconditionHeld { action, what, .. } => {
+                write!(f, "{action} moved the {what} as intended")
+            }
+            Self::PostconditionMissed { nonce, action, what, before, after } => write!(
+                f,
+                "{action} at nonce {nonce} succeeded, but the {what} did not move as intended: {before} before, {after} after"
+            ),
+            Self::Final { nonce, action, outcome } => {
+                write!(f, "{action} at nonce {nonce} is final: {}", outcome.label())
+            }
+            Self::Foreign { from, to } => write!(
+                f,
+                "the wallet's nonce went from {from} to {to} by transactions that are not ours"
+            ),
+        }
+    }
+}

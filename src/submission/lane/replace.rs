@@ -1,0 +1,165 @@
+//! What is done for a slot that waits for inclusion: the same bytes again, another attempt, or the
+//! attempt to give up.
+
+use std::sync::Arc;
+
+use alloy::primitives::{Bytes, U256};
+use ballast_chains::Head;
+use ballast_strategy_api::{Call, Urgency};
+
+use super::{
+    super::{
+        pricing::{self, Terms},
+        simulate::Stage,
+        slot::{Attempt, AttemptKind, Slot},
+    },
+    Lane, LaneError, LaneEvent, MAX_ATTEMPTS_PER_NONCE,
+    send::Draft,
+};
+
+/// Gas of a plain transfer; some chains need more, so it is estimated and this is the least.
+const TRANSFER_GAS: u64 = 21_000;
+
+/// Blocks that an attempt waits before the next is made.
+const fn replace_after_blocks(urgency: Urgency) -> u64 {
+    match urgency {
+        Urgency::Routine => 5,
+        Urgency::Prompt => 3,
+        Urgency::Emergency => 1,
+    }
+}
+
+impl Lane {
+    /// Helps every slot of `free` (nonces that the chain has not used, ascending) on its way. Only
+    /// the lowest may be replaced: the others' calls cannot be judged before it is included.
+    pub(super) async fn push_on(
+        &mut self,
+        free: &[u64],
+        head: &Head,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), LaneError> {
+        for (index, nonce) in free.iter().enumerate() {
+            if index == 0 && self.wants_replacement(*nonce, head) {
+                self.replace(*nonce, head, events).await?;
+            }
+            let sent = self.slots.get(nonce).and_then(|watched| watched.sent_at_block);
+            if sent != Some(head.number) {
+                self.send(*nonce, Some(head.number)).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn wants_replacement(&self, nonce: u64, head: &Head) -> bool {
+        let Some(watched) = self.slots.get(&nonce) else { return false };
+        let newest = watched.slot.newest();
+        let wait = replace_after_blocks(newest.intent.urgency);
+        self.wallet.can_sign() && head.number >= newest.signed_at_block.saturating_add(wait)
+    }
+
+    /// One more attempt, if there is one to be made; it is sent before this returns. A node that
+    /// gives no answer is no reason to fail: the next block is the retry.
+    async fn replace(
+        &mut self,
+        nonce: u64,
+        head: &Head,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), LaneError> {
+        let Some(slot) = self.slots.get(&nonce).map(|watched| watched.slot.clone()) else {
+            return Ok(());
+        };
+        if slot.attempt_count() >= MAX_ATTEMPTS_PER_NONCE {
+            let detail = format!("{MAX_ATTEMPTS_PER_NONCE} attempts were made; the last is sent on");
+            self.tell_not_replaced(nonce, "attempts used up", detail, events);
+            return Ok(());
+        }
+        let draft = match self.draft_replacement(&slot, head).await {
+            Ok(Some(draft)) => draft,
+            Ok(None) => return Ok(()),
+            Err(hold) => {
+                self.tell_not_replaced(nonce, hold.reason, hold.detail, events);
+                return Ok(());
+            }
+        };
+        let (kind, price) = (draft.kind, draft.price);
+        let action = draft.intent.action.clone();
+        let attempt = self.sign(draft, head).await?;
+        let hash = attempt.hash;
+        self.append_attempt(attempt, nonce).await?;
+        self.send(nonce, Some(head.number)).await;
+        events.push(LaneEvent::Replaced { nonce, action, kind, hash, price });
+        Ok(())
+    }
+
+    /// The next attempt; `None` if the nodes do not tell enough to make one.
+    async fn draft_replacement(
+        &mut self,
+        slot: &Slot,
+        head: &Head,
+    ) -> Result<Option<Draft>, pricing::Hold> {
+        let next = self.next_block(head).await;
+        let from = self.wallet.address();
+        let stage = Stage { node: self.node.as_ref(), from, head, next };
+        let previous = slot.newest();
+        let Some(cancel) = gives_up(previous, &stage).await else { return Ok(None) };
+        let (kind, call, least_gas) = if cancel {
+            (AttemptKind::Cancellation, self.self_transfer(), TRANSFER_GAS)
+        } else {
+            (AttemptKind::Replacement, previous.call.clone(), previous.gas_limit)
+        };
+        // Without an estimate the limit of the attempt before will do; it never shrinks.
+        let gas_limit = stage.gas_limit(&call).await.unwrap_or(least_gas).max(least_gas);
+        let min_tip = self.profile.fees.min_priority_fee_per_gas;
+        let Ok(quote) = self.node.quote(*head, min_tip).await else { return Ok(None) };
+        let terms = Terms {
+            urgency: previous.intent.urgency,
+            caps: previous.intent.caps,
+            fees: &self.profile.fees,
+            gas_limit,
+            value: call.value,
+        };
+        let price = pricing::replacement(previous.price, &quote, &terms)?;
+        let intent = Arc::clone(&previous.intent);
+        Ok(Some(Draft { nonce: slot.nonce, kind, intent, call, gas_limit, price }))
+    }
+
+    fn self_transfer(&self) -> Call {
+        Call {
+            label: "self-transfer".to_owned(),
+            to: self.wallet.address(),
+            data: Bytes::new(),
+            value: U256::ZERO,
+        }
+    }
+
+    /// Says once, not at every block, why there is no further attempt.
+    fn tell_not_replaced(
+        &mut self,
+        nonce: u64,
+        reason: &'static str,
+        detail: String,
+        events: &mut Vec<LaneEvent>,
+    ) {
+        let Some(watched) = self.slots.get_mut(&nonce) else { return };
+        if watched.told != Some(reason) {
+            watched.told = Some(reason);
+            events.push(LaneEvent::NotReplaced { nonce, reason, detail });
+        }
+    }
+}
+
+/// Whether the next attempt should only use up the nonce: the call came too late, would fail now,
+/// or was given up before. `None` if that is not known.
+async fn gives_up(previous: &Attempt, stage: &Stage<'_>) -> Option<bool> {
+    if previous.kind == AttemptKind::Cancellation {
+        return Some(true);
+    }
+    let intent = &previous.intent;
+    let expired = intent
+        .deadline
+        .is_some_and(|blocks| stage.head.number > intent.found_at_block.saturating_add(blocks));
+    if expired {
+        return Some(true);
+    }
+    stage.succeeds(&previous.call).await.map(|succeeds| !succeeds)
+}

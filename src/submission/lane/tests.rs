@@ -1,0 +1,4 @@
+mod bench;
+mod random;
+mod scenarios;
+mod sim;

@@ -1,0 +1,183 @@
+//! The bench that the tests stand at: a store, a chain, a lane and a strategy that has no opinion.
+
+use std::{sync::Arc, time::Duration};
+
+use alloy::{
+    primitives::{Address, Bytes, U256, address},
+    rpc::types::TransactionReceipt,
+};
+use ballast_chains::{
+    BlockReader, ChainProfile, Head, Revert,
+    profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality},
+    wallet::Wallet,
+};
+use ballast_strategy_api::{
+    Action, Assessment, Call, NonEmpty, Refusal, Settlement, StateKey, Strategy, StrategyError,
+    Urgency,
+};
+use secrecy::SecretString;
+use sqlx::Row as _;
+
+use super::sim::{GWEI, Sim};
+use crate::{
+    guard::{Caps, Permit},
+    store::{Statement, Store},
+    submission::{Lane, LaneError, LaneEvent, LaneSpec, Pursuit},
+};
+
+/// The second account of anvil's well-known test mnemonic.
+const KEY: &str = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+pub(super) const TARGET: Address = address!("00000000000000000000000000000000000000aa");
+
+#[derive(Debug)]
+pub(super) struct NoOpinion;
+
+impl Strategy for NoOpinion {
+    const KIND: &'static str = "none";
+    type Params = ();
+
+    async fn connect(_params: (), _at: &BlockReader) -> Result<Self, StrategyError> {
+        Ok(Self)
+    }
+
+    async fn assess(&self, _at: &BlockReader) -> Result<Assessment, StrategyError> {
+        Err(StrategyError::Misconfigured("has no opinion".into()))
+    }
+
+    fn refusal(&self, _action: &str, _revert: &Revert) -> Refusal {
+        Refusal::NotDue
+    }
+
+    fn settle(&self, _receipt: &TransactionReceipt) -> Settlement {
+        Settlement::default()
+    }
+}
+
+pub(super) struct Bench {
+    pub(super) store: Store,
+    pub(super) sim: Sim,
+    pub(super) lane: Lane,
+    pub(super) profile: Arc<ChainProfile>,
+}
+
+impl Bench {
+    /// Finality after three confirmations, no disk.
+    pub(super) async fn new() -> Self {
+        Self::with(Store::in_memory().await.unwrap(), Finality::Confirmations(3)).await
+    }
+
+    pub(super) async fn with(store: Store, finality: Finality) -> Self {
+        let (sim, profile) = (Sim::new(&store), Arc::new(profile(finality)));
+        let lane = open(&store, &sim, &profile).await.unwrap();
+        Self { store, sim, lane, profile }
+    }
+
+    /// The process dies and comes back.
+    pub(super) async fn restart(&mut self) {
+        self.lane = open(&self.store, &self.sim, &self.profile).await.unwrap();
+    }
+
+    pub(super) async fn pursue(&mut self, action: Action) -> Pursuit {
+        self.try_pursue(action).await.unwrap()
+    }
+
+    pub(super) async fn try_pursue(&mut self, action: Action) -> Result<Pursuit, LaneError> {
+        let head = self.sim.head();
+        self.lane.pursue(permit(action), &head, &NoOpinion).await
+    }
+
+    /// Observes the newest head.
+    pub(super) async fn observe(&mut self) -> Vec<LaneEvent> {
+        let head = self.sim.head();
+        self.observe_at(head).await
+    }
+
+    pub(super) async fn observe_at(&mut self, head: Head) -> Vec<LaneEvent> {
+        self.lane.observe(&head, Some(&NoOpinion)).await.unwrap()
+    }
+
+    /// The steps that the newest head brings, in words.
+    pub(super) async fn steps(&mut self) -> Vec<&'static str> {
+        self.observe().await.iter().map(LaneEvent::step).collect()
+    }
+
+    /// Mines empty blocks and observes each.
+    pub(super) async fn pass(&mut self, blocks: usize) -> Vec<LaneEvent> {
+        let mut events = Vec::new();
+        for _ in 0..blocks {
+            self.sim.mine_empty();
+            events.extend(self.observe().await);
+        }
+        events
+    }
+
+    /// The column of a slot's row.
+    pub(super) async fn column(&self, nonce: u64, column: &'static str) -> Option<String> {
+        let sql = "SELECT * FROM slots WHERE nonce = $1";
+        let rows = self.store.rows(Statement::new(sql).with(nonce)).await.unwrap();
+        rows.first().and_then(|row| row.get(column))
+    }
+}
+
+pub(super) async fn open(
+    store: &Store,
+    sim: &Sim,
+    profile: &Arc<ChainProfile>,
+) -> Result<Lane, LaneError> {
+    let wallet = Wallet::from_key(&SecretString::from(KEY)).unwrap();
+    let spec = LaneSpec { product: "eth2x".into(), wallet, profile: Arc::clone(profile) };
+    Lane::open(spec, sim.clone(), store.journal()).await
+}
+
+pub(super) fn permit(action: Action) -> Permit {
+    Permit::for_test(action, caps())
+}
+
+pub(super) fn caps() -> Caps {
+    Caps { max_fee_per_gas: 100 * GWEI, max_transaction_cost: None }
+}
+
+/// A routine rebalance that answers the state `key`.
+pub(super) fn action(key: u64) -> Action {
+    Action {
+        name: "rebalance",
+        candidates: NonEmpty::one(call("only", Bytes::from_static(&[1]))),
+        urgency: Urgency::Routine,
+        answers: StateKey::of(&[("state", &key)]),
+        deadline: None,
+        repeat_limit: None,
+        expects: None,
+    }
+}
+
+pub(super) fn call(label: &str, data: Bytes) -> Call {
+    Call { label: label.into(), to: TARGET, data, value: U256::ZERO }
+}
+
+fn profile(finality: Finality) -> ChainProfile {
+    ChainProfile {
+        name: "simulated".into(),
+        chain_id: 1,
+        fee_model: FeeModel::Eip1559,
+        block_time: Duration::from_secs(12),
+        finality,
+        native_symbol: "ETH".into(),
+        explorer: None,
+        rpc: Vec::new(),
+        send: Vec::new(),
+        request_timeout: Duration::from_secs(1),
+        stale_after: Duration::from_secs(60),
+        min_turn_interval: Duration::ZERO,
+        assess_timeout: Duration::from_secs(3),
+        chunk_gas: 10_000_000,
+        max_lag: 3,
+        fees: FeeProfile {
+            max_fee_per_gas: 100 * GWEI,
+            emergency_max_fee_per_gas: 1_000 * GWEI,
+            min_priority_fee_per_gas: GWEI,
+            relative_cap: 10,
+            replacement_bump_bps: 1_250,
+        },
+        multicall3: CANONICAL_MULTICALL3,
+    }
+}

@@ -1,0 +1,592 @@
+//! One story each.
+
+use alloy::primitives::{B256, Bytes, U256};
+use ballast_chains::{pool::SendAnswer, profile::Finality};
+use ballast_strategy_api::{Action, Direction, NonEmpty, Postcondition, Urgency};
+
+use super::{
+    bench::{Bench, NoOpinion, TARGET, action, call, caps, open, permit},
+    sim::{FAILS_WHEN_MINED, FRAGILE, GWEI, HOPELESS, journalled},
+};
+use crate::{
+    guard::{Permit, Rehearsal},
+    store::Store,
+    submission::{
+        LaneError, LaneEvent, Pursuit,
+        lane::{MAX_ATTEMPTS_PER_NONCE, MAX_UNFINAL},
+        lifecycle::Outcome,
+        slot::AttemptKind,
+    },
+};
+
+fn hash_of(pursuit: &Pursuit) -> B256 {
+    match pursuit {
+        Pursuit::Sent { hash, .. } => *hash,
+        other => panic!("not sent: {other:?}"),
+    }
+}
+
+fn reason(pursuit: &Pursuit) -> String {
+    format!("{}: {}", pursuit.kind(), pursuit.reason())
+}
+
+fn outcomes(events: &[LaneEvent]) -> Vec<(u64, Outcome)> {
+    let finals = events.iter().filter_map(|event| match event {
+        LaneEvent::Final { nonce, outcome, .. } => Some((*nonce, *outcome)),
+        _ => None,
+    });
+    finals.collect()
+}
+
+fn with_call(mut action: Action, data: Bytes) -> Action {
+    action.candidates = NonEmpty::one(call("only", data));
+    action
+}
+
+#[tokio::test]
+async fn sent_included_final() {
+    let mut bench = Bench::new().await;
+    let sent = bench.pursue(action(1)).await;
+    let Pursuit::Sent { nonce: 0, hash, price, gas_limit: 120_000, .. } = sent else {
+        panic!("{sent:?}")
+    };
+    assert_eq!(price.max_fee_per_gas, 21 * GWEI);
+    assert!(bench.lane.is_pending());
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("pending"));
+    bench.sim.mine(hash);
+    let events = bench.observe().await;
+    assert!(matches!(
+        events.as_slice(),
+        [LaneEvent::Included { nonce: 0, outcome: Outcome::Confirmed, .. }]
+    ));
+    assert!(!bench.lane.is_pending());
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("included"));
+    assert!(bench.pass(1).await.is_empty(), "two confirmations are not three");
+    assert_eq!(outcomes(&bench.pass(1).await), [(0, Outcome::Confirmed)]);
+    assert_eq!(bench.lane.unfinished(), 0);
+    assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("confirmed"));
+    assert_eq!(bench.sim.sent().len(), 1, "nothing is sent again once it is included");
+}
+
+#[tokio::test]
+async fn while_one_waits_for_inclusion_nothing_else_is_signed() {
+    let mut bench = Bench::new().await;
+    let first = bench.pursue(action(1)).await;
+    assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 });
+    assert_eq!(bench.pursue(action(2)).await, Pursuit::Live { nonce: 0 });
+    bench.sim.mine(hash_of(&first));
+    assert_eq!(bench.pursue(action(2)).await, Pursuit::Live { nonce: 0 }, "not observed yet");
+    bench.observe().await;
+    assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 }, "the same intent");
+    let second = bench.pursue(action(2)).await;
+    assert!(matches!(second, Pursuit::Sent { nonce: 1, .. }), "{second:?}");
+}
+
+#[tokio::test]
+async fn an_intent_that_is_confirmed_is_never_repeated() {
+    let mut bench = Bench::new().await;
+    let sent = bench.pursue(action(1)).await;
+    bench.sim.mine(hash_of(&sent));
+    bench.pass(3).await;
+    assert_eq!(bench.lane.unfinished(), 0);
+    assert_eq!(bench.pursue(action(1)).await, Pursuit::Answered { nonce: 0 });
+    bench.restart().await;
+    assert_eq!(bench.pursue(action(1)).await, Pursuit::Answered { nonce: 0 });
+    assert!(matches!(bench.pursue(action(2)).await, Pursuit::Sent { nonce: 1, .. }));
+}
+
+#[tokio::test]
+async fn killed_between_journal_and_broadcast_the_same_bytes_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keeper.db");
+    let store = Store::open(&file).await.unwrap();
+    let mut bench = Bench::with(store, Finality::Confirmations(3)).await;
+    bench.sim.world().faults.hanging = true;
+    let reached = bench.sim.reached.clone();
+    let head = bench.sim.head();
+    tokio::select! {
+        _ = bench.lane.pursue(permit(action(1)), &head, &NoOpinion) => panic!("broadcast returned"),
+        () = reached.notified() => {}
+    }
+    assert!(bench.sim.sent().is_empty());
+    let signed = journalled(&bench.store).await;
+    assert_eq!(signed.len(), 1);
+
+    bench.sim.world().faults.hanging = false;
+    bench.restart().await;
+    let sent: Vec<String> = bench.sim.sent().iter().map(B256::to_string).collect();
+    assert_eq!(sent, signed.iter().cloned().collect::<Vec<_>>());
+    assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 });
+    assert_eq!(journalled(&bench.store).await, signed, "nothing more was signed");
+    bench.sim.mine_pool();
+    assert_eq!(bench.steps().await, ["included"]);
+    bench.store.close().await;
+}
+
+#[tokio::test]
+async fn restarted_with_a_live_transaction() {
+    let mut bench = Bench::new().await;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    bench.restart().await;
+    assert_eq!(bench.sim.sent(), [hash, hash]);
+    assert_eq!(bench.pursue(action(2)).await, Pursuit::Live { nonce: 0 });
+    // Included while nobody looked.
+    bench.sim.mine(hash);
+    bench.restart().await;
+    assert_eq!(bench.sim.sent().len(), 2, "an included one is not sent again");
+    assert_eq!(bench.steps().await, ["included"]);
+    // And final while nobody looked.
+    for _ in 0..5 {
+        bench.sim.mine_empty();
+    }
+    bench.restart().await;
+    assert_eq!(outcomes(&bench.observe().await), [(0, Outcome::Confirmed)]);
+}
+
+#[tokio::test]
+async fn a_send_of_unknown_outcome_is_live_and_found_included() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().faults.answer = Some(SendAnswer::Ambiguous("time-out".into()));
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("pending"));
+    assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 });
+    bench.sim.mine(hash);
+    assert_eq!(bench.steps().await, ["included"]);
+}
+
+#[tokio::test]
+async fn swallowed_bytes_are_sent_again_at_every_block() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().faults.swallowed = true;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    assert!(bench.sim.world().pool.is_empty());
+    assert!(bench.pass(2).await.is_empty());
+    assert_eq!(bench.sim.sent(), [hash, hash, hash]);
+    bench.sim.world().faults.swallowed = false;
+    bench.pass(1).await;
+    assert_eq!(bench.sim.world().pool.get(&0), Some(&hash));
+    bench.observe().await;
+    assert_eq!(bench.sim.sent().len(), 4, "once per block");
+}
+
+#[tokio::test]
+async fn rejected_by_all_stays_signed_and_blocks_the_lane() {
+    let mut bench = Bench::new().await;
+    {
+        let mut world = bench.sim.world();
+        world.faults.answer = Some(SendAnswer::Underpriced);
+        world.faults.swallowed = true;
+    }
+    bench.pursue(action(1)).await;
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("signed"));
+    assert_eq!(bench.pursue(action(2)).await, Pursuit::Live { nonce: 0 });
+    bench.sim.world().faults = super::sim::Faults::default();
+    bench.pass(1).await;
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("pending"));
+}
+
+#[tokio::test]
+async fn reorganised_away_it_goes_back_and_is_included_again() {
+    let mut bench = Bench::new().await;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(hash);
+    bench.sim.mine_empty();
+    assert_eq!(bench.steps().await, ["included"]);
+    bench.sim.reorg(2, true);
+    assert_eq!(bench.steps().await, ["reorged"]);
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("pending"));
+    assert_eq!(bench.column(0, "included_hash").await, None);
+    assert_eq!(bench.sim.sent(), [hash, hash], "sent again at once");
+    assert_eq!(bench.pursue(action(2)).await, Pursuit::Live { nonce: 0 });
+    bench.sim.mine_pool();
+    assert_eq!(bench.steps().await, ["included"]);
+    assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Confirmed)]);
+}
+
+#[tokio::test]
+async fn a_reorganisation_that_moves_it_to_another_block_is_seen() {
+    let mut bench = Bench::new().await;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(hash);
+    bench.observe().await;
+    bench.sim.reorg(1, false);
+    let head = bench.sim.mine_pool();
+    let events = bench.observe().await;
+    assert!(
+        matches!(events.as_slice(), [LaneEvent::Included { block, .. }] if *block == head.number),
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn several_slots_come_back_in_order_and_nothing_new_is_signed() {
+    let mut bench = Bench::new().await;
+    let mut hashes = Vec::new();
+    for key in 0..2 {
+        let hash = hash_of(&bench.pursue(action(key)).await);
+        bench.sim.mine(hash);
+        bench.observe().await;
+        hashes.push(hash);
+    }
+    bench.sim.reorg(2, true);
+    assert_eq!(bench.steps().await, ["reorged", "reorged"]);
+    assert_eq!(bench.sim.sent()[2..], hashes, "in nonce order");
+    assert_eq!(bench.pursue(action(9)).await, Pursuit::Live { nonce: 0 });
+    bench.sim.mine(hashes[0]);
+    bench.observe().await;
+    assert_eq!(bench.pursue(action(9)).await, Pursuit::Live { nonce: 1 });
+    bench.sim.mine(hashes[1]);
+    bench.observe().await;
+    assert!(matches!(bench.pursue(action(9)).await, Pursuit::Sent { nonce: 2, .. }));
+}
+
+#[tokio::test]
+async fn the_original_of_a_replacement_is_included() {
+    let mut bench = Bench::new().await;
+    let original = hash_of(&bench.pursue(action(1)).await);
+    assert!(bench.pass(4).await.is_empty());
+    let events = bench.pass(1).await;
+    let [LaneEvent::Replaced { nonce: 0, kind: AttemptKind::Replacement, hash, price, .. }] =
+        events.as_slice()
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((price.max_fee_per_gas, price.max_priority_fee_per_gas), (23_625_000_000, 1_125_000_000));
+    assert_eq!(bench.sim.world().pool.get(&0), Some(hash), "the pool took it for the original");
+    bench.sim.mine(original);
+    let events = bench.observe().await;
+    assert!(
+        matches!(events.as_slice(), [LaneEvent::Included { hash, .. }] if *hash == original),
+        "{events:?}"
+    );
+    assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Confirmed)]);
+}
+
+#[tokio::test]
+async fn nonce_too_low_for_our_own_transaction_is_inclusion() {
+    let mut bench = Bench::new().await;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    let before = bench.sim.head();
+    bench.sim.mine(hash);
+    // Observed at the old head the bytes go out again, and the node, ahead of us, says too low.
+    bench.sim.world().faults.receipts_lag = true;
+    bench.restart().await;
+    bench.observe_at(before).await;
+    assert_eq!(bench.sim.sent().len(), 2);
+    for _ in 0..6 {
+        bench.sim.mine_empty();
+    }
+    let found = bench.observe().await;
+    assert!(found.is_empty(), "one sighting without a receipt proves nothing: {found:?}");
+    bench.sim.world().faults.receipts_lag = false;
+    let events = bench.observe().await;
+    assert_eq!(outcomes(&events), [(0, Outcome::Confirmed)], "{events:?}");
+}
+
+#[tokio::test]
+async fn a_nonce_taken_by_somebody_else_is_superseded_at_depth_only() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().faults.swallowed = true;
+    bench.pursue(action(1)).await;
+    bench.sim.mine_foreign();
+    for _ in 0..3 {
+        assert!(bench.observe().await.is_empty());
+        bench.sim.mine_empty();
+    }
+    let sent = bench.sim.sent().len();
+    assert_eq!(outcomes(&bench.observe().await), [(0, Outcome::Superseded)]);
+    assert_eq!(bench.sim.sent().len(), sent, "a used nonce is not sent to");
+    bench.sim.world().faults.swallowed = false;
+    let again = bench.pursue(action(1)).await;
+    assert!(matches!(again, Pursuit::Sent { nonce: 1, .. }), "it came to nothing: {again:?}");
+}
+
+#[tokio::test]
+async fn a_foreign_transaction_is_noticed() {
+    let mut bench = Bench::new().await;
+    bench.sim.mine_foreign();
+    bench.sim.mine_foreign();
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { nonce: 2, .. }));
+    let events = bench.observe().await;
+    assert_eq!(events, [LaneEvent::Foreign { from: 0, to: 2 }]);
+    assert!(bench.observe().await.is_empty(), "told once");
+}
+
+#[tokio::test]
+async fn a_revert_is_final_only_at_depth() {
+    let mut bench = Bench::new().await;
+    let sent = bench.pursue(with_call(action(1), FAILS_WHEN_MINED)).await;
+    bench.sim.mine(hash_of(&sent));
+    let events = bench.observe().await;
+    assert!(matches!(
+        events.as_slice(),
+        [LaneEvent::Included { outcome: Outcome::Reverted, .. }]
+    ));
+    assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 });
+    assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Reverted)]);
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { nonce: 1, .. }));
+}
+
+#[tokio::test]
+async fn finality_by_tag_follows_the_tag() {
+    let store = Store::in_memory().await.unwrap();
+    let mut bench = Bench::with(store, Finality::Safe).await;
+    let sent = bench.pursue(action(1)).await;
+    let block = bench.sim.mine(hash_of(&sent)).number;
+    bench.sim.world().safe = block - 1;
+    assert!(outcomes(&bench.pass(20).await).is_empty());
+    bench.sim.world().safe = block;
+    assert_eq!(outcomes(&bench.pass(1).await), [(0, Outcome::Confirmed)]);
+}
+
+#[tokio::test]
+async fn a_call_that_would_fail_by_now_is_given_up() {
+    let mut bench = Bench::new().await;
+    bench.pursue(with_call(action(1), FRAGILE)).await;
+    bench.sim.world().faults.reverting = true;
+    let events = bench.pass(5).await;
+    let [LaneEvent::Replaced { kind: AttemptKind::Cancellation, hash, .. }] = events.as_slice()
+    else {
+        panic!("{events:?}")
+    };
+    let hash = *hash;
+    // Once given up, it stays given up, even if the call would succeed again.
+    bench.sim.world().faults.reverting = false;
+    let events = bench.pass(5).await;
+    assert!(matches!(
+        events.as_slice(),
+        [LaneEvent::Replaced { kind: AttemptKind::Cancellation, .. }]
+    ));
+    bench.sim.mine(hash);
+    bench.observe().await;
+    assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Cancelled)]);
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { nonce: 1, .. }));
+}
+
+#[tokio::test]
+async fn past_its_deadline_it_is_given_up() {
+    let mut bench = Bench::new().await;
+    let mut urgent = action(1);
+    urgent.urgency = Urgency::Emergency;
+    urgent.deadline = Some(2);
+    bench.pursue(urgent).await;
+    let kinds: Vec<AttemptKind> = bench
+        .pass(3)
+        .await
+        .iter()
+        .filter_map(|event| match event {
+            LaneEvent::Replaced { kind, .. } => Some(*kind),
+            _ => None,
+        })
+        .collect();
+    let (again, give_up) = (AttemptKind::Replacement, AttemptKind::Cancellation);
+    assert_eq!(kinds, [again, again, give_up]);
+}
+
+#[tokio::test]
+async fn attempts_and_prices_are_bounded_and_said_once() {
+    let mut bench = Bench::new().await;
+    let mut urgent = action(1);
+    urgent.urgency = Urgency::Emergency;
+    let caps = crate::guard::Caps { max_fee_per_gas: 90 * GWEI, ..caps() };
+    let head = bench.sim.head();
+    bench.lane.pursue(Permit::for_test(urgent, caps), &head, &NoOpinion).await.unwrap();
+    let events = bench.pass(20).await;
+    let steps: Vec<&str> = events.iter().map(LaneEvent::step).collect();
+    let mut expected = vec!["replaced"; MAX_ATTEMPTS_PER_NONCE - 1];
+    expected.push("not_replaced");
+    assert_eq!(steps, expected);
+    assert_eq!(bench.sim.sent().len(), 21, "the last is sent on");
+    let highest = bench.sim.world().known.values().map(price_of).max();
+    assert!(highest <= Some(90 * GWEI), "{highest:?}");
+}
+
+fn price_of(tx: &alloy::consensus::TxEnvelope) -> u128 {
+    use alloy::consensus::Transaction as _;
+    tx.max_fee_per_gas()
+}
+
+#[tokio::test]
+async fn a_replacement_that_would_pass_the_cap_is_held_and_caps_survive_a_restart() {
+    let mut bench = Bench::new().await;
+    let caps = crate::guard::Caps { max_fee_per_gas: 22 * GWEI, ..caps() };
+    let head = bench.sim.head();
+    bench.lane.pursue(Permit::for_test(action(1), caps), &head, &NoOpinion).await.unwrap();
+    bench.restart().await;
+    let events = bench.pass(8).await;
+    assert!(
+        matches!(events.as_slice(), [LaneEvent::NotReplaced { reason: "fee cap", .. }]),
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_first_candidate_that_succeeds_is_sent() {
+    let mut bench = Bench::new().await;
+    let mut choice = action(1);
+    choice.candidates = NonEmpty {
+        first: call("dry", HOPELESS),
+        rest: vec![call("deep", Bytes::from_static(&[2])), call("last", Bytes::from_static(&[3]))],
+    };
+    let sent = bench.pursue(choice).await;
+    assert!(matches!(&sent, Pursuit::Sent { call, .. } if call == "deep"), "{sent:?}");
+
+    let mut none = action(2);
+    none.candidates =
+        NonEmpty { first: call("dry", HOPELESS), rest: vec![call("drier", HOPELESS)] };
+    bench.sim.mine(hash_of(&sent));
+    bench.observe().await;
+    let refused = bench.pursue(none).await;
+    assert_eq!(reason(&refused), "refused: not due");
+    let words = refused.to_string();
+    assert!(words.contains("dry: reverted") && words.contains("drier: reverted"), "{words}");
+}
+
+#[tokio::test]
+async fn held_by_price_and_by_funds() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().base_fee = 200 * GWEI;
+    bench.sim.mine_empty();
+    assert_eq!(reason(&bench.pursue(action(1)).await), "held: fee cap");
+    {
+        let mut world = bench.sim.world();
+        world.base_fee = 10 * GWEI;
+        world.balance = U256::from(21 * GWEI * 120_000 - 1);
+    }
+    bench.sim.mine_empty();
+    assert_eq!(reason(&bench.pursue(action(1)).await), "held: insufficient funds");
+    bench.sim.world().balance += U256::from(1);
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { nonce: 0, .. }));
+}
+
+#[tokio::test]
+async fn nodes_that_do_not_answer_change_nothing() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().faults.unavailable = true;
+    let error = bench.try_pursue(action(1)).await.unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    assert!(open(&bench.store, &bench.sim, &bench.profile).await.unwrap_err().is_transient());
+    bench.sim.world().faults.unavailable = false;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(hash);
+    bench.sim.world().faults.unavailable = true;
+    let head = bench.sim.head();
+    assert!(bench.lane.observe(&head, None).await.unwrap_err().is_transient());
+    bench.sim.world().faults.unavailable = false;
+    assert_eq!(bench.steps().await, ["included"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_journalled_is_not_sent() {
+    let mut bench = Bench::new().await;
+    let store = Store::in_memory().await.unwrap();
+    bench.lane = open(&store, &bench.sim, &bench.profile).await.unwrap();
+    store.close().await;
+    let error = bench.try_pursue(action(1)).await.unwrap_err();
+    assert!(matches!(error, LaneError::Journal(_)), "{error:?}");
+    assert!(bench.sim.sent().is_empty());
+}
+
+#[tokio::test]
+async fn a_rehearsal_signs_nothing() {
+    let mut bench = Bench::new().await;
+    let rehearsal = Rehearsal { action: action(1), caps: caps(), reason: "dry run" };
+    let head = bench.sim.head();
+    let plan = bench.lane.plan(&rehearsal, &head, &NoOpinion).await.unwrap();
+    let Pursuit::WouldSend { to, gas_limit, max_cost, .. } = plan else { panic!("{plan:?}") };
+    assert_eq!((to, gas_limit), (TARGET, 120_000));
+    assert_eq!(max_cost, U256::from(21 * GWEI * 120_000));
+    assert!(journalled(&bench.store).await.is_empty());
+    assert!(!bench.lane.is_pending());
+}
+
+#[tokio::test]
+async fn a_store_for_reading_sends_nothing_and_still_sees() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keeper.db");
+    let store = Store::open(&file).await.unwrap();
+    let mut bench = Bench::with(store, Finality::Confirmations(3)).await;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    let reading = Store::open_readonly(&file).await.unwrap().unwrap();
+    let mut beside = open(&reading, &bench.sim, &bench.profile).await.unwrap();
+    assert!(beside.is_pending());
+    let head = bench.sim.head();
+    assert!(matches!(
+        beside.pursue(permit(action(2)), &head, &NoOpinion).await,
+        Err(LaneError::ReadOnly)
+    ));
+    for _ in 0..6 {
+        let head = bench.sim.mine_empty();
+        assert!(beside.observe(&head, None).await.unwrap().is_empty());
+    }
+    let head = bench.sim.mine(hash);
+    assert_eq!(beside.observe(&head, None).await.unwrap().len(), 1);
+    assert_eq!(bench.sim.sent(), [hash]);
+    bench.store.close().await;
+}
+
+fn expecting(key: u64) -> Action {
+    let expects = Postcondition {
+        what: "leverage ratio".into(),
+        target: TARGET,
+        view: Bytes::from_static(&[9]),
+        signed: false,
+        direction: Direction::Down,
+        at_least: U256::from(10),
+    };
+    Action { expects: Some(expects), ..action(key) }
+}
+
+#[tokio::test]
+async fn inclusion_is_compared_with_its_parent_block() {
+    for (after, step) in [(85, "postcondition_held"), (95, "postcondition_missed")] {
+        let mut bench = Bench::new().await;
+        let hash = hash_of(&bench.pursue(expecting(1)).await);
+        let parent = bench.sim.mine_empty();
+        let block = bench.sim.mine(hash);
+        {
+            let mut world = bench.sim.world();
+            world.words.insert(parent.hash, U256::from(100));
+            world.words.insert(block.hash, U256::from(after));
+        }
+        bench.sim.mine_empty();
+        assert_eq!(bench.steps().await, ["included", step]);
+        assert!(bench.observe().await.is_empty(), "looked at once");
+        let stored = bench.column(0, "postcondition").await;
+        assert_eq!(stored.as_deref().map(|word| format!("postcondition_{word}")), Some(step.into()));
+    }
+}
+
+#[tokio::test]
+async fn unfinal_slots_are_bounded() {
+    let store = Store::in_memory().await.unwrap();
+    let mut bench = Bench::with(store, Finality::Safe).await;
+    for key in 0..u64::try_from(MAX_UNFINAL).unwrap() {
+        let sent = bench.pursue(action(key)).await;
+        bench.sim.mine(hash_of(&sent));
+        bench.observe().await;
+    }
+    let held = bench.pursue(action(99)).await;
+    assert_eq!(reason(&held), "held: too many unfinal transactions");
+    bench.sim.world().safe = bench.sim.head().number;
+}
+
+#[tokio::test]
+async fn a_node_without_overrides_is_simulated_on_as_it_is() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().faults.no_overrides = true;
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { .. }));
+    assert_eq!(bench.lane.overrides, crate::submission::simulate::Overrides::Unsupported);
+}
+
+#[tokio::test]
+async fn status_shows_every_attempt_and_answer() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    bench.pass(5).await;
+    let snapshot = serde_json::to_value(bench.lane.snapshot()).unwrap();
+    assert_eq!(snapshot["slots"][0]["state"], "pending");
+    assert_eq!(snapshot["slots"][0]["attempts"][1]["kind"], "replacement");
+    assert_eq!(snapshot["slots"][0]["attempts"][0]["answers"]["node"]["verdict"], "accepted");
+    assert_eq!(snapshot["next_nonce"], 1);
+}

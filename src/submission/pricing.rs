@@ -1,0 +1,188 @@
+//! What to offer for inclusion, and what never to exceed. Pure, in integers.
+//!
+//! An offer is the next base fee with headroom for its worst growth while we wait, plus the
+//! market's tip, both by urgency. Above it stand three ceilings: the absolute cap that the guard
+//! chose by urgency, a multiple of the market's current price, and the cap on the whole
+//! transaction's cost at its gas limit. An offer that a ceiling cuts is still made as long as it
+//! buys inclusion in the next block; below that it is a [`Hold`]: sending would only take the
+//! nonce.
+//!
+//! Rounding: what we offer and what a replacement must add is rounded up, what a ceiling allows is
+//! rounded down.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    clippy::cast_lossless
+)]
+
+use alloy::primitives::U256;
+use ballast_chains::{amount::gwei, fees::FeeQuote, profile::FeeProfile};
+use ballast_strategy_api::Urgency;
+use serde::{Deserialize, Serialize};
+
+use crate::guard::Caps;
+
+/// Least raise of a replacement, in hundredths of a percent: geth's pool refuses less.
+const LEAST_BUMP_BPS: u32 = 1_000;
+/// One, in hundredths of a percent.
+const ONE_IN_BPS: u128 = 10_000;
+
+/// What a transaction offers, wei per gas. The tip is never above the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// Most that is paid, base fee included.
+    pub max_fee_per_gas: u128,
+    /// Most that the block's producer gets.
+    pub max_priority_fee_per_gas: u128,
+}
+
+/// Why nothing is offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// In fixed words.
+    pub reason: &'static str,
+    /// With figures.
+    pub detail: String,
+}
+
+/// What a price has to keep to.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// How much it matters to be early.
+    pub urgency: Urgency,
+    /// The guard's caps.
+    pub caps: Caps,
+    /// The chain's rules.
+    pub fees: &'a FeeProfile,
+    /// Gas limit of the transaction.
+    pub gas_limit: u64,
+    /// Native currency sent along, wei.
+    pub value: U256,
+}
+
+/// The ceiling that binds, and its name.
+#[derive(Debug, Clone, Copy)]
+struct Ceiling {
+    wei_per_gas: u128,
+    reason: &'static str,
+}
+
+/// The price of a first attempt.
+///
+/// # Errors
+/// When a ceiling is below what the next block costs.
+pub fn price(quote: &FeeQuote, terms: &Terms<'_>) -> Result<Price, Hold> {
+    let ceiling = affordable(quote, terms)?;
+    Ok(below(wanted(quote, terms), quote, ceiling))
+}
+
+/// The price of another attempt at the same nonce: today's price, but at least the replacement
+/// rule's raise on both fields.
+///
+/// # Errors
+/// When a ceiling is below what the next block costs, or below the raise.
+pub fn replacement(previous: Price, quote: &FeeQuote, terms: &Terms<'_>) -> Result<Price, Hold> {
+    let ceiling = affordable(quote, terms)?;
+    let (Some(least), Some(least_tip)) = (
+        raised(previous.max_fee_per_gas, terms.fees),
+        raised(previous.max_priority_fee_per_gas, terms.fees),
+    ) else {
+        return Err(hold("replacement overflows", quote, ceiling));
+    };
+    if least > ceiling.wei_per_gas {
+        return Err(hold(ceiling.reason, quote, ceiling));
+    }
+    let wanted = wanted(quote, terms);
+    let max_fee_per_gas = wanted.max_fee_per_gas.max(least).min(ceiling.wei_per_gas);
+    // The raise of the smaller field is never above that of the larger, so this keeps both.
+    let tip = below(wanted, quote, ceiling).max_priority_fee_per_gas.max(least_tip);
+    Ok(Price { max_fee_per_gas, max_priority_fee_per_gas: tip.min(max_fee_per_gas) })
+}
+
+/// What is worth offering if nothing bounds it.
+fn wanted(quote: &FeeQuote, terms: &Terms<'_>) -> Price {
+    let (headroom, tip_percent) = curve(terms.urgency);
+    let floor = terms.fees.min_priority_fee_per_gas;
+    // What overflows is beyond every ceiling, so saturating is exact enough.
+    let tip = percent_up(quote.priority_fee, tip_percent).max(floor);
+    let base = percent_up(quote.next_base_fee, headroom);
+    Price { max_fee_per_gas: base.saturating_add(tip), max_priority_fee_per_gas: tip }
+}
+
+/// Percent of the next base fee that is offered, and percent of the market's tip. A base fee grows
+/// by at most 12.5 % a block, so twice it lasts five blocks and three times it nine.
+fn curve(urgency: Urgency) -> (u128, u128) {
+    match urgency {
+        Urgency::Routine => (200, 100),
+        Urgency::Prompt => (200, 125),
+        Urgency::Emergency => (300, 200),
+    }
+}
+
+/// Cuts an offer at the ceiling. What the cut takes comes off the headroom first, then off the
+/// tip's part above the next base fee.
+fn below(wanted: Price, quote: &FeeQuote, ceiling: Ceiling) -> Price {
+    let max_fee_per_gas = wanted.max_fee_per_gas.min(ceiling.wei_per_gas);
+    let room = max_fee_per_gas.saturating_sub(quote.next_base_fee);
+    Price { max_fee_per_gas, max_priority_fee_per_gas: wanted.max_priority_fee_per_gas.min(room) }
+}
+
+/// The lowest ceiling, if it buys the next block at the least tip.
+fn affordable(quote: &FeeQuote, terms: &Terms<'_>) -> Result<Ceiling, Hold> {
+    let ceiling = lowest_ceiling(quote, terms);
+    let least = quote.next_base_fee.saturating_add(terms.fees.min_priority_fee_per_gas);
+    if ceiling.wei_per_gas < least {
+        return Err(hold(ceiling.reason, quote, ceiling));
+    }
+    Ok(ceiling)
+}
+
+fn lowest_ceiling(quote: &FeeQuote, terms: &Terms<'_>) -> Ceiling {
+    let market = quote.next_base_fee.saturating_add(quote.priority_fee);
+    let absolute = Ceiling { wei_per_gas: terms.caps.max_fee_per_gas, reason: "fee cap" };
+    let relative = Ceiling {
+        wei_per_gas: market.saturating_mul(u128::from(terms.fees.relative_cap.max(1))),
+        reason: "relative fee cap",
+    };
+    let by_cost = terms.caps.max_transaction_cost.map(|cost| Ceiling {
+        wei_per_gas: per_gas(cost, terms),
+        reason: "transaction cost cap",
+    });
+    [Some(relative), by_cost]
+        .into_iter()
+        .flatten()
+        .fold(absolute, |low, next| if next.wei_per_gas < low.wei_per_gas { next } else { low })
+}
+
+/// What a cap on the whole cost leaves per gas, rounded down.
+fn per_gas(cost: U256, terms: &Terms<'_>) -> u128 {
+    let for_gas = cost.saturating_sub(terms.value);
+    let each = for_gas.checked_div(U256::from(terms.gas_limit)).unwrap_or(U256::MAX);
+    u128::try_from(each).unwrap_or(u128::MAX)
+}
+
+/// The least that may follow `previous`, rounded up; more than it even where it is zero.
+fn raised(previous: u128, fees: &FeeProfile) -> Option<u128> {
+    let bump = u128::from(fees.replacement_bump_bps.max(LEAST_BUMP_BPS));
+    let factor = bump.checked_add(ONE_IN_BPS)?;
+    let raised = previous.checked_mul(factor)?.div_ceil(ONE_IN_BPS);
+    Some(raised.max(previous.checked_add(1)?))
+}
+
+fn percent_up(amount: u128, percent: u128) -> u128 {
+    amount.saturating_mul(percent).div_ceil(100)
+}
+
+fn hold(reason: &'static str, quote: &FeeQuote, ceiling: Ceiling) -> Hold {
+    let detail = format!(
+        "the next block costs {} + {} gwei per gas, at most {} may be offered",
+        gwei(quote.next_base_fee),
+        gwei(quote.priority_fee),
+        gwei(ceiling.wei_per_gas)
+    );
+    Hold { reason, detail }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! Logs and metrics, set up once.
+
+use std::{io::IsTerminal as _, time::Duration};
+
+use eyre::{Result, WrapErr};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Histograms have no quantile of their own: without buckets the exporter would make summaries,
+/// which cannot be added up over instances.
+const SECONDS_BUCKETS: &[f64] =
+    &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+const ROUNDS_BUCKETS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 8.0, 16.0];
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Starts logging to standard error; `filter` is in the syntax of `RUST_LOG`.
+pub fn start_logs(filter: &str, format: LogFormat) -> Result<()> {
+    let filter = EnvFilter::try_new(filter)
+        .wrap_err_with(|| format!("the log filter `{filter}` is not understood"))?;
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => logs.with_target(false).try_init(),
+        LogFormat::Json => logs.json().try_init(),
+    };
+    started.map_err(|error| eyre::eyre!("starting the log: {error}"))
+}
+
+/// Installs the process-wide recorder and describes every metric.
+pub fn start_metrics() -> Result<PrometheusHandle> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Suffix("_rounds".into()), ROUNDS_BUCKETS)?
+        .build_recorder();
+    let handle = recorder.handle();
+    metrics::set_global_recorder(recorder).wrap_err("a metrics recorder is installed already")?;
+    describe();
+    Ok(handle)
+}
+
+/// Keeps histograms from growing until they are scraped; nobody else does without a listener.
+pub(crate) async fn upkeep(handle: PrometheusHandle, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(UPKEEP_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => handle.run_upkeep(),
+        }
+    }
+}
+
+fn describe() {
+    describe_gauge!("ballast_head_number", Unit::Count, "Number of the newest head");
+    describe_gauge!("ballast_head_timestamp", Unit::Seconds, "Block time of the newest head");
+    describe_counter!("ballast_reorgs_total", Unit::Count, "Reorganisations seen");
+    describe_counter!("ballast_assessments_total", Unit::Count, "Assessments by outcome");
+    describe_counter!("ballast_decisions_total", Unit::Count, "Decisions by kind");
+    describe_counter!("ballast_product_restarts_total", Unit::Count, "Products started again");
+    describe_gauge!("ballast_product_halted", Unit::Count, "1 while a product is given up");
+    describe_gauge!("ballast_observation", "Inputs of the last decision, for charts only");
+    describe_histogram!("ballast_assess_seconds", Unit::Seconds, "Head seen to decision");
+}
