@@ -1,0 +1,46 @@
+//! Rounds of reads per block do not grow with the number of products.
+
+use ballast_test_support::BlockRef;
+use eyre::Result;
+
+use crate::harness::{DEADLINE, Setup, World};
+
+/// Blocks that count, after the first heads on which products are connected.
+const BLOCKS: u64 = 6;
+
+#[tokio::test]
+async fn rounds_per_block_are_the_same_for_1_10_and_100_products() -> Result<()> {
+    let mut rounds = Vec::new();
+    for products in [1, 10, 100] {
+        rounds.push((products, steady_rounds(products).await?));
+    }
+    assert!(rounds.iter().all(|(_, most)| *most == rounds[0].1), "{rounds:?}");
+    assert!(rounds.iter().all(|(_, most)| (1..=2).contains(most)), "{rounds:?}");
+    Ok(())
+}
+
+/// The most sequential rounds at one block in steady state.
+async fn steady_rounds(products: usize) -> Result<usize> {
+    let setup =
+        Setup { more_products: products - 1, watch_only: true, ..Setup::default() };
+    let world = World::start(setup).await?;
+    let mut keeper = world.keeper().await?;
+    let assessed = async || {
+        let lines = keeper.lines();
+        lines.iter().filter(|line| line.contains("inside bounds")).count() >= products
+    };
+    ballast_test_support::wait_until("every product's first decision", DEADLINE, assessed).await?;
+    // Blocks under way now still belong to the start.
+    world.wait_blocks(2).await?;
+    world.proxy().clear();
+    world.wait_blocks(BLOCKS).await?;
+    let per_block = world.proxy().rounds_per_block();
+    let pinned = per_block.keys().all(|block| matches!(block, BlockRef::Hash(_)));
+    assert!(pinned, "a read was not pinned to a block hash: {per_block:?}");
+    assert!(per_block.len() >= 4, "too few blocks were read: {per_block:?}");
+    let reads = world.proxy().calls();
+    let targets = reads.iter().filter(|call| call.from.is_none()).count();
+    assert!(targets > 0, "nothing was read");
+    keeper.kill9().await?;
+    Ok(per_block.values().copied().max().unwrap_or(0))
+}

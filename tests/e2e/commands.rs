@@ -1,0 +1,103 @@
+//! The other commands and the HTTP surface, against a living chain.
+
+use ballast_devnet::accounts;
+use eyre::Result;
+
+use crate::harness::{DEADLINE, PRODUCT, Setup, World, finish, http_base, json};
+
+#[tokio::test]
+async fn check_is_content_with_a_sound_deployment() -> Result<()> {
+    let world = World::start(Setup::default()).await?;
+    let (code, out, err) = finish(world.ballast(&["check"])).await?;
+    assert_eq!(code, 0, "{out:?} {err:?}");
+    assert!(out.iter().any(|line| line.contains("0 errors, 0 warnings")), "{out:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn check_reports_every_problem_at_once() -> Result<()> {
+    let setup = Setup { chain: "max_lag = 3\n".into(), ..Setup::default() };
+    let world = World::start(setup).await?;
+    let keeper = accounts::keeper_address(0);
+    world.devnet.node().set_balance(keeper, alloy::primitives::U256::ZERO).await?;
+    world.devnet.node().set_code(keeper, alloy::primitives::Bytes::from_static(&[0xef, 1, 0])).await?;
+    let market = world.devnet.market();
+    market.set_caller_status(world.devnet.product(), keeper, false).await?;
+    let (code, out, err) = finish(world.ballast(&["check", "--json"])).await?;
+    assert_eq!(code, 3, "{out:?} {err:?}");
+    let report = json(&out);
+    let problems = report["findings"].to_string();
+    assert!(problems.contains("holds 0 ETH"), "{problems}");
+    assert!(problems.contains("has code"), "{problems}");
+    assert!(problems.contains("not"), "{problems}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn check_finds_a_wrong_chain_id() -> Result<()> {
+    let world = World::start(Setup::default()).await?;
+    let text = format!("chain_id = 10\nrpc = [\"{}\"]\n", world.proxy.http_url());
+    world.dir.write("chains/local.toml", text)?;
+    let (code, out, _) = finish(world.ballast(&["check"])).await?;
+    assert_eq!(code, 3, "{out:?}");
+    assert!(out.iter().any(|line| line.contains("chain id")), "{out:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn explain_tells_the_inputs_and_knows_its_products() -> Result<()> {
+    let world = World::start(Setup::default()).await?;
+    let (code, out, _) = finish(world.ballast(&["explain", PRODUCT])).await?;
+    assert_eq!(code, 0);
+    assert!(out.iter().any(|line| line.contains("no decision recorded yet")), "{out:?}");
+
+    let mut keeper = world.keeper().await?;
+    keeper.wait_for_line("inside bounds", DEADLINE).await?;
+    let recorded = async || {
+        let (_, out, _) = finish(world.ballast(&["explain", PRODUCT])).await.ok()?;
+        out.iter().any(|line| line.contains("leverage_ratio")).then_some(out)
+    };
+    // While the keeper runs, beside it.
+    let out = keeper.wait_until("a recorded decision", DEADLINE, recorded).await?;
+    assert!(out.iter().any(|line| line.contains("min 1.7, target 2, max 2.3")), "{out:?}");
+
+    let (code, _, err) = finish(world.ballast(&["explain", "no-such"])).await?;
+    assert_eq!(code, 2);
+    assert!(err.iter().any(|line| line.contains(PRODUCT)), "{err:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics() -> Result<()> {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let mut world = World::start(Setup { chain: "stale_after = \"4s\"\n".into(), ..Setup::default() }).await?;
+    let mut keeper = world.keeper().await?;
+    let base = http_base(&keeper).await?;
+    let client = reqwest::Client::new();
+    let status = async |path: &str| -> Result<(u16, String)> {
+        let answer = client.get(format!("{base}{path}")).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    };
+    assert_eq!(status("/healthz").await?.0, 200);
+    let ready = async || status("/readyz").await.is_ok_and(|(code, _)| code == 200);
+    keeper.wait_until("readiness", DEADLINE, ready).await?;
+    keeper.wait_for_line("inside bounds", DEADLINE).await?;
+    let (_, metrics) = status("/metrics").await?;
+    for name in [
+        "ballast_head_number{chain=\"local\"}",
+        "ballast_decisions_total{",
+        "ballast_assess_seconds_bucket{",
+        "ballast_rpc_requests_total{",
+        "# HELP ballast_head_number",
+    ] {
+        assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
+    }
+    // A dead chain makes it unready, never unhealthy.
+    world.devnet.anvil_mut().kill().await?;
+    let unready = async || status("/readyz").await.is_ok_and(|(code, _)| code == 503);
+    keeper.wait_until("unreadiness", DEADLINE, unready).await?;
+    assert_eq!(status("/healthz").await?.0, 200);
+    keeper.terminate()?;
+    assert!(keeper.wait_exit(DEADLINE).await?.success());
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! A world to test in: a devnet, a proxy before it, a configuration directory, and the binary.
+
+use std::{fmt::Write as _, time::Duration};
+
+use ballast_devnet::{Devnet, DevnetOptions, FliOptions, Mining, Product, accounts};
+use ballast_test_support::{ConfigDir, KeeperCommand, KeeperProcess, ProxyHandle, RpcProxy};
+use eyre::Result;
+use serde_json::Value;
+
+/// Longest wait for anything: generous, since it is only reached by a failure.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Name of the first product's file.
+pub const PRODUCT: &str = "eth2x-fli";
+
+/// Everything a scenario acts on.
+pub struct World {
+    pub devnet: Devnet,
+    pub proxy: RpcProxy,
+    pub dir: ConfigDir,
+    keys: usize,
+}
+
+/// How a world differs from the usual one.
+pub struct Setup {
+    /// When the node makes blocks.
+    pub mining: Mining,
+    /// Products besides the first.
+    pub more_products: usize,
+    /// Extra lines of the chain file.
+    pub chain: String,
+    /// Extra lines of each product file, before its tables.
+    pub product: String,
+    /// Watch-only wallets instead of keys.
+    pub watch_only: bool,
+    /// Whether the keeper may use WebSocket heads.
+    pub ws: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            mining: Mining::Every(Duration::from_secs(1)),
+            more_products: 0,
+            chain: String::new(),
+            product: String::new(),
+            watch_only: false,
+            ws: true,
+        }
+    }
+}
+
+impl World {
+    /// A devnet behind a proxy, and files that point a keeper at the proxy.
+    pub async fn start(setup: Setup) -> Result<Self> {
+        let fli = FliOptions { more_products: setup.more_products, ..FliOptions::default() };
+        let options = DevnetOptions { mining: setup.mining, fli, ..DevnetOptions::default() };
+        let devnet = Devnet::start(options).await?;
+        let proxy = RpcProxy::start(devnet.http_url().as_str()).await?;
+        let dir = ConfigDir::new()?;
+        let keys = devnet.products().len();
+        let world = Self { devnet, proxy, dir, keys };
+        world.write_ballast()?;
+        world.write_chain(&setup)?;
+        for (index, product) in world.devnet.products().iter().enumerate() {
+            world.write_product(index, product, &setup)?;
+        }
+        Ok(world)
+    }
+
+    fn write_ballast(&self) -> Result<()> {
+        let text = format!(
+            "[store]\nurl = \"sqlite://{}\"\n\n[http]\nlisten = \"127.0.0.1:0\"\n",
+            self.store().display()
+        );
+        self.dir.write("ballast.toml", text)?;
+        Ok(())
+    }
+
+    fn write_chain(&self, setup: &Setup) -> Result<()> {
+        let mut text =
+            String::from("chain_id = 1\nblock_time = \"1s\"\nconfirmations = 3\n");
+        text.push_str(&setup.chain);
+        if !setup.chain.contains("rpc =") {
+            let ws = if setup.ws { format!(", ws = \"{}\"", self.proxy.ws_url()) } else { String::new() };
+            write!(text, "\nrpc = [{{ url = \"{}\"{ws} }}]\n", self.proxy.http_url())?;
+        }
+        self.dir.write("chains/local.toml", text)?;
+        Ok(())
+    }
+
+    fn write_product(&self, index: usize, product: &Product, setup: &Setup) -> Result<()> {
+        let wallet = if setup.watch_only {
+            format!("address = \"{}\"", accounts::keeper_address(index))
+        } else {
+            format!("key = {{ env = \"{}\" }}", key_name(index))
+        };
+        let text = format!(
+            "strategy = \"fli\"\nchain = \"local\"\n{}\n[wallet]\n{wallet}\n\n[params]\nextension = \"{}\"\n",
+            setup.product, product.strategy
+        );
+        self.dir.write(format!("products/{}.toml", product_name(index)), text)?;
+        Ok(())
+    }
+
+    /// Where the store is.
+    pub fn store(&self) -> std::path::PathBuf {
+        self.dir.path().join("ballast.db")
+    }
+
+    /// The binary with this world's files and keys.
+    pub fn ballast(&self, args: &[&str]) -> KeeperCommand {
+        let mut command = KeeperCommand::new(env!("CARGO_BIN_EXE_ballast"))
+            .arg("--config")
+            .arg(self.dir.path())
+            .args(args);
+        for index in 0..self.keys {
+            command = command.env(key_name(index), accounts::keeper_key(index).to_string());
+        }
+        command
+    }
+
+    /// A running keeper that has seen its first head.
+    pub async fn keeper(&self) -> Result<KeeperProcess> {
+        let keeper = self.ballast(&["--log", "info,ballast=debug", "run"]).start()?;
+        keeper.wait_for_line("first head", DEADLINE).await?;
+        Ok(keeper)
+    }
+
+    pub fn proxy(&self) -> ProxyHandle {
+        self.proxy.handle()
+    }
+
+    /// The keeper's nonce by the newest block: how many transactions it got mined.
+    pub async fn mined(&self) -> Result<u64> {
+        self.devnet.node().nonce(accounts::keeper_address(0)).await
+    }
+
+    /// Mines until `blocks` more are there, one second apart.
+    pub async fn pass_blocks(&self, blocks: u64) -> Result<()> {
+        self.devnet.node().mine(blocks).await
+    }
+
+    /// Waits for as many blocks as a node with a block a second makes by itself.
+    pub async fn wait_blocks(&self, blocks: u64) -> Result<()> {
+        let node = self.devnet.node();
+        let from = node.block_number().await?;
+        ballast_test_support::wait_until("blocks to pass", DEADLINE, async || {
+            node.block_number().await.is_ok_and(|n| n >= from + blocks)
+        })
+        .await
+        .map(drop)
+    }
+}
+
+/// Runs a command to its end: exit code, standard output, standard error.
+pub async fn finish(command: KeeperCommand) -> Result<(i32, Vec<String>, Vec<String>)> {
+    let mut process = command.start()?;
+    let status = process.wait_exit(DEADLINE).await?;
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    for line in process.lines() {
+        match line.split_once("| ") {
+            Some(("out", text)) => out.push(text.to_owned()),
+            Some(("err", text)) => err.push(text.to_owned()),
+            // An empty line of output.
+            _ => {}
+        }
+    }
+    Ok((status.code().unwrap_or(-1), out, err))
+}
+
+/// Standard output as one JSON value.
+pub fn json(out: &[String]) -> Value {
+    serde_json::from_str(&out.join("\n")).unwrap_or_else(|e| panic!("not JSON ({e}): {out:?}"))
+}
+
+pub fn key_name(index: usize) -> String {
+    format!("KEEPER_KEY_{index}")
+}
+
+pub fn product_name(index: usize) -> String {
+    if index == 0 { PRODUCT.to_owned() } else { format!("product-{index:03}") }
+}
+
+/// The address that `run` logs.
+pub async fn http_base(keeper: &KeeperProcess) -> Result<String> {
+    let line = keeper.wait_for_line("listen=", DEADLINE).await?;
+    let address = line.split("listen=").nth(1).and_then(|rest| rest.split_whitespace().next());
+    Ok(format!("http://{}", address.expect("an address after listen=")))
+}

@@ -1,0 +1,13 @@
+//! End to end: the real binary and the files a user has, over anvil with the published contracts.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed test")]
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "a failed step is a failed test")]
+
+mod batching;
+mod commands;
+mod endpoints;
+mod files;
+mod harness;
+mod isolation;
+mod rebalance;
+mod restart;
