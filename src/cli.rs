@@ -127,7 +127,10 @@ fn start(args: Args, registry: Registry) -> Result<Exit> {
     let quiet = matches!(args.command, Command::Run);
     let filter = args.log.as_deref().unwrap_or(if quiet { "info" } else { "error" });
     telemetry::start_logs(filter, args.log_format)?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(dispatch(args, registry))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(dispatch(args, registry))
 }
 
 async fn dispatch(args: Args, registry: Registry) -> Result<Exit> {

@@ -13,11 +13,11 @@ mod status;
 mod supervisor;
 mod wiring;
 
-pub use events::{Event, Events, What};
-pub use status::{Board, ChainStatus, LastDecision, ProductStatus};
 pub(crate) use chain_unit::ChainUnit;
+pub use events::{Event, Events, What};
 pub(crate) use product::ProductTask;
 pub(crate) use seat::Seat;
+pub use status::{Board, ChainStatus, LastDecision, ProductStatus};
 pub(crate) use supervisor::{ProductSpec, open_lane};
 pub(crate) use wiring::{Group, wire};
 

@@ -167,12 +167,7 @@ impl Store {
         Ok(Self::of(file, one.clone(), Some(Writer::start(one)), None))
     }
 
-    fn of(
-        file: &Path,
-        reads: SqlitePool,
-        writer: Option<Writer>,
-        lock: Option<FileLock>,
-    ) -> Self {
+    fn of(file: &Path, reads: SqlitePool, writer: Option<Writer>, lock: Option<FileLock>) -> Self {
         let inner = Inner { file: file.to_path_buf(), reads, writer, _lock: lock };
         Self { inner: Arc::new(inner) }
     }

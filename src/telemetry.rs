@@ -24,10 +24,17 @@ const SECONDS_BUCKETS: &[f64] =
 const ROUNDS_BUCKETS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 8.0, 16.0];
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
+/// Crates that print whole addresses of endpoints at lower levels, and with them secrets.
+const ADDRESS_PRINTERS: [&str; 5] =
+    ["tungstenite", "tokio_tungstenite", "hyper", "hyper_util", "reqwest"];
+
 /// Starts logging to standard error; `filter` is in the syntax of `RUST_LOG`.
 pub fn start_logs(filter: &str, format: LogFormat) -> Result<()> {
-    let filter = EnvFilter::try_new(filter)
+    let mut filter = EnvFilter::try_new(filter)
         .wrap_err_with(|| format!("the log filter `{filter}` is not understood"))?;
+    for quiet in ADDRESS_PRINTERS {
+        filter = filter.add_directive(format!("{quiet}=warn").parse()?);
+    }
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
@@ -63,6 +70,7 @@ pub(crate) async fn upkeep(handle: PrometheusHandle, stop: CancellationToken) {
 }
 
 fn describe() {
+    ballast_chains::pool::describe_metrics();
     describe_gauge!("ballast_head_number", Unit::Count, "Number of the newest head");
     describe_gauge!("ballast_head_timestamp", Unit::Seconds, "Block time of the newest head");
     describe_counter!("ballast_reorgs_total", Unit::Count, "Reorganisations seen");

@@ -9,7 +9,7 @@ use ballast_chains::{
     heads,
     pool::EndpointState,
 };
-use ballast_strategy_api::Decision;
+use ballast_strategy_api::{Assessment, Decision, decision::CALLER_PERMITTED};
 use eyre::Result;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -124,24 +124,29 @@ async fn check_products(mut group: Group, head: Head) -> Vec<Finding> {
         .seats
         .iter_mut()
         .enumerate()
-        .map(|(key, seat)| Job { key, caller: seat.caller(), timeout: limit, run: seat.begin(&head) })
+        .map(|(key, seat)| Job {
+            key,
+            caller: seat.caller(),
+            timeout: limit,
+            run: seat.begin(&head),
+        })
         .collect();
     let names: Vec<String> =
         group.specs.iter().map(|spec| format!("product {}", spec.config.name)).collect();
     drive(&group.source, head, jobs, |key, outcome| {
         let Some(subject) = names.get(key) else { return };
-        let problem = match outcome {
-            Outcome::Done((_, Ok(assessment))) => match assessment.decision {
-                Decision::Blocked { reason, detail } => {
-                    Some(warning(subject, format!("blocked: {reason} {detail}").trim().to_owned()))
-                }
-                Decision::Wait { .. } | Decision::Act(_) => None,
-            },
-            Outcome::Done((_, Err(cause))) => Some(error(subject, crate::error_chain(&cause))),
-            Outcome::Panicked(text) => Some(error(subject, format!("assessment panicked: {text}"))),
-            Outcome::TimedOut => Some(error(subject, "assessment timed out".to_owned())),
-        };
-        findings.extend(problem);
+        match outcome {
+            Outcome::Done((_, Ok(assessment))) => {
+                findings.extend(check_assessment(subject, &assessment));
+            }
+            Outcome::Done((_, Err(cause))) => {
+                findings.push(error(subject, crate::error_chain(&cause)));
+            }
+            Outcome::Panicked(text) => {
+                findings.push(error(subject, format!("assessment panicked: {text}")));
+            }
+            Outcome::TimedOut => findings.push(error(subject, "assessment timed out".to_owned())),
+        }
     })
     .await;
     for spec in &group.specs {
@@ -161,6 +166,19 @@ async fn check_products(mut group: Group, head: Head) -> Vec<Finding> {
             );
             findings.push(warning(&subject, text));
         }
+    }
+    findings
+}
+
+fn check_assessment(subject: &str, assessment: &Assessment) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let permitted = assessment.observations.iter().find(|seen| seen.name == CALLER_PERMITTED);
+    if permitted.is_some_and(|seen| seen.value.is_zero()) {
+        findings.push(error(subject, "its wallet is not permitted to call".to_owned()));
+    }
+    if let Decision::Blocked { reason, detail } = &assessment.decision {
+        let text = format!("blocked: {reason} {detail}");
+        findings.push(warning(subject, text.trim().to_owned()));
     }
     findings
 }

@@ -68,9 +68,8 @@ fn verdict(decision: &LastDecision) -> String {
 }
 
 fn bounds(seen: &ballast_strategy_api::Observation) -> String {
-    let part = |label: &str, value: Option<_>| {
-        value.map(|v| format!("{label} {}", short(&fixed18(v))))
-    };
+    let part =
+        |label: &str, value: Option<_>| value.map(|v| format!("{label} {}", short(&fixed18(v))));
     let parts: Vec<String> =
         [part("min", seen.min), part("target", seen.target), part("max", seen.max)]
             .into_iter()
@@ -107,7 +106,8 @@ fn stored_text(row: &DecisionRow) -> String {
         lines.push(format!("  {}", row.detail));
     }
     for seen in row.inputs() {
-        let name = if seen.of.is_empty() { seen.name } else { format!("{} of {}", seen.name, seen.of) };
+        let name =
+            if seen.of.is_empty() { seen.name } else { format!("{} of {}", seen.name, seen.of) };
         let bounds = [("min", seen.min), ("target", seen.target), ("max", seen.max)]
             .into_iter()
             .filter_map(|(label, value)| value.map(|v| format!("{label} {}", short(&v))))

@@ -185,7 +185,9 @@ fn show(reports: &[Report], board: &Board, as_json: bool) {
             out::line(&format!("  {step}"));
         }
         if !report.settled {
-            out::line("  not included in time; it is in the journal, and `run` or `once` goes on with it");
+            out::line(
+                "  not included in time; it is in the journal, and `run` or `once` goes on with it",
+            );
         }
     }
     if as_json {

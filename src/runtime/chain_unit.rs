@@ -214,4 +214,3 @@ fn gauge(name: &'static str, chain: &str, value: u64) {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, see above")]
     metrics::gauge!(name, "chain" => chain.to_owned()).set(value as f64);
 }
-

@@ -79,7 +79,7 @@ impl ProductTask {
     }
 
     /// Acts on one assessment, once.
- async fn take_turn(&mut self, turn: &Turn) {
+    async fn take_turn(&mut self, turn: &Turn) {
         let (assessment, failure) = match &turn.outcome {
             Ok(assessment) => (Some(assessment), None),
             Err(failure) => (None, Some(failure)),
@@ -162,8 +162,9 @@ impl ProductTask {
         let product = &self.config.name;
         let decision = record.into_decision();
         let before = self.board.product(product).and_then(|status| status.last);
-        let changed = before
-            .is_none_or(|b| (b.kind, &b.action, &b.reason) != (decision.kind, &decision.action, &decision.reason));
+        let changed = before.is_none_or(|b| {
+            (b.kind, &b.action, &b.reason) != (decision.kind, &decision.action, &decision.reason)
+        });
         if changed {
             let (kind, reason, detail) = (decision.kind, &decision.reason, &decision.detail);
             let action = decision.action.as_deref().unwrap_or_default();

@@ -107,9 +107,8 @@ impl Seat {
     }
 
     pub(crate) fn is_due(&self, head: &Head) -> bool {
-        let resting = self
-            .rest
-            .is_some_and(|rest| head.timestamp < rest.until && head.number < rest.block);
+        let resting =
+            self.rest.is_some_and(|rest| head.timestamp < rest.until && head.number < rest.block);
         !self.busy && self.assessed != Some(head.hash) && !resting
     }
 

@@ -89,9 +89,8 @@ impl DecisionRow {
         let mut statements = vec![self.bind(Statement::new(UPSERT_LAST))];
         if self.notable {
             statements.push(self.bind(Statement::new(INSERT_NOTABLE)));
-            statements.push(
-                Statement::new(TRIM_NOTABLE).with(self.product.as_str()).with(MAX_NOTABLE),
-            );
+            statements
+                .push(Statement::new(TRIM_NOTABLE).with(self.product.as_str()).with(MAX_NOTABLE));
         }
         statements
     }

@@ -20,6 +20,7 @@ mod pursue;
 mod pursuit;
 mod replace;
 mod send;
+mod taken;
 mod watch;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -67,8 +68,13 @@ pub struct Lane {
     subject: Subject,
     /// All slots that are not final, by nonce.
     slots: BTreeMap<u64, Watched>,
-    /// The lowest nonce of which neither the journal nor the chain has told that it is used.
-    next_nonce: u64,
+    /// The lowest nonce that was never journalled: below it nothing new is signed.
+    unjournalled: u64,
+    /// The greatest nonce that a head told; only tells when somebody else uses the key.
+    seen_nonce: u64,
+    /// Heads in a row at which a nonce below all of ours was free, and the last of them.
+    gap_sightings: u8,
+    gap_at_block: Option<u64>,
     overrides: Overrides,
     /// Memory may be behind the journal: read it anew first.
     reload: bool,
@@ -82,8 +88,9 @@ struct Watched {
     slot: Slot,
     /// The head at which its bytes were last sent.
     sent_at_block: Option<u64>,
-    /// Observations in a row that found the nonce taken and no receipt.
+    /// Heads in a row that found the nonce taken and no receipt, and the last of them.
     taken_sightings: u8,
+    taken_at_block: Option<u64>,
     /// Tries to read the postcondition.
     postcondition_tries: u8,
     /// Why it is not replaced, once that was told.
@@ -92,7 +99,14 @@ struct Watched {
 
 impl Watched {
     fn new(slot: Slot, sent_at_block: Option<u64>) -> Self {
-        Self { slot, sent_at_block, taken_sightings: 0, postcondition_tries: 0, told: None }
+        Self {
+            slot,
+            sent_at_block,
+            taken_sightings: 0,
+            taken_at_block: None,
+            postcondition_tries: 0,
+            told: None,
+        }
     }
 }
 
@@ -119,7 +133,10 @@ impl Lane {
             journal,
             subject,
             slots: BTreeMap::new(),
-            next_nonce: 0,
+            unjournalled: 0,
+            seen_nonce: 0,
+            gap_sightings: 0,
+            gap_at_block: None,
             overrides: Overrides::Unknown,
             reload: true,
             outbox: Vec::new(),
@@ -129,7 +146,7 @@ impl Lane {
             .latest_nonce(lane.wallet.address())
             .await
             .map_err(|source| LaneError::Node { what: "the wallet's nonce", source })?;
-        lane.next_nonce = latest;
+        lane.seen_nonce = latest;
         lane.reload().await?;
         for (nonce, watched) in &lane.slots {
             lane.subject.resumed(*nonce, watched.slot.state.label());
@@ -159,7 +176,7 @@ impl Lane {
             product: self.product.clone(),
             chain: self.profile.name.clone(),
             wallet: self.wallet.address().to_string(),
-            next_nonce: self.next_nonce,
+            next_nonce: self.unjournalled.max(self.seen_nonce),
             slots: self.slots.values().map(|watched| SlotSnapshot::of(&watched.slot)).collect(),
         }
     }
@@ -176,10 +193,9 @@ impl Lane {
         }
         let slots = self.journal.unfinal().await.map_err(LaneError::Journal)?;
         let highest = self.journal.highest_nonce().await.map_err(LaneError::Journal)?;
-        self.slots =
-            slots.into_iter().map(|slot| (slot.nonce, Watched::new(slot, None))).collect();
+        self.slots = slots.into_iter().map(|slot| (slot.nonce, Watched::new(slot, None))).collect();
         if let Some(next) = highest.and_then(|nonce| nonce.checked_add(1)) {
-            self.next_nonce = self.next_nonce.max(next);
+            self.unjournalled = next;
         }
         self.reload = false;
         Ok(())
@@ -197,10 +213,11 @@ impl Lane {
 
     /// Nonces used that neither this journal nor an earlier look accounts for.
     fn notice_foreign(&mut self, nonce_at_head: u64) {
-        if nonce_at_head > self.next_nonce {
-            self.subject.foreign(self.next_nonce, nonce_at_head);
-            self.outbox.push(LaneEvent::Foreign { from: self.next_nonce, to: nonce_at_head });
-            self.next_nonce = nonce_at_head;
+        let accounted = self.unjournalled.max(self.seen_nonce);
+        if nonce_at_head > accounted {
+            self.subject.foreign(accounted, nonce_at_head);
+            self.outbox.push(LaneEvent::Foreign { from: accounted, to: nonce_at_head });
+            self.seen_nonce = nonce_at_head;
         }
     }
 }
@@ -214,7 +231,7 @@ pub struct LaneSnapshot {
     pub chain: String,
     /// Who sends.
     pub wallet: String,
-    /// The lowest nonce that is not known to be used.
+    /// The lowest nonce that neither the journal nor the chain is known to have used.
     pub next_nonce: u64,
     /// What is not final, by nonce.
     pub slots: Vec<SlotSnapshot>,

@@ -252,7 +252,8 @@ mod tests {
             TxEvent::Finalized,
             TxEvent::NonceTaken,
         ];
-        let (included, again) = (|i: &Inclusion| Some(Included(i.clone())), Some(Included(moved.clone())));
+        let (included, again) =
+            (|i: &Inclusion| Some(Included(i.clone())), Some(Included(moved.clone())));
         let taken = Some(Final(Superseded));
         let (signed, pending) = (Some(Signed), Some(Pending));
         let cancelled = inclusion(true, true);

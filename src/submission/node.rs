@@ -88,15 +88,15 @@ pub trait Node: Debug + Send + Sync + 'static {
     /// The account's balance after that block, wei.
     fn balance(&self, of: Address, at: BlockMark) -> BoxFuture<'_, Result<U256, CallError>>;
     /// Receipts by hash, in the order asked, in one request where the node allows it.
-    fn receipts(
-        &self,
-        hashes: Vec<B256>,
-    ) -> BoxFuture<'_, Result<Vec<Option<Receipt>>, CallError>>;
+    fn receipts(&self, hashes: Vec<B256>)
+    -> BoxFuture<'_, Result<Vec<Option<Receipt>>, CallError>>;
     /// Blocks by their places, in the order asked; `None` for one that the node does not have.
     fn blocks(
         &self,
         places: Vec<Place>,
     ) -> BoxFuture<'_, Result<Vec<Option<BlockMark>>, CallError>>;
+    /// The transactions of the block with this hash; `None` if the node does not have it.
+    fn transactions(&self, of: B256) -> BoxFuture<'_, Result<Option<Vec<B256>>, CallError>>;
     /// The answer of a call on that block's state, in that block or in the pretended next one.
     fn call(
         &self,
@@ -167,6 +167,13 @@ impl Node for Pool {
         Box::pin(async move {
             let provider = self.provider();
             try_join_all(places.into_iter().map(|place| block(&provider, place))).await
+        })
+    }
+
+    fn transactions(&self, of: B256) -> BoxFuture<'_, Result<Option<Vec<B256>>, CallError>> {
+        Box::pin(async move {
+            let block = self.provider().get_block_by_hash(of).await?;
+            Ok(block.map(|block| block.transactions.hashes().collect()))
         })
     }
 

@@ -145,10 +145,10 @@ fn lowest_ceiling(quote: &FeeQuote, terms: &Terms<'_>) -> Ceiling {
         wei_per_gas: market.saturating_mul(u128::from(terms.fees.relative_cap.max(1))),
         reason: "relative fee cap",
     };
-    let by_cost = terms.caps.max_transaction_cost.map(|cost| Ceiling {
-        wei_per_gas: per_gas(cost, terms),
-        reason: "transaction cost cap",
-    });
+    let by_cost = terms
+        .caps
+        .max_transaction_cost
+        .map(|cost| Ceiling { wei_per_gas: per_gas(cost, terms), reason: "transaction cost cap" });
     [Some(relative), by_cost]
         .into_iter()
         .flatten()

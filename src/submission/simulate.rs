@@ -171,8 +171,7 @@ enum Outcome {
     Unknown(CallError),
 }
 
-fn understand(answer: Result<Bytes, CallError>) -> Outcome
-{
+fn understand(answer: Result<Bytes, CallError>) -> Outcome {
     match answer {
         Ok(_) => Outcome::Succeeds,
         Err(CallError::Reverted(data)) => Outcome::Reverts(Revert::decode(data)),

@@ -1,6 +1,8 @@
 //! Rounds of reads per block do not grow with the number of products.
 
-use ballast_test_support::BlockRef;
+use std::time::Duration;
+
+use ballast_test_support::{BlockRef, Fault};
 use eyre::Result;
 
 use crate::harness::{DEADLINE, Setup, World};
@@ -21,8 +23,7 @@ async fn rounds_per_block_are_the_same_for_1_10_and_100_products() -> Result<()>
 
 /// The most sequential rounds at one block in steady state.
 async fn steady_rounds(products: usize) -> Result<usize> {
-    let setup =
-        Setup { more_products: products - 1, watch_only: true, ..Setup::default() };
+    let setup = Setup { more_products: products - 1, watch_only: true, ..Setup::default() };
     let world = World::start(setup).await?;
     let mut keeper = world.keeper().await?;
     let assessed = async || {
@@ -30,6 +31,8 @@ async fn steady_rounds(products: usize) -> Result<usize> {
         lines.iter().filter(|line| line.contains("inside bounds")).count() >= products
     };
     ballast_test_support::wait_until("every product's first decision", DEADLINE, assessed).await?;
+    // Requests that go out together must be seen to overlap, whatever the machine's load.
+    let slowed = world.proxy().inject(Fault::Delay(Duration::from_millis(250)).on("eth_call"));
     // Blocks under way now still belong to the start.
     world.wait_blocks(2).await?;
     world.proxy().clear();
@@ -41,6 +44,7 @@ async fn steady_rounds(products: usize) -> Result<usize> {
     let reads = world.proxy().calls();
     let targets = reads.iter().filter(|call| call.from.is_none()).count();
     assert!(targets > 0, "nothing was read");
+    assert!(slowed.fired() > 0, "the delay did not fire");
     keeper.kill9().await?;
     Ok(per_block.values().copied().max().unwrap_or(0))
 }

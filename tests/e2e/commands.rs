@@ -20,16 +20,18 @@ async fn check_reports_every_problem_at_once() -> Result<()> {
     let world = World::start(setup).await?;
     let keeper = accounts::keeper_address(0);
     world.devnet.node().set_balance(keeper, alloy::primitives::U256::ZERO).await?;
-    world.devnet.node().set_code(keeper, alloy::primitives::Bytes::from_static(&[0xef, 1, 0])).await?;
+    // An EIP-7702 delegation to some contract.
+    let delegation = [&[0xef, 0x01, 0x00][..], world.devnet.product().manager.as_slice()].concat();
+    world.devnet.node().set_code(keeper, delegation.into()).await?;
     let market = world.devnet.market();
-    market.set_caller_status(world.devnet.product(), keeper, false).await?;
+    market.set_caller_status(world.devnet.product(), &[keeper], false).await?;
     let (code, out, err) = finish(world.ballast(&["check", "--json"])).await?;
     assert_eq!(code, 3, "{out:?} {err:?}");
     let report = json(&out);
     let problems = report["findings"].to_string();
     assert!(problems.contains("holds 0 ETH"), "{problems}");
     assert!(problems.contains("has code"), "{problems}");
-    assert!(problems.contains("not"), "{problems}");
+    assert!(problems.contains("not permitted to call"), "{problems}");
     Ok(())
 }
 
@@ -70,7 +72,8 @@ async fn explain_tells_the_inputs_and_knows_its_products() -> Result<()> {
 #[tokio::test]
 async fn health_readiness_and_metrics() -> Result<()> {
     drop(rustls::crypto::ring::default_provider().install_default());
-    let mut world = World::start(Setup { chain: "stale_after = \"4s\"\n".into(), ..Setup::default() }).await?;
+    let mut world =
+        World::start(Setup { chain: "stale_after = \"4s\"\n".into(), ..Setup::default() }).await?;
     let mut keeper = world.keeper().await?;
     let base = http_base(&keeper).await?;
     let client = reqwest::Client::new();

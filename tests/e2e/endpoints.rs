@@ -19,7 +19,8 @@ async fn three_bad_endpoints_before_a_good_one() -> Result<()> {
         limited.handle().inject(Fault::status(429)),
         stranger.handle().inject(Fault::WrongChainId(999)),
     ];
-    let urls = [&hanging, &limited, &stranger, &world.proxy].map(|p| format!("\"{}\"", p.http_url()));
+    let urls =
+        [&hanging, &limited, &stranger, &world.proxy].map(|p| format!("\"{}\"", p.http_url()));
     let text = format!(
         "chain_id = 1\nblock_time = \"1s\"\nconfirmations = 3\nrequest_timeout = \"500ms\"\n\
          rpc = [{}]\nsend = [\"{}\"]\n",

@@ -78,8 +78,12 @@ async fn offline_needs_no_secrets_and_online_names_the_missing_one() -> Result<(
 #[tokio::test]
 async fn the_shipped_files_pass_offline() -> Result<()> {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config");
-    let command = KeeperCommand::new(env!("CARGO_BIN_EXE_ballast"))
-        .args(["--config", shipped, "check", "--offline"]);
+    let command = KeeperCommand::new(env!("CARGO_BIN_EXE_ballast")).args([
+        "--config",
+        shipped,
+        "check",
+        "--offline",
+    ]);
     let (code, out, err) = finish(command).await?;
     assert_eq!(code, 0, "{out:?} {err:?}");
     Ok(())

@@ -8,33 +8,33 @@ use eyre::Result;
 use serde_json::Value;
 
 /// Longest wait for anything: generous, since it is only reached by a failure.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Name of the first product's file.
-pub const PRODUCT: &str = "eth2x-fli";
+pub(crate) const PRODUCT: &str = "eth2x-fli";
 
 /// Everything a scenario acts on.
-pub struct World {
-    pub devnet: Devnet,
-    pub proxy: RpcProxy,
-    pub dir: ConfigDir,
+pub(crate) struct World {
+    pub(crate) devnet: Devnet,
+    pub(crate) proxy: RpcProxy,
+    pub(crate) dir: ConfigDir,
     keys: usize,
 }
 
 /// How a world differs from the usual one.
-pub struct Setup {
+pub(crate) struct Setup {
     /// When the node makes blocks.
-    pub mining: Mining,
+    pub(crate) mining: Mining,
     /// Products besides the first.
-    pub more_products: usize,
+    pub(crate) more_products: usize,
     /// Extra lines of the chain file.
-    pub chain: String,
+    pub(crate) chain: String,
     /// Extra lines of each product file, before its tables.
-    pub product: String,
+    pub(crate) product: String,
     /// Watch-only wallets instead of keys.
-    pub watch_only: bool,
+    pub(crate) watch_only: bool,
     /// Whether the keeper may use WebSocket heads.
-    pub ws: bool,
+    pub(crate) ws: bool,
 }
 
 impl Default for Setup {
@@ -52,7 +52,7 @@ impl Default for Setup {
 
 impl World {
     /// A devnet behind a proxy, and files that point a keeper at the proxy.
-    pub async fn start(setup: Setup) -> Result<Self> {
+    pub(crate) async fn start(setup: Setup) -> Result<Self> {
         let fli = FliOptions { more_products: setup.more_products, ..FliOptions::default() };
         let options = DevnetOptions { mining: setup.mining, fli, ..DevnetOptions::default() };
         let devnet = Devnet::start(options).await?;
@@ -78,11 +78,14 @@ impl World {
     }
 
     fn write_chain(&self, setup: &Setup) -> Result<()> {
-        let mut text =
-            String::from("chain_id = 1\nblock_time = \"1s\"\nconfirmations = 3\n");
+        let mut text = String::from("chain_id = 1\nblock_time = \"1s\"\nconfirmations = 3\n");
         text.push_str(&setup.chain);
         if !setup.chain.contains("rpc =") {
-            let ws = if setup.ws { format!(", ws = \"{}\"", self.proxy.ws_url()) } else { String::new() };
+            let ws = if setup.ws {
+                format!(", ws = \"{}\"", self.proxy.ws_url())
+            } else {
+                String::new()
+            };
             write!(text, "\nrpc = [{{ url = \"{}\"{ws} }}]\n", self.proxy.http_url())?;
         }
         self.dir.write("chains/local.toml", text)?;
@@ -104,12 +107,12 @@ impl World {
     }
 
     /// Where the store is.
-    pub fn store(&self) -> std::path::PathBuf {
+    pub(crate) fn store(&self) -> std::path::PathBuf {
         self.dir.path().join("ballast.db")
     }
 
     /// The binary with this world's files and keys.
-    pub fn ballast(&self, args: &[&str]) -> KeeperCommand {
+    pub(crate) fn ballast(&self, args: &[&str]) -> KeeperCommand {
         let mut command = KeeperCommand::new(env!("CARGO_BIN_EXE_ballast"))
             .arg("--config")
             .arg(self.dir.path())
@@ -121,28 +124,28 @@ impl World {
     }
 
     /// A running keeper that has seen its first head.
-    pub async fn keeper(&self) -> Result<KeeperProcess> {
+    pub(crate) async fn keeper(&self) -> Result<KeeperProcess> {
         let keeper = self.ballast(&["--log", "info,ballast=debug", "run"]).start()?;
         keeper.wait_for_line("first head", DEADLINE).await?;
         Ok(keeper)
     }
 
-    pub fn proxy(&self) -> ProxyHandle {
+    pub(crate) fn proxy(&self) -> ProxyHandle {
         self.proxy.handle()
     }
 
     /// The keeper's nonce by the newest block: how many transactions it got mined.
-    pub async fn mined(&self) -> Result<u64> {
+    pub(crate) async fn mined(&self) -> Result<u64> {
         self.devnet.node().nonce(accounts::keeper_address(0)).await
     }
 
     /// Mines until `blocks` more are there, one second apart.
-    pub async fn pass_blocks(&self, blocks: u64) -> Result<()> {
+    pub(crate) async fn pass_blocks(&self, blocks: u64) -> Result<()> {
         self.devnet.node().mine(blocks).await
     }
 
     /// Waits for as many blocks as a node with a block a second makes by itself.
-    pub async fn wait_blocks(&self, blocks: u64) -> Result<()> {
+    pub(crate) async fn wait_blocks(&self, blocks: u64) -> Result<()> {
         let node = self.devnet.node();
         let from = node.block_number().await?;
         ballast_test_support::wait_until("blocks to pass", DEADLINE, async || {
@@ -154,7 +157,7 @@ impl World {
 }
 
 /// Runs a command to its end: exit code, standard output, standard error.
-pub async fn finish(command: KeeperCommand) -> Result<(i32, Vec<String>, Vec<String>)> {
+pub(crate) async fn finish(command: KeeperCommand) -> Result<(i32, Vec<String>, Vec<String>)> {
     let mut process = command.start()?;
     let status = process.wait_exit(DEADLINE).await?;
     let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -170,20 +173,20 @@ pub async fn finish(command: KeeperCommand) -> Result<(i32, Vec<String>, Vec<Str
 }
 
 /// Standard output as one JSON value.
-pub fn json(out: &[String]) -> Value {
+pub(crate) fn json(out: &[String]) -> Value {
     serde_json::from_str(&out.join("\n")).unwrap_or_else(|e| panic!("not JSON ({e}): {out:?}"))
 }
 
-pub fn key_name(index: usize) -> String {
+pub(crate) fn key_name(index: usize) -> String {
     format!("KEEPER_KEY_{index}")
 }
 
-pub fn product_name(index: usize) -> String {
+pub(crate) fn product_name(index: usize) -> String {
     if index == 0 { PRODUCT.to_owned() } else { format!("product-{index:03}") }
 }
 
 /// The address that `run` logs.
-pub async fn http_base(keeper: &KeeperProcess) -> Result<String> {
+pub(crate) async fn http_base(keeper: &KeeperProcess) -> Result<String> {
     let line = keeper.wait_for_line("listen=", DEADLINE).await?;
     let address = line.split("listen=").nth(1).and_then(|rest| rest.split_whitespace().next());
     Ok(format!("http://{}", address.expect("an address after listen=")))

@@ -18,7 +18,7 @@ use crate::{
     heads::Head,
     reader::{
         CallError, ReadError, Revert,
-        queue::{HeaderRead, Pin, Queue, Read, Travel},
+        queue::{Ask, HeaderRead, Pin, Queue, Read, Travel},
         source::{BlockSource, ChunkAnswer},
     },
 };
@@ -27,6 +27,9 @@ use crate::{
 const MAX_LONE: usize = 128;
 /// Those of one product: one whose calls hang leaves room for the others.
 const MAX_LONE_OF_ONE: usize = 16;
+/// Most calls that one turn isolates because the node refused them even alone. A node that refuses
+/// everything says nothing about the calls.
+const MAX_REFUSED: usize = 8;
 
 /// Sends and receives for one driver.
 pub(crate) struct Engine {
@@ -44,6 +47,9 @@ pub(crate) struct Engine {
     /// Repeats that succeeded, and reads that failed without data when alone.
     starved: u64,
     guilty: u64,
+    /// Shared reads that the node refused even alone, and whether it served any other.
+    refused: Vec<(Ask, Address, Pin)>,
+    served: bool,
 }
 
 /// A read that travels by itself.
@@ -76,6 +82,8 @@ impl Engine {
             stats: RoundStats::default(),
             starved: 0,
             guilty: 0,
+            refused: Vec::new(),
+            served: false,
         }
     }
 
@@ -232,6 +240,7 @@ impl Engine {
         for (read, verdict) in chunk.reads.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Answer(data) => {
+                    self.served = true;
                     self.starved = self.starved.saturating_add(chunk.repeats.into());
                     read.answer(Ok(data));
                 }
@@ -286,6 +295,13 @@ impl Engine {
         if let Some(of_one) = self.lone_of.get_mut(&read.caller) {
             *of_one = of_one.saturating_sub(1);
         }
+        self.served |= answer.is_ok();
+        if matches!(answer, Err(CallError::Refused { .. }))
+            && read.travel == Travel::Shared
+            && self.refused.len() < MAX_REFUSED
+        {
+            self.refused.push((read.ask.clone(), read.caller, read.at));
+        }
         let answer = answer.map_err(|error| match error {
             CallError::Reverted(data) => ReadError::Reverted(Revert::decode(data)),
             CallError::Halted(_) => ReadError::Reverted(Revert::Empty),
@@ -293,7 +309,8 @@ impl Engine {
             CallError::Unavailable(reason) => ReadError::Unavailable(reason),
         });
         if answer == Err(ReadError::Reverted(Revert::Empty)) && read.travel == Travel::Shared {
-            self.convict(&read);
+            self.guilty = self.guilty.saturating_add(1);
+            self.convict(&read.ask, read.caller, read.at);
         } else if repeats && answer.is_ok() {
             self.starved = self.starved.saturating_add(1);
         }
@@ -302,15 +319,12 @@ impl Engine {
 
     /// A shared call failed without data when alone: it burns gas, or nobody can tell that it does
     /// not. Either way it would have to be repeated at every block, so it goes alone from the start.
-    fn convict(&mut self, read: &Read) {
-        self.guilty = self.guilty.saturating_add(1);
-        if self.source.isolate(&read.ask, read.caller, read.at) {
+    fn convict(&self, ask: &Ask, caller: Address, at: Pin) {
+        if self.source.isolate(ask, caller, at) {
+            let (chain, block) = (self.source.chain(), at.number);
             tracing::warn!(
-                chain = self.source.chain(),
-                block = read.at.number,
-                caller = %read.caller,
-                call = ?read.ask,
-                "a read fails without data and travels alone from now on"
+                chain, block, %caller, call = ?ask,
+                "a read spoils its batch and travels alone from now on"
             );
         }
     }
@@ -326,8 +340,13 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.queue.close();
+        if self.served {
+            for (ask, caller, at) in &self.refused {
+                self.convict(ask, *caller, *at);
+            }
+        }
         if self.starved > 0 && self.guilty == 0 {
-            
+            self.source.shrink_chunks(self.head);
         }
     }
 }

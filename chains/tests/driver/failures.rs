@@ -178,6 +178,35 @@ async fn one_call_that_spoils_the_whole_request_goes_alone() {
 }
 
 #[tokio::test]
+async fn a_call_that_the_node_cannot_finish_spoils_one_block_only() {
+    let bad = address(2, 0);
+    let node = Node::with([(bad, Behaviour::Endless)]);
+    let source = node.source();
+    let group = [innocents(0, 40), vec![bad]].concat();
+    for (block, requests) in [(5, 11), (6, 1)] {
+        let (answers, _) = read_groups(&source, block, from_ref(&group)).await;
+        assert!(all_right(&group[..40], &answers[0][..40].to_vec(), block));
+        assert!(matches!(answers[0][40], Err(ReadError::Unavailable(_))));
+        let log = node.take_log();
+        assert!(batches(&log).len() <= requests, "{:?}", batches(&log));
+        assert!(singles(&log).contains(&bad));
+    }
+}
+
+/// It says nothing about the calls, so they are batched again once it is well.
+#[tokio::test]
+async fn a_node_that_refuses_everything_convicts_nobody() {
+    let group = innocents(0, 40);
+    let node = Node::with(group.iter().map(|to| (*to, Behaviour::Endless)));
+    let source = node.source();
+    read_groups(&source, 5, from_ref(&group)).await;
+    node.world().behaviours.clear();
+    node.take_log();
+    read_groups(&source, 6, from_ref(&group)).await;
+    assert_eq!(batches(&node.take_log()), [40]);
+}
+
+#[tokio::test]
 async fn no_endpoint_means_no_storm() {
     let node = Node::new();
     node.world().reachable = false;

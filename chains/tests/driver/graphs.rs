@@ -50,7 +50,7 @@ fn expected(behaviour: &Behaviour, to: Address, data: &[u8]) -> Result<Bytes, Re
         Behaviour::Burn | Behaviour::RefuseSilently => Err(ReadError::Reverted(Revert::Empty)),
         Behaviour::Refuse(data) => Err(ReadError::Reverted(Revert::Data(data.clone()))),
         Behaviour::NoCode => Ok(Bytes::new()),
-        Behaviour::Sender => unreachable!("not generated"),
+        Behaviour::Sender | Behaviour::Endless => unreachable!("not generated"),
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) enum Behaviour {
     Heavy(u64),
     /// A batch that holds it is refused by the node; alone it echoes.
     Indigestible,
+    /// A batch that holds it is refused by the node, and so is it alone: it takes too long.
+    Endless,
 }
 
 /// One request, as the node saw it.
@@ -177,7 +179,8 @@ impl World {
             | Behaviour::RefuseSilently
             | Behaviour::Refuse(_)
             | Behaviour::NoCode
-            | Behaviour::Indigestible => CALL_GAS,
+            | Behaviour::Indigestible
+            | Behaviour::Endless => CALL_GAS,
         };
         if needs > gas {
             return (false, Bytes::new(), gas);
@@ -187,16 +190,21 @@ impl World {
             Behaviour::RefuseSilently => (false, Bytes::new()),
             Behaviour::Refuse(data) => (false, data.clone()),
             Behaviour::NoCode => (true, Bytes::new()),
-            Behaviour::Echo | Behaviour::Heavy(_) | Behaviour::Indigestible | Behaviour::Burn => {
-                (true, echo(to, data, block))
-            }
+            Behaviour::Echo
+            | Behaviour::Heavy(_)
+            | Behaviour::Indigestible
+            | Behaviour::Endless
+            | Behaviour::Burn => (true, echo(to, data, block)),
         };
         (success, data, needs)
     }
 
     fn aggregate(&self, data: &[u8], mut gas: u64, block: u64) -> Result<Bytes, CallError> {
         let calls = IMulticall3::aggregate3Call::abi_decode(data).unwrap().calls;
-        let indigestible = |to| self.behaviours.get(to) == Some(&Behaviour::Indigestible);
+        let indigestible = |to| {
+            let behaviour = self.behaviours.get(to);
+            matches!(behaviour, Some(Behaviour::Indigestible | Behaviour::Endless))
+        };
         if calls.len() > self.max_batch || calls.iter().any(|call| indigestible(&call.target)) {
             return Err(CallError::Refused { code: -32000, message: "too much".into() });
         }
@@ -248,6 +256,10 @@ impl World {
             } else {
                 Ok(Bytes::new())
             };
+        }
+        if self.behaviours.get(&to) == Some(&Behaviour::Endless) {
+            let message = "execution aborted (timeout = 5s)".into();
+            return Err(CallError::Refused { code: -32000, message });
         }
         let (success, answer, _) = self.run(from, to, &data, gas, block);
         match (success, self.behaviours.get(&to)) {

@@ -69,7 +69,7 @@ async fn frozen_node_is_reported_and_its_heads_told_after_the_thaw() {
     for profile_of in [by_ws, by_poll] {
         let anvil = node().await;
         let mut profile = profile_of(&anvil);
-        profile.stale_after = profile.request_timeout * 3;
+        profile.stale_after = profile.request_timeout * 3 / 2;
         let mut follower = Follower::start(&profile, 4);
         reach(&mut follower, &anvil).await;
         anvil.node().mine(2).await.unwrap();

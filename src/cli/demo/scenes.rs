@@ -3,7 +3,10 @@
 use eyre::Result;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{super::{explain, out}, stage::Stage};
+use super::{
+    super::{explain, out},
+    stage::Stage,
+};
 use crate::{
     clock,
     runtime::{Event, What},

@@ -37,7 +37,9 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn set(session: &Session) -> Result<Self> {
-        out::line("starting a local chain (id 1) with Set Protocol, Compound, Uniswap and a FLI product");
+        out::line(
+            "starting a local chain (id 1) with Set Protocol, Compound, Uniswap and a FLI product",
+        );
         let options =
             DevnetOptions { mining: Mining::Every(BLOCK_TIME), ..DevnetOptions::default() };
         let devnet = Devnet::start(options).await.wrap_err("the local chain")?;

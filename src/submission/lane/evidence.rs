@@ -153,7 +153,9 @@ impl Evidence {
             },
             TxState::Included(_) if self.is_free(slot) => Some(TxEvent::Reorged),
             TxState::Included(known) => match self.receipt(slot) {
-                Some(receipt) if receipt.block_hash == known.block_hash && receipt.hash == known.hash => {
+                Some(receipt)
+                    if receipt.block_hash == known.block_hash && receipt.hash == known.hash =>
+                {
                     let settled = self.settled.is_some_and(|settled| known.block <= settled.number);
                     settled.then_some(TxEvent::Finalized)
                 }

@@ -79,13 +79,9 @@ impl Lane {
     ) -> Result<Pursuit, LaneError> {
         let Rehearsal { action, caps, .. } = rehearsal;
         Ok(match self.prepare(action, *caps, head, strategy).await? {
-            Ok(Offer { call, gas_limit, price, max_cost, .. }) => Pursuit::WouldSend {
-                call: call.label,
-                to: call.to,
-                price,
-                gas_limit,
-                max_cost,
-            },
+            Ok(Offer { call, gas_limit, price, max_cost, .. }) => {
+                Pursuit::WouldSend { call: call.label, to: call.to, price, gas_limit, max_cost }
+            }
             Err(pursuit) => pursuit,
         })
     }
@@ -164,11 +160,10 @@ impl Lane {
     /// What is under way holds back everything else until it is included, and the same intent
     /// until it is final.
     fn hold_by_lane(&self, action: &Action) -> Option<Pursuit> {
-        let same = self
-            .slots
-            .values()
-            .map(|watched| &watched.slot)
-            .find(|slot| slot.attempts.iter().any(|a| a.intent.is_that_of(&self.product, action)));
+        let same =
+            self.slots.values().map(|watched| &watched.slot).find(|slot| {
+                slot.attempts.iter().any(|a| a.intent.is_that_of(&self.product, action))
+            });
         if let Some(slot) = self.awaiting().or(same) {
             return Some(Pursuit::Live { nonce: slot.nonce });
         }
@@ -187,11 +182,10 @@ impl Lane {
             // A reorganisation that the next observation will see.
             return Some(Pursuit::Live { nonce });
         }
-        if nonce < self.next_nonce {
-            let known = self.next_nonce;
-            let detail = format!(
-                "the head has the wallet at nonce {nonce}, the journal or another block at {known}"
-            );
+        if nonce < self.unjournalled {
+            let known = self.unjournalled;
+            let detail =
+                format!("the head has the wallet at nonce {nonce}, the journal at {known}");
             return Some(Pursuit::Held { reason: "head behind the journal", detail });
         }
         self.notice_foreign(nonce);

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Bytes, U256};
-use ballast_chains::Head;
-use ballast_strategy_api::{Call, Urgency};
+use ballast_chains::{Head, profile::FeeProfile};
+use ballast_strategy_api::{Call, StateKey, Urgency};
 
 use super::{
     super::{
         pricing::{self, Terms},
         simulate::Stage,
-        slot::{Attempt, AttemptKind, Slot},
+        slot::{Attempt, AttemptKind, Intent, Slot},
     },
     Lane, LaneError, LaneEvent, MAX_ATTEMPTS_PER_NONCE,
     send::Draft,
@@ -19,6 +19,9 @@ use super::{
 
 /// Gas of a plain transfer; some chains need more, so it is estimated and this is the least.
 const TRANSFER_GAS: u64 = 21_000;
+/// Heads in a row that must find a nonce below ours free before it is filled: what was there may
+/// come back by itself.
+const GAP_SIGHTINGS: u8 = 5;
 
 /// Blocks that an attempt waits before the next is made.
 const fn replace_after_blocks(urgency: Urgency) -> u64 {
@@ -69,7 +72,8 @@ impl Lane {
             return Ok(());
         };
         if slot.attempt_count() >= MAX_ATTEMPTS_PER_NONCE {
-            let detail = format!("{MAX_ATTEMPTS_PER_NONCE} attempts were made; the last is sent on");
+            let detail =
+                format!("{MAX_ATTEMPTS_PER_NONCE} attempts were made; the last is sent on");
             self.tell_not_replaced(nonce, "attempts used up", detail, events);
             return Ok(());
         }
@@ -111,16 +115,57 @@ impl Lane {
         let gas_limit = stage.gas_limit(&call).await.unwrap_or(least_gas).max(least_gas);
         let min_tip = self.profile.fees.min_priority_fee_per_gas;
         let Ok(quote) = self.node.quote(*head, min_tip).await else { return Ok(None) };
-        let terms = Terms {
-            urgency: previous.intent.urgency,
-            caps: previous.intent.caps,
-            fees: &self.profile.fees,
-            gas_limit,
-            value: call.value,
-        };
+        let terms = terms(&previous.intent, &self.profile.fees, gas_limit, &call);
         let price = pricing::replacement(previous.price, &quote, &terms)?;
         let intent = Arc::clone(&previous.intent);
         Ok(Some(Draft { nonce: slot.nonce, kind, intent, call, gas_limit, price }))
+    }
+
+    /// Uses up the account's next nonce if it is not ours and keeps ours from being included:
+    /// somebody else's transaction was there, and a reorganisation took it away for good.
+    pub(super) async fn fill_gap(
+        &mut self,
+        free: &[u64],
+        next: u64,
+        head: &Head,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), LaneError> {
+        let blocked = free.first().filter(|lowest| next < **lowest);
+        let Some(blocked) = blocked.and_then(|nonce| self.slots.get(nonce)) else {
+            self.gap_sightings = 0;
+            return Ok(());
+        };
+        let blocked = Arc::clone(&blocked.slot.newest().intent);
+        if self.gap_at_block.replace(head.number) != Some(head.number) {
+            self.gap_sightings = self.gap_sightings.saturating_add(1);
+        }
+        if self.gap_sightings < GAP_SIGHTINGS || !self.wallet.can_sign() {
+            return Ok(());
+        }
+        let intent = Arc::new(Intent {
+            action: "fill_nonce_gap".to_owned(),
+            answers: StateKey::of(&[("nonce", &next), ("block", &head.number)]),
+            deadline: None,
+            expects: None,
+            found_at_block: head.number,
+            ..Intent::clone(&blocked)
+        });
+        let call = self.self_transfer();
+        let stage =
+            Stage { node: self.node.as_ref(), from: self.wallet.address(), head, next: None };
+        let gas_limit = stage.gas_limit(&call).await.unwrap_or(TRANSFER_GAS).max(TRANSFER_GAS);
+        let min_tip = self.profile.fees.min_priority_fee_per_gas;
+        let Ok(quote) = self.node.quote(*head, min_tip).await else { return Ok(()) };
+        let terms = terms(&intent, &self.profile.fees, gas_limit, &call);
+        let Ok(price) = pricing::price(&quote, &terms) else { return Ok(()) };
+        let (kind, action) = (AttemptKind::Cancellation, intent.action.clone());
+        let draft = Draft { nonce: next, kind, intent, call, gas_limit, price };
+        let attempt = self.sign(draft, head).await?;
+        let hash = attempt.hash;
+        self.open_slot(attempt, next).await?;
+        self.send(next, Some(head.number)).await;
+        events.push(LaneEvent::Replaced { nonce: next, action, kind, hash, price });
+        Ok(())
     }
 
     fn self_transfer(&self) -> Call {
@@ -146,6 +191,10 @@ impl Lane {
             events.push(LaneEvent::NotReplaced { nonce, reason, detail });
         }
     }
+}
+
+fn terms<'a>(intent: &Intent, fees: &'a FeeProfile, gas_limit: u64, call: &Call) -> Terms<'a> {
+    Terms { urgency: intent.urgency, caps: intent.caps, fees, gas_limit, value: call.value }
 }
 
 /// Whether the next attempt should only use up the nonce: the call came too late, would fail now,

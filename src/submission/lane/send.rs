@@ -14,9 +14,7 @@ use super::{
     super::{
         lifecycle::{TxEvent, TxState},
         pricing::Price,
-        slot::{
-            Attempt, AttemptKind, EndpointAnswer, Intent, PostconditionState, Slot, Verdict,
-        },
+        slot::{Attempt, AttemptKind, EndpointAnswer, Intent, PostconditionState, Slot, Verdict},
     },
     Lane, LaneError, Watched,
 };
@@ -62,7 +60,11 @@ impl Lane {
     }
 
     /// Journals the first attempt at a new nonce. From here on the nonce is taken.
-    pub(super) async fn open_slot(&mut self, attempt: Attempt, nonce: u64) -> Result<(), LaneError> {
+    pub(super) async fn open_slot(
+        &mut self,
+        attempt: Attempt,
+        nonce: u64,
+    ) -> Result<(), LaneError> {
         let state = TxState::Planned.on(TxEvent::Journalled).map_err(LaneError::Lifecycle)?;
         let attempts = NonEmpty::one(attempt);
         let slot = Slot { nonce, attempts, state, postcondition: PostconditionState::Due };
@@ -71,7 +73,7 @@ impl Lane {
         self.journal.open_slot(&slot).await.map_err(LaneError::Journal)?;
         self.reload = false;
         self.subject.signed(&slot);
-        self.next_nonce = self.next_nonce.max(nonce.saturating_add(1));
+        self.unjournalled = self.unjournalled.max(nonce.saturating_add(1));
         self.slots.insert(nonce, Watched::new(slot, None));
         Ok(())
     }
@@ -139,8 +141,7 @@ impl Lane {
         }
         if changed || !news.is_empty() {
             let block = at_block.unwrap_or(attempt.signed_at_block);
-            let written =
-                self.journal.record_answers(nonce, &state, attempt, &news, block).await;
+            let written = self.journal.record_answers(nonce, &state, attempt, &news, block).await;
             // The attempt itself is journalled; what is lost is only what was said of it.
             if let Err(error) = written {
                 self.subject.not_written(nonce, &error);

@@ -14,8 +14,12 @@ use super::{
     evidence::Evidence,
 };
 
-/// Observations in a row that must find a nonce taken by nobody we know before that is believed.
-const TAKEN_SIGHTINGS: u8 = 2;
+/// Heads in a row at which a settled block must have the nonce used and no receipt may be found
+/// before the block that used it is looked for.
+const TAKEN_SIGHTINGS: u8 = 5;
+/// The same where that block cannot be found because nodes have forgotten so old a state. By then
+/// no receipt is late any more.
+const BLIND_SIGHTINGS: u8 = 200;
 /// Blocks at which the postcondition is tried before it counts as unknown.
 const POSTCONDITION_TRIES: u8 = 8;
 /// Most events that one slot can meet at one head: moved, then final.
@@ -57,6 +61,7 @@ impl Lane {
         if self.journal.is_writable() {
             let free = self.waiting(&evidence);
             self.push_on(&free, head, &mut events).await?;
+            self.fill_gap(&free, evidence.nonce, head, &mut events).await?;
         }
         Ok(events)
     }
@@ -101,11 +106,10 @@ impl Lane {
                 }
                 Some(TxEvent::Reorged) => self.reorg(nonce, events).await?,
                 Some(TxEvent::NonceTaken) => {
-                    watched.taken_sightings = watched.taken_sightings.saturating_add(1);
-                    if watched.taken_sightings < TAKEN_SIGHTINGS {
-                        return Ok(());
+                    if self.is_taken(nonce, evidence, head).await {
+                        self.finish(nonce, TxEvent::NonceTaken, head, events).await?;
                     }
-                    return self.finish(nonce, TxEvent::NonceTaken, head, events).await;
+                    return Ok(());
                 }
                 Some(TxEvent::Finalized) => {
                     self.check_postcondition(nonce, head, events).await?;
@@ -120,6 +124,23 @@ impl Lane {
             }
         }
         Ok(())
+    }
+
+    /// Whether one more sighting of a used nonce without a receipt settles that it is not ours.
+    async fn is_taken(&mut self, nonce: u64, evidence: &Evidence, head: &Head) -> bool {
+        let Some(watched) = self.slots.get_mut(&nonce) else { return false };
+        if watched.taken_at_block.replace(head.number) != Some(head.number) {
+            watched.taken_sightings = watched.taken_sightings.saturating_add(1);
+        }
+        let sightings = watched.taken_sightings;
+        let (Some(watched), Some(settled)) = (self.slots.get(&nonce), evidence.settled) else {
+            return false;
+        };
+        if sightings < TAKEN_SIGHTINGS {
+            return false;
+        }
+        let proof = self.is_taken_by_other(&watched.slot, settled).await;
+        proof.unwrap_or(sightings >= BLIND_SIGHTINGS)
     }
 
     async fn include(
@@ -254,8 +275,7 @@ impl Lane {
     async fn look(&self, expects: &Postcondition, inclusion: &Inclusion) -> Looked {
         let Some(block) = self.block(inclusion.block_hash).await else { return Looked::Unreadable };
         let Some(parent) = self.block(block.parent).await else { return Looked::Unreadable };
-        let (before, after) =
-            futures::join!(self.word(expects, parent), self.word(expects, block));
+        let (before, after) = futures::join!(self.word(expects, parent), self.word(expects, block));
         let (Some(before), Some(after)) = (before, after) else { return Looked::Unreadable };
         let what = expects.what.clone();
         if expects.holds(before, after) {

@@ -108,7 +108,9 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8_192))]
+    #![proptest_config(ProptestConfig {
+        cases: 8_192, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn no_price_passes_its_caps_and_no_replacement_breaks_the_rule(

@@ -66,6 +66,11 @@ pub struct Observation {
     pub series: bool,
 }
 
+/// Name of the observation that says whether the product's wallet may call: 1 or 0. A strategy
+/// whose product has an allow list reports it at every block, so that a lost permission is known
+/// before it is needed.
+pub const CALLER_PERMITTED: &str = "caller_permitted";
+
 /// What an observed value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

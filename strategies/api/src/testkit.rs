@@ -12,5 +12,11 @@ mod script;
 pub use contract::{Checked, MAX_ROUNDS, check_contract, violations};
 pub use script::ScriptedBlock;
 
+/// The recipe for a new strategy: compiled, and run against a scripted block.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Recipe;
+
 #[cfg(test)]
 mod tests;

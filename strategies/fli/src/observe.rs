@@ -4,7 +4,7 @@
 //! switch a bound or an interval off by setting it to the largest number there is.
 
 use alloy::primitives::{I256, U256};
-use ballast_strategy_api::{Observation, Unit};
+use ballast_strategy_api::{Observation, Unit, decision::CALLER_PERMITTED};
 
 use crate::{
     ratio::{ONE, new_leverage_ratio},
@@ -23,7 +23,7 @@ pub fn observations(product: &Deployment, snapshot: &Snapshot) -> Vec<Observatio
         // 0: no TWAP is open.
         ratio("twap_leverage_ratio", snapshot.twap_leverage_ratio),
         seconds("seconds_until_interval", seconds_until_interval(snapshot)),
-        count("caller_permitted", U256::from(snapshot.caller_permitted)),
+        count(CALLER_PERMITTED, U256::from(snapshot.caller_permitted)),
     ]);
     if let Market::Live(live) = &snapshot.market {
         for (index, exchange) in live.exchanges.iter().enumerate() {

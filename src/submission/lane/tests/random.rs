@@ -1,1 +1,242 @@
+//! Anything in any order. After every step: nothing live is forgotten, nothing is signed while
+//! something waits for inclusion, no intent is carried out twice.
 
+use std::collections::BTreeMap;
+
+use alloy::primitives::B256;
+use ballast_chains::pool::SendAnswer;
+use ballast_strategy_api::{Action, NonEmpty, Urgency};
+use proptest::prelude::*;
+use sqlx::Row as _;
+
+use super::{
+    bench::{Bench, NoOpinion, action, call, permit},
+    sim::{FAILS_WHEN_MINED, FRAGILE},
+};
+use crate::{store::Statement, submission::Pursuit};
+
+/// Deeper than any reorganisation that the test makes, so that what is final stays so.
+const CONFIRMATIONS: u64 = 3;
+const MAX_REORG: usize = 2;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Pursue {
+        key: u64,
+        kind: u8,
+        urgent: bool,
+    },
+    Observe,
+    /// Observes a head that is not the newest.
+    ObserveStale,
+    MineEmpty,
+    MinePool,
+    /// Any attempt at the next nonce that ever reached a node.
+    MineAny(usize),
+    MineForeign,
+    Reorg {
+        depth: usize,
+        forget: bool,
+    },
+    DropPool,
+    Restart,
+    Answers {
+        answer: u8,
+        swallowed: bool,
+    },
+    ReceiptsLag(bool),
+    Unavailable(bool),
+    Reverting(bool),
+    BaseFee(u128),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        5 => (0_u64..4, 0_u8..3, any::<bool>())
+            .prop_map(|(key, kind, urgent)| Step::Pursue { key, kind, urgent }),
+        8 => Just(Step::Observe),
+        1 => Just(Step::ObserveStale),
+        3 => Just(Step::MineEmpty),
+        3 => Just(Step::MinePool),
+        2 => (0_usize..8).prop_map(Step::MineAny),
+        1 => Just(Step::MineForeign),
+        2 => (1..=MAX_REORG, any::<bool>())
+            .prop_map(|(depth, forget)| Step::Reorg { depth, forget }),
+        1 => Just(Step::DropPool),
+        2 => Just(Step::Restart),
+        2 => (0_u8..5, any::<bool>())
+            .prop_map(|(answer, swallowed)| Step::Answers { answer, swallowed }),
+        1 => any::<bool>().prop_map(Step::ReceiptsLag),
+        1 => prop_oneof![3 => Just(false), 1 => Just(true)].prop_map(Step::Unavailable),
+        1 => any::<bool>().prop_map(Step::Reverting),
+        1 => (1_u128..80).prop_map(|gwei| Step::BaseFee(gwei * super::sim::GWEI)),
+    ];
+    proptest::collection::vec(step, 1..60)
+}
+
+fn wanted(key: u64, kind: u8, urgent: bool) -> Action {
+    let mut action = action(key);
+    let data = match kind {
+        0 => FRAGILE,
+        1 => FAILS_WHEN_MINED,
+        _ => alloy::primitives::Bytes::from_static(&[1]),
+    };
+    action.candidates = NonEmpty::one(call("only", data));
+    action.urgency = if urgent { Urgency::Emergency } else { Urgency::Routine };
+    action
+}
+
+async fn take(bench: &mut Bench, step: &Step) {
+    match step {
+        Step::Pursue { key, kind, urgent } => pursue(bench, wanted(*key, *kind, *urgent)).await,
+        Step::Observe => {
+            let head = bench.sim.head();
+            drop(bench.lane.observe(&head, Some(&NoOpinion)).await);
+        }
+        Step::ObserveStale => {
+            let head = bench.sim.head();
+            bench.sim.mine_empty();
+            drop(bench.lane.observe(&head, Some(&NoOpinion)).await);
+        }
+        Step::MineEmpty => drop(bench.sim.mine_empty()),
+        Step::MinePool => drop(bench.sim.mine_pool()),
+        Step::MineAny(index) => {
+            let fits = bench.sim.attempts_at_next_nonce();
+            if let Some(hash) = fits.get(index % fits.len().max(1)) {
+                bench.sim.mine(*hash);
+            }
+        }
+        Step::MineForeign => drop(bench.sim.mine_foreign()),
+        Step::Reorg { depth, forget } => drop(bench.sim.reorg(*depth, *forget)),
+        Step::DropPool => bench.sim.drop_pool(),
+        Step::Restart => {
+            // A chain that cannot be reached keeps a process from starting, not from living.
+            let unavailable = std::mem::take(&mut bench.sim.world().faults.unavailable);
+            bench.restart().await;
+            bench.sim.world().faults.unavailable = unavailable;
+        }
+        Step::Answers { answer, swallowed } => {
+            let mut world = bench.sim.world();
+            world.faults.swallowed = *swallowed;
+            world.faults.answer = match answer {
+                0 => Some(SendAnswer::Ambiguous("time-out".into())),
+                1 => Some(SendAnswer::Underpriced),
+                2 => Some(SendAnswer::NonceTooLow),
+                _ => None,
+            };
+        }
+        Step::ReceiptsLag(on) => bench.sim.world().faults.receipts_lag = *on,
+        Step::Unavailable(on) => bench.sim.world().faults.unavailable = *on,
+        Step::Reverting(on) => bench.sim.world().faults.reverting = *on,
+        Step::BaseFee(wei) => bench.sim.world().base_fee = *wei,
+    }
+}
+
+/// What must be true of the moment at which something new is signed.
+async fn pursue(bench: &mut Bench, action: Action) {
+    let before = slots(bench).await;
+    let key = action.answers.as_str().to_owned();
+    let head = bench.sim.head();
+    let pursued = bench.lane.pursue(permit(action), &head, &NoOpinion).await;
+    let Ok(Pursuit::Sent { nonce, .. }) = pursued else { return };
+    assert_eq!(nonce, bench.sim.nonce(), "signed while an earlier nonce is not included");
+    for (earlier, slot) in before {
+        assert!(earlier < nonce, "nonce {nonce} was journalled before");
+        if slot.key == key {
+            let came_to_nothing =
+                matches!(slot.outcome.as_deref(), Some("reverted" | "superseded" | "cancelled"));
+            assert!(
+                came_to_nothing,
+                "{key} at {earlier} ({:?}) and again at {nonce}",
+                slot.outcome
+            );
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Row {
+    key: String,
+    outcome: Option<String>,
+    included: Option<String>,
+    attempts: Vec<B256>,
+}
+
+async fn slots(bench: &Bench) -> BTreeMap<u64, Row> {
+    let sql = "SELECT s.nonce, s.outcome, s.included_hash, i.answers, a.hash FROM slots s
+        JOIN attempts a ON a.nonce = s.nonce JOIN intents i ON i.nonce = s.nonce";
+    let mut slots = BTreeMap::new();
+    for row in bench.store.rows(Statement::new(sql)).await.unwrap() {
+        let nonce = u64::try_from(row.get::<i64, _>("nonce")).unwrap();
+        let slot = slots.entry(nonce).or_insert_with(|| Row {
+            key: row.get("answers"),
+            outcome: row.get("outcome"),
+            included: row.get("included_hash"),
+            attempts: Vec::new(),
+        });
+        slot.attempts.push(row.get::<String, _>("hash").parse().unwrap());
+    }
+    slots
+}
+
+/// What must be true at any time.
+async fn check(bench: &Bench) {
+    let slots = slots(bench).await;
+    let canonical = bench.sim.canonical();
+    let settled = bench.sim.head().number - (CONFIRMATIONS - 1);
+    let settled_nonce = bench.sim.nonce_after(settled);
+    let watched: Vec<u64> = bench.lane.snapshot().slots.iter().map(|slot| slot.nonce).collect();
+    for (nonce, slot) in &slots {
+        let Some(outcome) = slot.outcome.as_deref() else {
+            assert!(watched.contains(nonce), "nonce {nonce} is live and not watched");
+            continue;
+        };
+        assert!(*nonce < settled_nonce, "nonce {nonce} is {outcome} before it is settled");
+        let ours = slot.attempts.iter().find(|hash| canonical.contains_key(*hash));
+        match outcome {
+            "superseded" => assert_eq!(ours, None, "{ours:?} is ours and was given for lost"),
+            _ => assert_eq!(
+                ours.map(B256::to_string),
+                slot.included,
+                "nonce {nonce} is {outcome} by another attempt"
+            ),
+        }
+    }
+    for hash in bench.sim.sent() {
+        let known = slots.values().any(|slot| slot.attempts.contains(&hash));
+        assert!(known, "{hash} was sent and is not in the journal");
+    }
+}
+
+/// Once the faults end and blocks come, everything ends.
+async fn settle(bench: &mut Bench) {
+    bench.sim.world().faults = super::sim::Faults::default();
+    bench.sim.world().base_fee = super::sim::GWEI;
+    for _ in 0..30 {
+        bench.sim.mine_pool();
+        bench.observe().await;
+        check(bench).await;
+    }
+    assert_eq!(bench.lane.unfinished(), 0, "{:?}", bench.lane.snapshot());
+    let free = bench.pursue(action(77)).await;
+    assert!(matches!(free, Pursuit::Sent { .. }), "the lane is stuck: {free:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 400, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn whatever_happens_nothing_is_lost_or_doubled(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut bench = Bench::new().await;
+            for step in &steps {
+                take(&mut bench, step).await;
+                check(&bench).await;
+            }
+            settle(&mut bench).await;
+        });
+    }
+}

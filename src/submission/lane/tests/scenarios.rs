@@ -251,7 +251,10 @@ async fn the_original_of_a_replacement_is_included() {
     else {
         panic!("{events:?}")
     };
-    assert_eq!((price.max_fee_per_gas, price.max_priority_fee_per_gas), (23_625_000_000, 1_125_000_000));
+    assert_eq!(
+        (price.max_fee_per_gas, price.max_priority_fee_per_gas),
+        (23_625_000_000, 1_125_000_000)
+    );
     assert_eq!(bench.sim.world().pool.get(&0), Some(hash), "the pool took it for the original");
     bench.sim.mine(original);
     let events = bench.observe().await;
@@ -273,14 +276,51 @@ async fn nonce_too_low_for_our_own_transaction_is_inclusion() {
     bench.restart().await;
     bench.observe_at(before).await;
     assert_eq!(bench.sim.sent().len(), 2);
-    for _ in 0..6 {
-        bench.sim.mine_empty();
-    }
-    let found = bench.observe().await;
-    assert!(found.is_empty(), "one sighting without a receipt proves nothing: {found:?}");
+    let found = bench.pass(5).await;
+    assert!(found.is_empty(), "a few heads without a receipt prove nothing: {found:?}");
     bench.sim.world().faults.receipts_lag = false;
     let events = bench.observe().await;
     assert_eq!(outcomes(&events), [(0, Outcome::Confirmed)], "{events:?}");
+}
+
+#[tokio::test]
+async fn however_late_a_receipt_is_our_own_transaction_is_not_given_for_lost() {
+    let mut bench = Bench::new().await;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    for _ in 0..3 {
+        bench.sim.mine_empty();
+    }
+    bench.sim.mine(hash);
+    bench.sim.world().faults.receipts_lag = true;
+    assert!(bench.pass(40).await.is_empty());
+    assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 });
+    // Without bodies there is no telling, for as long as a receipt may be late.
+    bench.sim.world().faults.no_bodies = true;
+    assert!(bench.pass(40).await.is_empty());
+    bench.sim.world().faults = super::sim::Faults::default();
+    assert_eq!(bench.steps().await, ["included", "final"]);
+}
+
+#[tokio::test]
+async fn a_nonce_that_somebody_else_used_and_gave_back_is_filled() {
+    let mut bench = Bench::new().await;
+    bench.sim.mine_foreign();
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { nonce: 1, .. }));
+    bench.observe().await;
+    bench.sim.reorg(1, true);
+    assert!(bench.observe().await.is_empty());
+    let events = bench.pass(4).await;
+    let filled = events.iter().any(|event| {
+        let kind = AttemptKind::Cancellation;
+        matches!(event, LaneEvent::Replaced { nonce: 0, kind: k, .. } if *k == kind)
+    });
+    assert!(filled, "{events:?}");
+    bench.sim.mine_pool();
+    bench.observe().await;
+    assert_eq!(
+        outcomes(&bench.pass(2).await),
+        [(0, Outcome::Cancelled), (1, Outcome::Confirmed)]
+    );
 }
 
 #[tokio::test]
@@ -289,10 +329,10 @@ async fn a_nonce_taken_by_somebody_else_is_superseded_at_depth_only() {
     bench.sim.world().faults.swallowed = true;
     bench.pursue(action(1)).await;
     bench.sim.mine_foreign();
-    for _ in 0..3 {
-        assert!(bench.observe().await.is_empty());
-        bench.sim.mine_empty();
-    }
+    // Two more blocks settle it, and five heads in a row must see that.
+    assert!(bench.pass(5).await.is_empty());
+    assert!(bench.observe().await.is_empty(), "the same head again is no further sighting");
+    bench.sim.mine_empty();
     let sent = bench.sim.sent().len();
     assert_eq!(outcomes(&bench.observe().await), [(0, Outcome::Superseded)]);
     assert_eq!(bench.sim.sent().len(), sent, "a used nonce is not sent to");
@@ -318,10 +358,7 @@ async fn a_revert_is_final_only_at_depth() {
     let sent = bench.pursue(with_call(action(1), FAILS_WHEN_MINED)).await;
     bench.sim.mine(hash_of(&sent));
     let events = bench.observe().await;
-    assert!(matches!(
-        events.as_slice(),
-        [LaneEvent::Included { outcome: Outcome::Reverted, .. }]
-    ));
+    assert!(matches!(events.as_slice(), [LaneEvent::Included { outcome: Outcome::Reverted, .. }]));
     assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 });
     assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Reverted)]);
     assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { nonce: 1, .. }));
@@ -553,7 +590,10 @@ async fn inclusion_is_compared_with_its_parent_block() {
         assert_eq!(bench.steps().await, ["included", step]);
         assert!(bench.observe().await.is_empty(), "looked at once");
         let stored = bench.column(0, "postcondition").await;
-        assert_eq!(stored.as_deref().map(|word| format!("postcondition_{word}")), Some(step.into()));
+        assert_eq!(
+            stored.as_deref().map(|word| format!("postcondition_{word}")),
+            Some(step.into())
+        );
     }
 }
 

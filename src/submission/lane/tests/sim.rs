@@ -42,6 +42,8 @@ pub(super) struct Faults {
     pub(super) unavailable: bool,
     /// No receipt is known yet.
     pub(super) receipts_lag: bool,
+    /// Bodies of blocks are not served.
+    pub(super) no_bodies: bool,
     /// Calls with [`FRAGILE`] calldata revert.
     pub(super) reverting: bool,
     /// Raw transactions are answered with this …
@@ -176,6 +178,14 @@ impl Sim {
         self.world().pool.clear();
     }
 
+    /// Whatever ever reached a node for the next nonce, in the pool or not.
+    pub(super) fn attempts_at_next_nonce(&self) -> Vec<B256> {
+        let world = self.world();
+        let next = world.tip().nonce;
+        let fits = world.known.keys().filter(|hash| world.known[*hash].nonce() == next);
+        fits.copied().collect()
+    }
+
     /// The account's nonce after the head.
     pub(super) fn nonce(&self) -> u64 {
         self.world().tip().nonce
@@ -265,8 +275,7 @@ impl World {
             Some(known) => {
                 let old = &self.known[&known];
                 let tip = |tx: &TxEnvelope| tx.max_priority_fee_per_gas().unwrap();
-                let fields =
-                    [(old.max_fee_per_gas(), tx.max_fee_per_gas()), (tip(old), tip(&tx))];
+                let fields = [(old.max_fee_per_gas(), tx.max_fee_per_gas()), (tip(old), tip(&tx))];
                 if fields.iter().any(|(old, new)| *new <= *old || *new < old * 110 / 100) {
                     return SendAnswer::ReplacementUnderpriced;
                 }
@@ -326,6 +335,16 @@ impl Node for Sim {
         places: Vec<Place>,
     ) -> BoxFuture<'_, Result<Vec<Option<BlockMark>>, CallError>> {
         self.read(|world| Ok(places.iter().map(|place| world.place(*place)).collect()))
+    }
+
+    fn transactions(&self, of: B256) -> BoxFuture<'_, Result<Option<Vec<B256>>, CallError>> {
+        self.read(|world| {
+            if world.faults.no_bodies {
+                return Err(CallError::Unavailable("pruned".into()));
+            }
+            let hashes = |block: &Block| block.txs.iter().map(|(hash, _)| *hash).collect();
+            Ok(world.all.get(&of).map(hashes))
+        })
     }
 
     fn call(

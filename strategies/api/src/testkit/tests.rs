@@ -7,7 +7,7 @@ use alloy::{
     rpc::types::TransactionReceipt,
     sol,
 };
-use ballast_chains::{BlockReader, ReadError, Revert};
+use ballast_chains::{BlockReader, ReadError, Revert, driver::Outcome};
 
 use super::{ScriptedBlock, violations};
 use crate::{
@@ -61,10 +61,8 @@ impl Strategy for Rogue {
     async fn connect(vice: Vice, at: &BlockReader) -> Result<Self, StrategyError> {
         let code = at.code(COUNTER).await.map_err(StrategyError::reading("the code"))?;
         assert!(!code.is_empty(), "a scripted contract has code");
-        let start = match vice {
-            Vice::Forgets => INSTANCES.fetch_add(1, Ordering::Relaxed),
-            _ => 0,
-        };
+        let start =
+            if vice == Vice::Forgets { INSTANCES.fetch_add(1, Ordering::Relaxed) } else { 0 };
         Ok(Self { vice, memory: AtomicU64::new(start) })
     }
 
@@ -106,10 +104,10 @@ impl Strategy for Rogue {
     }
 
     fn refusal(&self, _: &str, _: &Revert) -> Refusal {
-        match self.vice {
-            Vice::HidesFaults => Refusal::SomeoneWasFirst,
-            _ => Refusal::Blocked { reason: "refused" },
+        if self.vice == Vice::HidesFaults {
+            return Refusal::SomeoneWasFirst;
         }
+        Refusal::Blocked { reason: "refused" }
     }
 
     fn settle(&self, _: &TransactionReceipt) -> Settlement {
@@ -198,8 +196,8 @@ async fn read(block: &ScriptedBlock, from: Address, index: u64) -> Result<U256, 
     let call = ICounter::ofCall { index: U256::from(index) };
     let (outcome, _) = block.look(move |at| async move { at.call(from, call).await }).await;
     match outcome {
-        ballast_chains::driver::Outcome::Done(answer) => answer,
-        other => panic!("{other:?}"),
+        Outcome::Done(answer) => answer,
+        other @ (Outcome::Panicked(_) | Outcome::TimedOut) => panic!("{other:?}"),
     }
 }
 
@@ -234,7 +232,7 @@ async fn balances_code_and_ancestors_can_be_read() {
             Ok::<_, ReadError>((at.balance(STRANGER).await?, code, *earlier.header()))
         })
         .await;
-    let ballast_chains::driver::Outcome::Done(Ok((wei, code, earlier))) = outcome else {
+    let Outcome::Done(Ok((wei, code, earlier))) = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!((wei, code.is_empty()), (U256::from(5), true));

@@ -5,12 +5,15 @@
 //! What the helper view says and what the action itself demands are two rules in the contract,
 //! and two here: the snapshot is made from the first, the expected outcome from the second.
 
-use std::cmp::{max, min};
+use std::{
+    cmp::{max, min},
+    collections::BTreeMap,
+};
 
 use alloy::primitives::{Address, U256, address, uint};
 use ballast_chains::Revert;
 use ballast_strategy_api::{Decision, Urgency};
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
 use super::{decide, tests::product};
 use crate::{
@@ -261,8 +264,8 @@ prop_compose! {
     fn worlds()(
         collateral in (1_u64..5_000_000).prop_map(milli),
         dollars in 100_u64..5_000,
-        leverage in prop_oneof![Just(1_000_u64), 1_001_u64..3_880],
-        bounds in (0_u8..8, 1_000_u64..4_000, 1_000_u64..4_000, 1_000_u64..4_000),
+        leverage in prop_oneof![1 => Just(1_000_u64), 19 => 1_001_u64..4_400],
+        bounds in (0_u8..8, 1_000_u64..5_000, 1_000_u64..5_000, 1_000_u64..5_000),
         line in prop_oneof![Just(0_u64), 1_u64..2_000],
         speed in prop_oneof![Just(1_000_u64), Just(50_u64), 1_u64..1_000],
         interval in prop_oneof![Just(86_400_u64), Just(14_400)],
@@ -316,6 +319,40 @@ prop_compose! {
 /// At most what the contract's slippage tolerance lets through.
 fn losses() -> impl Strategy<Value = U256> {
     (0_u64..=20).prop_map(milli)
+}
+
+#[test]
+fn the_generated_worlds_are_worth_deciding_about() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen = BTreeMap::<String, u32>::new();
+    for _ in 0..4_000 {
+        let world = worlds().new_tree(&mut runner).unwrap().current();
+        let kind = match decide(&product(), &world.snapshot()).unwrap().decision {
+            Decision::Act(action) => match action.expects.map(|e| e.direction) {
+                Some(direction) => format!("{} {direction:?}", action.urgency.as_str()),
+                None => continue,
+            },
+            Decision::Wait { reason, .. } | Decision::Blocked { reason, .. } => reason.to_owned(),
+        };
+        *seen.entry(kind).or_default() += 1;
+    }
+    for kind in [
+        "routine Up",
+        "routine Down",
+        "prompt Up",
+        "prompt Down",
+        "inside bounds, interval not over",
+        "twap open, cooldown not over",
+        "twap open: iterate is not served yet",
+        "ripcord range: not served yet",
+        "wound down: no debt",
+        "nothing to trade: already at the new ratio",
+        "no exchange can trade",
+        "caller not permitted",
+        "debt beyond the borrow limit: no trade is possible",
+    ] {
+        assert!(seen.get(kind).is_some_and(|times| *times >= 10), "{kind} in {seen:#?}");
+    }
 }
 
 proptest! {

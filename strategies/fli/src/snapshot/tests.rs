@@ -196,7 +196,7 @@ async fn permission_is_that_of_the_products_wallet_or_of_anyone() {
     assert!(matches!(decision(false, true).await, Decision::Act(_)));
     let Decision::Blocked { reason, detail } = decision(false, false).await else { panic!() };
     assert_eq!(reason, "caller not permitted");
-    assert!(detail.contains("0x00000000000000000000000000000000000000cA"), "{detail}");
+    assert!(detail.starts_with(&block().caller().to_string()), "{detail}");
 }
 
 #[tokio::test]
@@ -272,14 +272,14 @@ async fn the_variants_are_told_apart() {
 
 #[tokio::test]
 async fn the_cooldown_is_found_in_either_shape_of_the_execution_settings() {
-    for settings in [vec![1, 2, 600], vec![1, 1, 2, 600]] {
+    for settings in [vec![1, 2, 1_000], vec![1, 1, 2, 1_000]] {
         let mut block = block();
         let settings: Vec<U256> = settings.into_iter().map(U256::from).collect();
         raw::<getExecutionCall>(&mut block, &settings);
         block.answer(EXTENSION, &twapLeverageRatioCall {}, &fixed("2.1"));
         let seen = checked(&block).await.assessment.observations;
         let left = seen.iter().find(|o| o.name == "twap_cooldown_left" && o.of == "V3");
-        assert!(left.unwrap().value.is_zero(), "rested for 900 s of 600");
+        assert_eq!(left.unwrap().value.unsigned_abs(), fixed("101"), "rested for 900 s of 1,000");
     }
     let mut block = block();
     raw::<getExecutionCall>(&mut block, &[U256::ONE; 5]);
