@@ -38,12 +38,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy::{
-    primitives::{Address, U256},
-    signers::local::PrivateKeySigner,
-};
+use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, profile::EndpointProfile};
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
 use self::{directory::Directory, endpoints::SecretSource, product::Known, reader::Reader};
@@ -248,9 +244,4 @@ fn read(
     }
     let (store, http) = ballast?;
     Some(Config { dir: dir.to_owned(), store, http, chains, products })
-}
-
-/// The address of a private key; `None` if it is none.
-fn key_address(key: &SecretString) -> Option<Address> {
-    Some(key.expose_secret().parse::<PrivateKeySigner>().ok()?.address())
 }

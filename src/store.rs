@@ -16,7 +16,7 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -102,8 +102,8 @@ struct Inner {
     file: PathBuf,
     reads: SqlitePool,
     writer: Option<Writer>,
-    /// Held as long as anyone may write.
-    _lock: Option<FileLock>,
+    /// Held until the store is closed or gone.
+    lock: Mutex<Option<FileLock>>,
 }
 
 impl Store {
@@ -119,11 +119,7 @@ impl Store {
                 .map_err(|source| StoreError::Open { file: folder.to_path_buf(), source })?;
         }
         let lock = FileLock::take(file)?;
-        let options = options(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
-        let writes = connect(file, options, 1).await?;
+        let writes = connect(file, options_for_writing(file), 1).await?;
         schema::migrations()
             .run(&writes)
             .await
@@ -168,7 +164,7 @@ impl Store {
     }
 
     fn of(file: &Path, reads: SqlitePool, writer: Option<Writer>, lock: Option<FileLock>) -> Self {
-        let inner = Inner { file: file.to_path_buf(), reads, writer, _lock: lock };
+        let inner = Inner { file: file.to_path_buf(), reads, writer, lock: Mutex::new(lock) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -194,12 +190,14 @@ impl Store {
             .map_err(|source| database("reading", &self.inner.file, source))
     }
 
-    /// Writes what waits and closes the file. Later writes fail.
+    /// Writes what waits, closes the file and lets go of it. Later writes fail.
     pub async fn close(&self) {
         if let Some(writer) = &self.inner.writer {
             writer.close().await;
         }
         self.inner.reads.close().await;
+        // Only now may another process have the file.
+        drop(self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Writes a batch as one transaction; it is on the disk when this returns.
@@ -231,6 +229,13 @@ fn database(what: &'static str, file: &Path, source: sqlx::Error) -> StoreError 
 
 fn options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(file).busy_timeout(BUSY_TIMEOUT).foreign_keys(true)
+}
+
+fn options_for_writing(file: &Path) -> SqliteConnectOptions {
+    options(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
 }
 
 fn options_for_reading(file: &Path) -> SqliteConnectOptions {

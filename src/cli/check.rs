@@ -124,11 +124,9 @@ async fn check_products(mut group: Group, head: Head) -> Vec<Finding> {
         .seats
         .iter_mut()
         .enumerate()
-        .map(|(key, seat)| Job {
-            key,
-            caller: seat.caller(),
-            timeout: limit,
-            run: seat.begin(&head),
+        .map(|(key, seat)| {
+            let (_, run) = seat.begin(&head);
+            Job { key, caller: seat.caller(), timeout: limit, run }
         })
         .collect();
     let names: Vec<String> =

@@ -1,6 +1,6 @@
 //! `ballast once [PRODUCT]`: one assessment of each product, explained, and sent unless dry.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use ballast_chains::{
     Head,
@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, Session, explain, out};
 use crate::{
     config::Config,
-    runtime::{Board, Events, Group, ProductTask, Seat, open_lane, wire},
+    runtime::{Board, Events, Group, ProductSpec, ProductTask, Seat, open_lane, wire},
     store::Store,
+    submission::{LaneEvent, lifecycle::Outcome},
 };
 
 /// How long the chain may take to give its newest block.
@@ -45,21 +46,24 @@ pub(super) async fn once(session: Session, options: Options) -> Result<Exit> {
     };
     let board = Board::default();
     let groups = wire(&config, &session.registry, &session.environment, &board)?;
-    let (mut reports, mut exit) = (Vec::new(), Exit::Done);
+    let mut reports = Vec::new();
     for group in groups {
-        let chain = group.profile.name.clone();
-        let done = run_group(group, &store, &board, &options).await;
-        let done = done.wrap_err_with(|| format!("chain {chain}"))?;
-        for outcome in done {
-            if !outcome.settled {
-                exit = Exit::NotIncluded;
-            }
-            reports.push(outcome);
-        }
+        // One chain's trouble is told, and the others are served.
+        reports.extend(run_group(group, &store, &board, &options).await);
     }
     store.close().await;
     show(&reports, &board, options.json);
-    Ok(exit)
+    Ok(exit(&reports))
+}
+
+fn exit(reports: &[Report]) -> Exit {
+    if reports.iter().any(|report| report.failed.is_some()) {
+        Exit::Failed
+    } else if reports.iter().any(|report| report.pending) {
+        Exit::NotIncluded
+    } else {
+        Exit::Done
+    }
 }
 
 fn keep_only(config: &mut Config, options: &Options) -> Result<(), String> {
@@ -80,8 +84,35 @@ fn keep_only(config: &mut Config, options: &Options) -> Result<(), String> {
 struct Report {
     product: String,
     chain: String,
-    steps: Vec<String>,
-    settled: bool,
+    /// What happened to its transactions.
+    steps: Vec<LaneEvent>,
+    /// Why it could not be served, or how its transaction failed.
+    failed: Option<String>,
+    /// Whether something is sent and not included.
+    pending: bool,
+}
+
+impl Report {
+    fn failed(product: &str, chain: &str, why: String) -> Self {
+        let (product, chain) = (product.to_owned(), chain.to_owned());
+        Self { product, chain, steps: Vec::new(), failed: Some(why), pending: false }
+    }
+
+    fn of(task: &ProductTask, chain: &str, steps: Vec<LaneEvent>) -> Self {
+        let failed = steps.iter().find_map(|step| match step {
+            LaneEvent::Included { outcome: Outcome::Confirmed, .. } => None,
+            LaneEvent::Included { .. } => Some(step.to_string()),
+            LaneEvent::Replaced { .. }
+            | LaneEvent::NotReplaced { .. }
+            | LaneEvent::Reorged { .. }
+            | LaneEvent::PostconditionHeld { .. }
+            | LaneEvent::PostconditionMissed { .. }
+            | LaneEvent::Final { .. }
+            | LaneEvent::Foreign { .. } => None,
+        });
+        let (product, chain) = (task.config.name.clone(), chain.to_owned());
+        Self { product, chain, steps, failed, pending: task.lane.is_pending() }
+    }
 }
 
 async fn run_group(
@@ -89,51 +120,75 @@ async fn run_group(
     store: &Store,
     board: &Board,
     options: &Options,
-) -> Result<Vec<Report>> {
-    let mut head = newest(&group).await?;
-    assess(&mut group, head).await;
-    let stop = CancellationToken::new();
-    let mut tasks = Vec::with_capacity(group.specs.len());
+) -> Vec<Report> {
+    let chain = group.profile.name.clone();
     let deadline = Instant::now().checked_add(options.timeout).unwrap_or_else(Instant::now);
-    for spec in group.specs.drain(..) {
-        let opened = timeout_at(deadline, open_lane(&spec, store, &stop)).await;
-        let lane = opened.wrap_err("the chain cannot be reached")??;
-        let lane = lane.ok_or_else(|| eyre!("stopped"))?;
-        let mut task = ProductTask {
-            config: spec.config,
-            profile: Arc::clone(&group.profile),
-            lane,
-            mailbox: spec.mailbox,
-            store: store.clone(),
-            board: board.clone(),
-            events: Events::default(),
-        };
-        // What a crashed keeper left behind is looked at before anything new is sent.
-        task.observe().await;
-        task.take_pending_turn().await;
-        tasks.push(task);
+    let head = match newest(&group).await {
+        Ok(head) => head,
+        Err(error) => {
+            let names = group.specs.iter().map(|spec| spec.config.name.as_str());
+            return names.map(|name| Report::failed(name, &chain, format!("{error:#}"))).collect();
+        }
+    };
+    assess(&mut group, head).await;
+    let (mut reports, mut running) = (Vec::new(), Vec::new());
+    for (place, spec) in group.specs.drain(..).enumerate() {
+        let name = spec.config.name.clone();
+        match start(spec, store, board, deadline).await {
+            Ok(mut task) => {
+                // What a crashed keeper left behind is looked at before anything new is sent.
+                let steps = task.observe().await;
+                task.take_pending_turn().await;
+                running.push((place, task, steps));
+            }
+            Err(error) => reports.push(Report::failed(&name, &chain, format!("{error:#}"))),
+        }
     }
-    let mut steps = vec![Vec::new(); tasks.len()];
+    follow(&group, head, &mut running, deadline).await;
+    reports.extend(running.into_iter().map(|(_, task, steps)| Report::of(&task, &chain, steps)));
+    reports
+}
+
+/// A product's task, its place among the seats, and what happened so far.
+type Running = (usize, ProductTask, Vec<LaneEvent>);
+
+/// Follows every new head until all is included or the time is up.
+async fn follow(group: &Group, mut head: Head, running: &mut [Running], deadline: Instant) {
     let mut tick = interval(poll_every(group.profile.block_time));
-    while tasks.iter().any(|task| task.lane.is_pending()) && Instant::now() < deadline {
+    while running.iter().any(|(_, task, _)| task.lane.is_pending()) && Instant::now() < deadline {
         tick.tick().await;
-        let Ok(next) = newest(&group).await else { continue };
+        let Ok(next) = newest(group).await else { continue };
         if next.hash == head.hash {
             continue;
         }
         head = next;
-        for (seat, (task, steps)) in group.seats.iter().zip(tasks.iter_mut().zip(&mut steps)) {
-            seat.announce(head);
+        for (place, task, steps) in running.iter_mut() {
+            if let Some(seat) = group.seats.get(*place) {
+                seat.announce(head);
+            }
             steps.extend(task.observe().await);
         }
     }
-    let reports = tasks.iter().zip(steps).map(|(task, steps)| Report {
-        product: task.config.name.clone(),
-        chain: group.profile.name.clone(),
-        steps,
-        settled: !task.lane.is_pending(),
-    });
-    Ok(reports.collect())
+}
+
+async fn start(
+    spec: ProductSpec,
+    store: &Store,
+    board: &Board,
+    deadline: Instant,
+) -> Result<ProductTask> {
+    let never = CancellationToken::new();
+    let opened = timeout_at(deadline, open_lane(&spec, store, &never)).await;
+    let lane = opened.wrap_err("the chain cannot be reached")??;
+    Ok(ProductTask {
+        config: spec.config,
+        profile: spec.profile,
+        lane: lane.ok_or_else(|| eyre!("stopped"))?,
+        mailbox: spec.mailbox,
+        store: store.clone(),
+        board: board.clone(),
+        events: Events::default(),
+    })
 }
 
 /// One assessment of every product at `head`; the results wait in the mailboxes.
@@ -141,14 +196,15 @@ async fn assess(group: &mut Group, head: Head) {
     let timeout = group.profile.assess_timeout;
     let jobs = group.seats.iter_mut().enumerate().map(|(key, seat)| {
         seat.announce(head);
-        Job { key, caller: seat.caller(), timeout, run: seat.begin(&head) }
+        let (number, run) = seat.begin(&head);
+        Job { key: (key, number), caller: seat.caller(), timeout, run }
     });
     let jobs: Vec<_> = jobs.collect();
     let source = group.source.clone();
     let seats: &mut [Seat] = &mut group.seats;
-    drive(&source, head, jobs, |key, outcome| {
+    drive(&source, head, jobs, |(key, number), outcome| {
         if let Some(seat) = seats.get_mut(key) {
-            seat.end(head, outcome);
+            seat.end(number, head, outcome);
         }
     })
     .await;
@@ -173,7 +229,8 @@ fn show(reports: &[Report], board: &Board, as_json: bool) {
         if as_json {
             values.push(json!({
                 "product": report.product, "chain": report.chain,
-                "decision": last, "steps": report.steps, "settled": report.settled,
+                "decision": last, "steps": report.steps,
+                "failed": report.failed, "pending": report.pending,
             }));
             continue;
         }
@@ -184,7 +241,10 @@ fn show(reports: &[Report], board: &Board, as_json: bool) {
         for step in &report.steps {
             out::line(&format!("  {step}"));
         }
-        if !report.settled {
+        if let Some(why) = &report.failed {
+            out::line(&format!("  failed: {why}"));
+        }
+        if report.pending {
             out::line(
                 "  not included in time; it is in the journal, and `run` or `once` goes on with it",
             );

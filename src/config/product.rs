@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::primitives::Address;
+use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use secrecy::ExposeSecret as _;
 
 use super::{
-    Category, Limits, Mode, Params, ProductConfig, Secret, Secrets, WalletSource,
+    Category, Environment, Limits, Mode, Params, ProductConfig, Secret, Secrets, WalletSource,
     endpoints::{self, SecretSource, Use},
     file::ConfigFile,
     form::{self, Fault, Parsed},
@@ -46,7 +47,7 @@ pub(super) fn read(
     let dry_run = reader.get("dry_run", form::flag);
     let wallet = wallet(reader, known.source);
     if let (Some(chain), Some(wallet)) = (&chain, &wallet) {
-        owners.claim(chain, wallet, reader, known.source);
+        owners.claim(chain, wallet, reader);
     }
     let limits = Limits {
         max_fee_per_gas: reader.get("limits.max_fee_per_gas", form::gas_price),
@@ -68,7 +69,7 @@ pub(super) fn read(
         mode: mode?,
         paused: paused?,
         dry_run: dry_run?,
-        wallet: wallet?,
+        wallet: wallet?.source,
         limits,
         rpc,
         params,
@@ -86,8 +87,16 @@ fn among(word: String, what: &str, known: &[&str]) -> Parsed<String> {
     Err(Fault::NoneOf { why, expected: one_of(known) })
 }
 
+/// A wallet as far as it is known.
+#[derive(Debug)]
+struct Wallet {
+    source: WalletSource,
+    /// Known of a watched wallet, and of a key that was resolved.
+    address: Option<Address>,
+}
+
 /// The wallet: exactly one kind of it.
-fn wallet(reader: &mut Reader<'_>, source: SecretSource<'_>) -> Option<WalletSource> {
+fn wallet(reader: &mut Reader<'_>, source: SecretSource<'_>) -> Option<Wallet> {
     const EXPECTED: &str =
         "key = { env = \"NAME\" }, key = { file = \"PATH\" }, or address = \"0x…\" to watch only";
     let table = match reader.value("wallet") {
@@ -112,22 +121,26 @@ fn wallet(reader: &mut Reader<'_>, source: SecretSource<'_>) -> Option<WalletSou
             }
             None
         }
-        (false, true) => reader.get("wallet.address", form::account).map(WalletSource::WatchOnly),
+        (false, true) => {
+            let address = reader.get("wallet.address", form::account)?;
+            Some(Wallet { source: WalletSource::WatchOnly(address), address: Some(address) })
+        }
         (true, false) => reader.get("wallet.key", |raw| {
             let secret = endpoints::reference(raw, source.dir)?;
-            match source.secrets {
-                Secrets::Skip => {}
-                Secrets::Resolve => {
-                    let key = secret
-                        .resolve(source.environment)
-                        .map_err(|error| endpoints::cause(&error))?;
-                    super::key_address(&key)
-                        .ok_or_else(|| Fault::because(format!("{secret} holds no private key")))?;
-                }
-            }
-            Ok(WalletSource::Key(secret))
+            let address = match source.secrets {
+                Secrets::Skip => None,
+                Secrets::Resolve => Some(address_of(&secret, source.environment)?),
+            };
+            Ok(Wallet { source: WalletSource::Key(secret), address })
         }),
     }
+}
+
+fn address_of(secret: &Secret, environment: &Environment) -> Parsed<Address> {
+    let key = secret.resolve(environment).map_err(|error| endpoints::cause(&error))?;
+    let signer = key.expose_secret().parse::<PrivateKeySigner>();
+    let signer = signer.map_err(|_| Fault::because(format!("{secret} holds no private key")))?;
+    Ok(signer.address())
 }
 
 /// Which product has which wallet. One (chain, wallet) has one owner, or two loops would fight over
@@ -144,24 +157,13 @@ enum Identity {
 
 impl Owners {
     /// Reports a wallet that another product has.
-    fn claim(
-        &mut self,
-        chain: &str,
-        wallet: &WalletSource,
-        reader: &mut Reader<'_>,
-        source: SecretSource<'_>,
-    ) {
-        let (path, mut identities) = match wallet {
-            WalletSource::Key(secret) => ("wallet.key", vec![Identity::Secret(secret.clone())]),
-            WalletSource::WatchOnly(address) => {
-                ("wallet.address", vec![Identity::Address(*address)])
-            }
+    fn claim(&mut self, chain: &str, wallet: &Wallet, reader: &mut Reader<'_>) {
+        let (path, secret) = match &wallet.source {
+            WalletSource::Key(secret) => ("wallet.key", Some(secret.clone())),
+            WalletSource::WatchOnly(_) => ("wallet.address", None),
         };
-        if let (WalletSource::Key(secret), Secrets::Resolve) = (wallet, source.secrets) {
-            let key = secret.resolve(source.environment).ok();
-            let address = key.and_then(|key| super::key_address(&key));
-            identities.extend(address.map(Identity::Address));
-        }
+        let secret = secret.map(Identity::Secret);
+        let identities = secret.into_iter().chain(wallet.address.map(Identity::Address));
         let name = reader.parts().0.name.clone();
         let mut other = None;
         for identity in identities {

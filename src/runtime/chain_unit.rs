@@ -4,7 +4,7 @@
 //! A newer head never cancels a running assessment: heads that arrive meanwhile collapse to the
 //! newest, which is assessed next. A product whose assessment hangs keeps only its own seat busy.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use ballast_chains::{
     ChainProfile, Head,
@@ -38,13 +38,20 @@ pub(crate) struct ChainUnit {
     source: BlockSource,
     seats: Vec<Seat>,
     board: Board,
+    begun: bool,
     newest: Option<(Head, Instant)>,
     last_turn: Option<Instant>,
 }
 
+/// A seat and the number of its assessment.
+type SeatTurn = (usize, u64);
+
+/// Which assessments each running driver has, so that one that dies frees just those.
+type Drivers = HashMap<tokio::task::Id, Vec<SeatTurn>>;
+
 /// The end of one seat's assessment.
 struct Done {
-    seat: usize,
+    seat: SeatTurn,
     head: Head,
     seen: Instant,
     outcome: Outcome<TurnResult>,
@@ -54,19 +61,21 @@ impl ChainUnit {
     pub(crate) fn new(group: Group, board: Board) -> Self {
         let Group { profile, pool, source, seats, specs: _ } = group;
         board.enter_chain(&profile.name);
-        Self { profile, pool, source, seats, board, newest: None, last_turn: None }
+        Self { profile, pool, source, seats, board, begun: false, newest: None, last_turn: None }
     }
 
     /// Runs until stopped. Ends early only when a part that must not end did.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<()> {
         let (heads_in, mut heads) = mpsc::channel(HEADS_BUFFERED);
-        // A seat has at most one assessment under way, so this is never full.
-        let (done_in, mut done) = mpsc::channel(self.seats.len().max(1));
+        // A seat has at most one assessment under way, and one of a driver that died meanwhile.
+        let room = self.seats.len().saturating_mul(2).max(1);
+        let (done_in, mut done) = mpsc::channel(room);
         let mut parts: JoinSet<&'static str> = JoinSet::new();
         self.start_parts(&mut parts, heads_in, &stop);
         let mut drivers = JoinSet::new();
+        let mut driven = Drivers::new();
         loop {
-            let wake = self.start_turns(&mut drivers, &done_in);
+            let wake = self.start_turns(&mut drivers, &mut driven, &done_in);
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(event) = heads.recv() => {
@@ -77,7 +86,13 @@ impl ChainUnit {
                     }
                 }
                 Some(done) = done.recv() => self.on_done(done),
-                Some(driver) = drivers.join_next() => self.on_driver_end(driver),
+                Some(ended) = drivers.join_next_with_id() => {
+                    let (id, panic) = match ended {
+                        Ok((id, ())) => (id, None),
+                        Err(join) => (join.id(), Some(join.to_string())),
+                    };
+                    self.on_driver_end(driven.remove(&id).unwrap_or_default(), panic);
+                }
                 Some(part) = parts.join_next(), if !stop.is_cancelled() => {
                     bail!("chain {}: {} ended", self.profile.name, part.unwrap_or("a part (by a panic)"))
                 }
@@ -118,6 +133,8 @@ impl ChainUnit {
                 warn!(chain, dropped, to = to.number, "reorganisation");
                 metrics::counter!("ballast_reorgs_total", "chain" => chain.clone()).increment(1);
                 self.adopt(to);
+                // Known to the lanes, but too old to act at: the branch's own heads follow.
+                self.newest = None;
             }
             HeadEvent::Stalled(age) => {
                 warn!(chain, seconds = age.as_secs(), "no new head");
@@ -128,7 +145,7 @@ impl ChainUnit {
 
     fn adopt(&mut self, head: Head) {
         let chain = &self.profile.name;
-        if self.newest.is_none() {
+        if !std::mem::replace(&mut self.begun, true) {
             info!(chain, number = head.number, "first head");
         }
         self.newest = Some((head, Instant::now()));
@@ -144,7 +161,8 @@ impl ChainUnit {
     /// not start yet.
     fn start_turns(
         &mut self,
-        drivers: &mut JoinSet<Result<(), String>>,
+        drivers: &mut JoinSet<()>,
+        driven: &mut Drivers,
         done: &mpsc::Sender<Done>,
     ) -> Option<Instant> {
         let (head, seen) = self.newest?;
@@ -164,20 +182,20 @@ impl ChainUnit {
             .filter(|(_, seat)| seat.is_due(&head))
             .map(|(key, seat)| {
                 let (caller, timeout) = (seat.caller(), self.profile.assess_timeout);
-                Job { key, caller, timeout, run: seat.begin(&head) }
+                let (number, run) = seat.begin(&head);
+                Job { key: (key, number), caller, timeout, run }
             })
             .collect();
+        let turns = jobs.iter().map(|job| job.key).collect();
         let (source, done) = (self.source.clone(), done.clone());
-        drivers.spawn(async move {
-            let mut lost = 0_usize;
+        let handle = drivers.spawn(async move {
             drive(&source, head, jobs, |seat, outcome| {
-                if done.try_send(Done { seat, head, seen, outcome }).is_err() {
-                    lost = lost.saturating_add(1);
-                }
+                // There is room: see where the channel is made.
+                drop(done.try_send(Done { seat, head, seen, outcome }));
             })
             .await;
-            if lost > 0 { Err(format!("{lost} outcomes found no room")) } else { Ok(()) }
         });
+        driven.insert(handle.id(), turns);
         None
     }
 
@@ -189,22 +207,21 @@ impl ChainUnit {
         let chain = &self.profile.name;
         metrics::histogram!("ballast_assess_seconds", "chain" => chain.clone())
             .record(done.seen.elapsed().as_secs_f64());
-        if let Some(seat) = self.seats.get_mut(done.seat) {
-            seat.end(done.head, done.outcome);
+        let (index, number) = done.seat;
+        if let Some(seat) = self.seats.get_mut(index) {
+            seat.end(number, done.head, done.outcome);
         }
     }
 
-    /// A driver that failed leaves seats busy for ever; they are freed, and the next head is the
-    /// retry.
-    fn on_driver_end(&mut self, ended: Result<Result<(), String>, tokio::task::JoinError>) {
-        let problem = match ended {
-            Ok(Ok(())) => return,
-            Ok(Err(problem)) => problem,
-            Err(join) => join.to_string(),
-        };
+    /// A driver that died leaves its seats busy for ever; they are freed, and the next head is the
+    /// retry. One that ended well may still have outcomes in the channel.
+    fn on_driver_end(&mut self, turns: Vec<SeatTurn>, panic: Option<String>) {
+        let Some(problem) = panic else { return };
         error!(chain = self.profile.name, problem, "a read driver failed");
-        for seat in &mut self.seats {
-            seat.free();
+        for (index, number) in turns {
+            if let Some(seat) = self.seats.get_mut(index) {
+                seat.free(number);
+            }
         }
     }
 }

@@ -37,27 +37,33 @@ pub(crate) struct ProductTask {
 
 impl ProductTask {
     /// Runs until stopped. The work happens after the `select!`, so stopping is seen between
-    /// turns and never drops a half-sent transaction.
+    /// turns and never drops a half-sent transaction; and each wake does both kinds of it, so that
+    /// heads that come faster than they are followed never starve the turns.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<()> {
+        let mut followed = None;
         loop {
-            let turn = tokio::select! {
+            tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                changed = self.mailbox.heads.changed() => { changed?; None }
+                changed = self.mailbox.heads.changed() => changed?,
                 changed = self.mailbox.turns.changed() => {
                     changed?;
-                    self.mailbox.turns.borrow_and_update().clone()
+                    self.mailbox.turns.mark_changed();
                 }
-            };
-            match turn {
-                Some(turn) => self.take_turn(&turn).await,
-                None => drop(self.observe().await),
+            }
+            let newest = (*self.mailbox.heads.borrow()).map(|head| head.hash);
+            if newest != followed {
+                followed = newest;
+                self.observe().await;
+            }
+            if self.mailbox.turns.has_changed()? {
+                self.take_pending_turn().await;
             }
         }
     }
 
-    /// Follows what is under way at the newest head; gives what happened, in words.
-    pub(crate) async fn observe(&mut self) -> Vec<String> {
+    /// Follows what is under way at the newest head; gives what happened.
+    pub(crate) async fn observe(&mut self) -> Vec<LaneEvent> {
         let Some(head) = *self.mailbox.heads.borrow_and_update() else { return Vec::new() };
         let strategy = self.strategy();
         match self.lane.observe(&head, strategy.as_deref()).await {
@@ -100,9 +106,12 @@ impl ProductTask {
 
     async fn act(&mut self, action: Action, found_at: Head, record: &mut Record) {
         record.due(&action);
-        // Found at an older head? It is simulated at the newest one.
-        let newest = *self.mailbox.heads.borrow();
-        let head = newest.filter(|h| h.number >= found_at.number).unwrap_or(found_at);
+        // Found at an older head? It is simulated at the newest one. Found at a head that a
+        // reorganisation has taken away? Then it answers a state that may not exist.
+        let head = (*self.mailbox.heads.borrow()).unwrap_or(found_at);
+        if head.number < found_at.number {
+            return record.say("refused", "its block was reorganised away", "");
+        }
         let circumstances = Circumstances {
             mode: self.config.mode,
             paused: self.config.paused,
@@ -146,15 +155,12 @@ impl ProductTask {
         }
     }
 
-    fn tell(&self, head: &Head, events: Vec<LaneEvent>) -> Vec<String> {
-        let mut words = Vec::with_capacity(events.len());
-        for event in events {
+    fn tell(&self, head: &Head, events: Vec<LaneEvent>) -> Vec<LaneEvent> {
+        for event in &events {
             info!(product = self.config.name, step = event.step(), "{event}");
-            let text = event.to_string();
-            words.push(text.clone());
-            self.emit(*head, What::Transaction { step: event.step(), text });
+            self.emit(*head, What::Transaction { step: event.step(), text: event.to_string() });
         }
-        words
+        events
     }
 
     /// Makes a decision known: log on change, metrics, board, store, listeners.

@@ -18,6 +18,9 @@ const MAX_CONNECT_BACKOFF: u64 = 64;
 /// What an assessment brings back: the strategy it ran on, since the first one connects it.
 pub(crate) type TurnResult = (Option<Arc<dyn DynStrategy>>, Result<Assessment, StrategyError>);
 
+/// An assessment to be driven.
+pub(crate) type Assess = Box<dyn FnOnce(BlockReader) -> BoxFuture<'static, TurnResult> + Send>;
+
 /// One finished assessment, for the product's task.
 #[derive(Debug, Clone)]
 pub(crate) struct Turn {
@@ -54,7 +57,9 @@ pub(crate) struct Seat {
     strategy: watch::Sender<Option<Arc<dyn DynStrategy>>>,
     heads: watch::Sender<Option<Head>>,
     turns: watch::Sender<Option<Arc<Turn>>>,
-    busy: bool,
+    /// Numbers the assessments; the one under way, if any, is `busy`.
+    begun: u64,
+    busy: Option<u64>,
     assessed: Option<B256>,
     rest: Option<Rest>,
     connect_failures: u32,
@@ -82,7 +87,8 @@ impl Seat {
             strategy: watch::Sender::new(None),
             heads: watch::Sender::new(None),
             turns: watch::Sender::new(None),
-            busy: false,
+            begun: 0,
+            busy: None,
             assessed: None,
             rest: None,
             connect_failures: 0,
@@ -109,19 +115,18 @@ impl Seat {
     pub(crate) fn is_due(&self, head: &Head) -> bool {
         let resting =
             self.rest.is_some_and(|rest| head.timestamp < rest.until && head.number < rest.block);
-        !self.busy && self.assessed != Some(head.hash) && !resting
+        self.busy.is_none() && self.assessed != Some(head.hash) && !resting
     }
 
-    /// The assessment of `head`, to be driven; the seat is busy until [`end`](Self::end).
-    pub(crate) fn begin(
-        &mut self,
-        head: &Head,
-    ) -> Box<dyn FnOnce(BlockReader) -> BoxFuture<'static, TurnResult> + Send> {
-        self.busy = true;
+    /// The assessment of `head`, to be driven, and its number; the seat is busy until
+    /// [`end`](Self::end) with that number.
+    pub(crate) fn begin(&mut self, head: &Head) -> (u64, Assess) {
+        self.begun = self.begun.wrapping_add(1);
+        self.busy = Some(self.begun);
         self.assessed = Some(head.hash);
         let connected = self.strategy.borrow().clone();
         let (product, registry) = (Arc::clone(&self.product), Arc::clone(&self.registry));
-        Box::new(move |reader| {
+        let assess: Assess = Box::new(move |reader| {
             Box::pin(async move {
                 let strategy = match connected {
                     Some(strategy) => strategy,
@@ -137,12 +142,17 @@ impl Seat {
                 let assessed = strategy.assess(&reader).await;
                 (Some(strategy), assessed)
             })
-        })
+        });
+        (self.begun, assess)
     }
 
-    /// Takes what came of it and hands it to the product's task.
-    pub(crate) fn end(&mut self, head: Head, outcome: Outcome<TurnResult>) {
-        self.busy = false;
+    /// Takes what came of an assessment and hands it to the product's task. One that the seat has
+    /// been freed of comes too late and is dropped.
+    pub(crate) fn end(&mut self, number: u64, head: Head, outcome: Outcome<TurnResult>) {
+        if self.busy != Some(number) {
+            return;
+        }
+        self.busy = None;
         let outcome = match outcome {
             Outcome::Done((strategy, result)) => {
                 self.remember(strategy, &head);
@@ -165,9 +175,11 @@ impl Seat {
         self.turns.send_replace(Some(Arc::new(Turn { head, outcome })));
     }
 
-    /// After a driver that died: the next head is the retry.
-    pub(crate) fn free(&mut self) {
-        self.busy = false;
+    /// After the driver of that assessment died: the next head is the retry.
+    pub(crate) fn free(&mut self, number: u64) {
+        if self.busy == Some(number) {
+            self.busy = None;
+        }
     }
 
     fn remember(&mut self, strategy: Option<Arc<dyn DynStrategy>>, head: &Head) {

@@ -252,46 +252,28 @@ mod tests {
             TxEvent::Finalized,
             TxEvent::NonceTaken,
         ];
-        let (included, again) =
-            (|i: &Inclusion| Some(Included(i.clone())), Some(Included(moved.clone())));
-        let taken = Some(Final(Superseded));
-        let (signed, pending) = (Some(Signed), Some(Pending));
+        let included = |i: &Inclusion| Some(Included(i.clone()));
+        let again = || included(&moved);
+        let taken = || Some(Final(Superseded));
+        let (signed, pending) = (|| Some(Signed), || Some(Pending));
+        let of_included = |i: &Inclusion, outcome| {
+            let same = || included(i);
+            [None, same(), same(), same(), again(), pending(), Some(Final(outcome)), None]
+        };
         let cancelled = inclusion(true, true);
+        let none = [const { None }; 8];
+        #[rustfmt::skip]
         let rows: Vec<(TxState, [Option<TxState>; 8])> = vec![
-            (Planned, [signed.clone(), None, None, None, None, None, None, None]),
-            (
-                Signed,
-                [
-                    signed.clone(),
-                    pending.clone(),
-                    pending.clone(),
-                    signed,
-                    again.clone(),
-                    None,
-                    None,
-                    taken.clone(),
-                ],
-            ),
-            (
-                Pending,
-                [
-                    pending.clone(),
-                    pending.clone(),
-                    pending.clone(),
-                    pending.clone(),
-                    again.clone(),
-                    None,
-                    None,
-                    taken,
-                ],
-            ),
-            (Included(first.clone()), row_of_included(&first, Confirmed, &again, included)),
-            (Included(moved.clone()), row_of_included(&moved, Reverted, &again, included)),
-            (Included(cancelled.clone()), row_of_included(&cancelled, Cancelled, &again, included)),
-            (Final(Confirmed), [const { None }; 8]),
-            (Final(Reverted), [const { None }; 8]),
-            (Final(Superseded), [const { None }; 8]),
-            (Final(Cancelled), [const { None }; 8]),
+            (Planned, [signed(), None, None, None, None, None, None, None]),
+            (Signed, [signed(), pending(), pending(), signed(), again(), None, None, taken()]),
+            (Pending, [pending(), pending(), pending(), pending(), again(), None, None, taken()]),
+            (Included(first.clone()), of_included(&first, Confirmed)),
+            (Included(moved.clone()), of_included(&moved, Reverted)),
+            (Included(cancelled.clone()), of_included(&cancelled, Cancelled)),
+            (Final(Confirmed), none.clone()),
+            (Final(Reverted), none.clone()),
+            (Final(Superseded), none.clone()),
+            (Final(Cancelled), none),
         ];
         for (state, expected) in rows {
             for (event, expected) in events.iter().zip(expected) {
@@ -304,18 +286,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    fn row_of_included(
-        inclusion: &Inclusion,
-        outcome: Outcome,
-        again: &Option<TxState>,
-        included: impl Fn(&Inclusion) -> Option<TxState>,
-    ) -> [Option<TxState>; 8] {
-        let same = included(inclusion);
-        let pending = Some(TxState::Pending);
-        let last = Some(TxState::Final(outcome));
-        [None, same.clone(), same.clone(), same, again.clone(), pending, last, None]
     }
 
     #[test]

@@ -47,8 +47,18 @@ fn ratios(snapshot: &Snapshot, live: &Live) -> [Option<Observation>; 2] {
         current.max = I256::try_from(methodology.maxLeverageRatio).ok();
         current.charted()
     });
-    let new = new_leverage_ratio(methodology, live.leverage_ratio).ok();
-    [current, new.and_then(|new| ratio("new_leverage_ratio", new))]
+    [current, aim(snapshot, live).and_then(|aim| ratio("new_leverage_ratio", aim))]
+}
+
+/// Where the next trade goes to: the ripcord to the upper bound, an open TWAP to its own target.
+fn aim(snapshot: &Snapshot, live: &Live) -> Option<U256> {
+    if live.leverage_ratio >= snapshot.incentive.incentivizedLeverageRatio {
+        Some(snapshot.methodology.maxLeverageRatio)
+    } else if snapshot.twap_leverage_ratio.is_zero() {
+        new_leverage_ratio(&snapshot.methodology, live.leverage_ratio).ok()
+    } else {
+        Some(snapshot.twap_leverage_ratio)
+    }
 }
 
 /// The interval is over one second after it is full: the contract asks for more than that.

@@ -215,17 +215,15 @@ async fn settle(bench: &mut Bench) {
     for _ in 0..30 {
         bench.sim.mine_pool();
         bench.observe().await;
-        check(bench).await;
     }
+    check(bench).await;
     assert_eq!(bench.lane.unfinished(), 0, "{:?}", bench.lane.snapshot());
     let free = bench.pursue(action(77)).await;
     assert!(matches!(free, Pursuit::Sent { .. }), "the lane is stuck: {free:?}");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 400, failure_persistence: None, ..ProptestConfig::default()
-    })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_nothing_is_lost_or_doubled(steps in steps()) {

@@ -20,10 +20,8 @@ use crate::{
 };
 
 fn hash_of(pursuit: &Pursuit) -> B256 {
-    match pursuit {
-        Pursuit::Sent { hash, .. } => *hash,
-        other => panic!("not sent: {other:?}"),
-    }
+    let Pursuit::Sent { hash, .. } = pursuit else { panic!("not sent: {pursuit:?}") };
+    *hash
 }
 
 fn reason(pursuit: &Pursuit) -> String {
@@ -31,9 +29,9 @@ fn reason(pursuit: &Pursuit) -> String {
 }
 
 fn outcomes(events: &[LaneEvent]) -> Vec<(u64, Outcome)> {
-    let finals = events.iter().filter_map(|event| match event {
-        LaneEvent::Final { nonce, outcome, .. } => Some((*nonce, *outcome)),
-        _ => None,
+    let finals = events.iter().filter_map(|event| {
+        let LaneEvent::Final { nonce, outcome, .. } = event else { return None };
+        Some((*nonce, *outcome))
     });
     finals.collect()
 }
@@ -102,7 +100,7 @@ async fn killed_between_journal_and_broadcast_the_same_bytes_are_sent() {
     let store = Store::open(&file).await.unwrap();
     let mut bench = Bench::with(store, Finality::Confirmations(3)).await;
     bench.sim.world().faults.hanging = true;
-    let reached = bench.sim.reached.clone();
+    let reached = std::sync::Arc::clone(&bench.sim.reached);
     let head = bench.sim.head();
     tokio::select! {
         _ = bench.lane.pursue(permit(action(1)), &head, &NoOpinion) => panic!("broadcast returned"),
@@ -317,10 +315,7 @@ async fn a_nonce_that_somebody_else_used_and_gave_back_is_filled() {
     assert!(filled, "{events:?}");
     bench.sim.mine_pool();
     bench.observe().await;
-    assert_eq!(
-        outcomes(&bench.pass(2).await),
-        [(0, Outcome::Cancelled), (1, Outcome::Confirmed)]
-    );
+    assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Cancelled), (1, Outcome::Confirmed)]);
 }
 
 #[tokio::test]
@@ -411,9 +406,9 @@ async fn past_its_deadline_it_is_given_up() {
         .pass(3)
         .await
         .iter()
-        .filter_map(|event| match event {
-            LaneEvent::Replaced { kind, .. } => Some(*kind),
-            _ => None,
+        .filter_map(|event| {
+            let LaneEvent::Replaced { kind, .. } = event else { return None };
+            Some(*kind)
         })
         .collect();
     let (again, give_up) = (AttemptKind::Replacement, AttemptKind::Cancellation);

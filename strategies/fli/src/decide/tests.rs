@@ -327,6 +327,18 @@ fn the_inputs_can_be_observed() {
 }
 
 #[test]
+fn the_new_ratio_is_where_the_next_trade_goes() {
+    let aim = |current: &str, twap: &str| {
+        let mut snapshot = healthy(current);
+        snapshot.twap_leverage_ratio = fixed(twap);
+        value(&snapshot, "new_leverage_ratio", "").unwrap()
+    };
+    assert_eq!(aim("2.2", "0"), fixed("2.19"));
+    assert_eq!(aim("2.2", "2.1"), fixed("2.1"));
+    assert_eq!(aim("2.7", "2.1"), fixed("2.3"));
+}
+
+#[test]
 fn the_interval_is_over_one_second_after_it_is_full() {
     let left = |since: u64| {
         let mut snapshot = healthy("2.2");
