@@ -104,6 +104,7 @@ fn market_tip(mut tips: Vec<u128>) -> u128 {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
     use super::*;
     use alloy::primitives::B256;

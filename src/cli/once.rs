@@ -40,7 +40,10 @@ pub(super) async fn once(session: Session, options: Options) -> Result<Exit> {
         return Ok(Exit::BadConfig);
     }
     let store = if options.dry_run {
-        Store::open_readonly(&config.store.path).await?.unwrap_or(Store::in_memory().await?)
+        match Store::open_readonly(&config.store.path).await? {
+            Some(store) => store,
+            None => Store::in_memory().await?,
+        }
     } else {
         Store::open(&config.store.path).await?
     };

@@ -218,7 +218,7 @@ pub(super) fn url(schemes: [&'static str; 2]) -> impl Fn(Raw<'_>) -> Parsed<Url>
     move |raw| url_of(raw.text()?, schemes)
 }
 
-/// See [`url`].
+/// See [`url()`].
 pub(super) fn url_of(text: &str, schemes: [&'static str; 2]) -> Parsed<Url> {
     let url = Url::parse(text.trim()).map_err(|_| Fault::Form)?;
     if !schemes.contains(&url.scheme()) || url.host_str().is_none_or(str::is_empty) {

@@ -8,6 +8,8 @@ use eyre::Result;
 use crate::harness::{DEADLINE, PRODUCT, Setup, World, finish, json};
 
 const INTERVAL: u64 = 86_401;
+/// A dollar in the feed's 8 decimals.
+const USD: u64 = 100_000_000;
 
 #[tokio::test]
 async fn interval_rebalance_once_and_final() -> Result<()> {
@@ -46,7 +48,7 @@ async fn leverage_above_its_maximum_is_brought_back_at_once() -> Result<()> {
     let mut keeper = world.keeper().await?;
     keeper.wait_for_line("inside bounds", DEADLINE).await?;
 
-    market.set_price(1_755_00000000).await?;
+    market.set_price(1_755 * USD).await?;
     assert!(market.leverage_ratio(product).await? > max);
     let sent = keeper.wait_for_line("reason=\"sent\"", DEADLINE).await?;
     assert!(sent.contains("rebalance"), "{sent}");
@@ -68,7 +70,7 @@ async fn leverage_below_its_minimum_is_brought_back_at_once() -> Result<()> {
     let mut keeper = world.keeper().await?;
     keeper.wait_for_line("inside bounds", DEADLINE).await?;
 
-    market.set_price(2_450_00000000).await?;
+    market.set_price(2_450 * USD).await?;
     assert!(market.leverage_ratio(product).await? < min);
     let back = async || market.leverage_ratio(product).await.is_ok_and(|ratio| ratio >= min);
     keeper.wait_until("leverage within bounds", DEADLINE, back).await?;

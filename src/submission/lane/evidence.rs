@@ -151,7 +151,7 @@ impl Evidence {
                     passed.then_some(TxEvent::NonceTaken)
                 }
             },
-            
+            TxState::Included(_) if self.is_free(slot) => Some(TxEvent::Reorged),
             TxState::Included(known) => match self.receipt(slot) {
                 Some(receipt)
                     if receipt.block_hash == known.block_hash && receipt.hash == known.hash =>

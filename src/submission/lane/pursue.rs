@@ -174,14 +174,9 @@ impl Lane {
         None
     }
 
-    /// Journal and chain must agree that the nonce is the next one.
+    /// Journal and chain must agree that the nonce is free. They do not for a head that is older
+    /// than what was observed, nor after a reorganisation that was not observed yet.
     fn hold_by_nonce(&mut self, nonce: u64) -> Option<Pursuit> {
-        if let Some(highest) = self.slots.keys().next_back()
-            && nonce <= *highest
-        {
-            // A reorganisation that the next observation will see.
-            return Some(Pursuit::Live { nonce });
-        }
         if nonce < self.unjournalled {
             let known = self.unjournalled;
             let detail =

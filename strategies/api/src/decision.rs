@@ -19,6 +19,7 @@ pub struct Assessment {
 
 /// What, if anything, is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one a product and block; authors write it by hand")]
 pub enum Decision {
     /// Nothing is due.
     Wait {

@@ -45,6 +45,7 @@ enum Step {
         swallowed: bool,
     },
     ReceiptsLag(bool),
+    ReceiptsStale(bool),
     Unavailable(bool),
     Reverting(bool),
     BaseFee(u128),
@@ -67,6 +68,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0_u8..5, any::<bool>())
             .prop_map(|(answer, swallowed)| Step::Answers { answer, swallowed }),
         1 => any::<bool>().prop_map(Step::ReceiptsLag),
+        1 => any::<bool>().prop_map(Step::ReceiptsStale),
         1 => prop_oneof![3 => Just(false), 1 => Just(true)].prop_map(Step::Unavailable),
         1 => any::<bool>().prop_map(Step::Reverting),
         1 => (1_u128..80).prop_map(|gwei| Step::BaseFee(gwei * super::sim::GWEI)),
@@ -126,6 +128,7 @@ async fn take(bench: &mut Bench, step: &Step) {
             };
         }
         Step::ReceiptsLag(on) => bench.sim.world().faults.receipts_lag = *on,
+        Step::ReceiptsStale(on) => bench.sim.world().faults.receipts_stale = *on,
         Step::Unavailable(on) => bench.sim.world().faults.unavailable = *on,
         Step::Reverting(on) => bench.sim.world().faults.reverting = *on,
         Step::BaseFee(wei) => bench.sim.world().base_fee = *wei,

@@ -217,6 +217,20 @@ async fn a_reorganisation_that_moves_it_to_another_block_is_seen() {
 }
 
 #[tokio::test]
+async fn a_receipt_of_a_block_that_fell_away_is_not_believed() {
+    let mut bench = Bench::new().await;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(hash);
+    bench.observe().await;
+    bench.sim.world().faults.receipts_stale = true;
+    bench.sim.reorg(1, true);
+    bench.sim.mine_foreign();
+    assert_eq!(bench.steps().await, ["reorged"]);
+    let events = bench.pass(10).await;
+    assert_eq!(outcomes(&events), [(0, Outcome::Superseded)], "{events:?}");
+}
+
+#[tokio::test]
 async fn several_slots_come_back_in_order_and_nothing_new_is_signed() {
     let mut bench = Bench::new().await;
     let mut hashes = Vec::new();

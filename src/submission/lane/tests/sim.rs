@@ -44,6 +44,8 @@ pub(super) struct Faults {
     pub(super) receipts_lag: bool,
     /// Bodies of blocks are not served.
     pub(super) no_bodies: bool,
+    /// Receipts of blocks that fell away are still told.
+    pub(super) receipts_stale: bool,
     /// Calls with [`FRAGILE`] calldata revert.
     pub(super) reverting: bool,
     /// Raw transactions are answered with this …
@@ -311,10 +313,14 @@ impl Node for Sim {
     ) -> BoxFuture<'_, Result<Vec<Option<Receipt>>, CallError>> {
         self.read(|world| {
             let find = |hash: &B256| {
-                let found = world.chain.iter().find_map(|block| {
+                let holds = |block: &Block| {
                     let (_, ok) = block.txs.iter().find(|(tx, _)| tx == hash)?;
                     Some((block.head, *ok))
-                });
+                };
+                let mut found = world.chain.iter().find_map(holds);
+                if world.faults.receipts_stale {
+                    found = found.or(world.all.values().find_map(holds));
+                }
                 let (head, succeeded) = found.filter(|_| !world.faults.receipts_lag)?;
                 Some(Receipt {
                     hash: *hash,
