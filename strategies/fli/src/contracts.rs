@@ -37,8 +37,12 @@ sol! {
         }
 
         function rebalance(string exchangeName) external;
+        function iterateRebalance(string exchangeName) external;
+        function ripcord(string exchangeName) external;
 
         function shouldRebalance() external view returns (string[] names, uint8[] actions);
+        function shouldRebalanceWithBounds(uint256 customMinLeverageRatio, uint256 customMaxLeverageRatio)
+            external view returns (string[] names, uint8[] actions);
         function getCurrentLeverageRatio() external view returns (uint256 ratio);
         function getChunkRebalanceNotional(string[] exchangeNames)
             external view returns (uint256[] sizes, address sellAsset, address buyAsset);
@@ -112,6 +116,9 @@ mod tests {
         }
         check!(
             rebalanceCall = "41212e9e",
+            iterateRebalanceCall = "6ad5e3e1",
+            ripcordCall = "095f0273",
+            shouldRebalanceWithBoundsCall = "89861cf9",
             shouldRebalanceCall = "ae2c1d5f",
             getCurrentLeverageRatioCall = "c31443bb",
             getChunkRebalanceNotionalCall = "7e80c93e",

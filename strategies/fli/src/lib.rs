@@ -20,6 +20,7 @@ pub mod contracts;
 pub mod decide;
 pub mod observe;
 pub mod params;
+pub mod policy;
 pub mod ratio;
 pub mod refusal;
 pub mod settle;
@@ -30,7 +31,9 @@ use alloy::rpc::types::TransactionReceipt;
 use ballast_chains::{BlockReader, Revert};
 use ballast_strategy_api::{Assessment, Refusal, Settlement, Strategy, StrategyError};
 
+use contracts::ILeverageStrategyExtension as Ext;
 pub use params::Params;
+use policy::Policy;
 use snapshot::Snapshot;
 use variant::Deployment;
 
@@ -38,6 +41,7 @@ use variant::Deployment;
 #[derive(Debug)]
 pub struct Fli {
     product: Deployment,
+    policy: Policy,
 }
 
 impl Fli {
@@ -54,13 +58,19 @@ impl Strategy for Fli {
 
     async fn connect(params: Params, at: &BlockReader) -> Result<Self, StrategyError> {
         let product = Deployment::recognise(params.extension, at).await?;
-        tracing::debug!(?product, "recognised");
-        Ok(Self { product })
+        let policy = params.policy();
+        let methodology = at
+            .call(product.extension, Ext::getMethodologyCall {})
+            .await
+            .map_err(StrategyError::reading("the extension's settings"))?;
+        policy.check(&product, &methodology)?;
+        tracing::debug!(?product, ?policy, "recognised");
+        Ok(Self { product, policy })
     }
 
     async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
-        let snapshot = Snapshot::read(&self.product, at).await?;
-        decide::decide(&self.product, &snapshot)
+        let snapshot = Snapshot::read(&self.product, &self.policy, at).await?;
+        decide::decide(&self.product, &self.policy, &snapshot)
     }
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {

@@ -98,6 +98,11 @@ pub fn precise_mul(a: U256, b: U256) -> Option<U256> {
     a.checked_mul(b)?.checked_div(ONE)
 }
 
+/// `a / b`, rounded down; `None` on overflow or by zero.
+pub fn precise_div(a: U256, b: U256) -> Option<U256> {
+    a.checked_mul(ONE)?.checked_div(b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,10 @@ const RIPCORD_NO_REASON: &str = "ripcord reverted without a reason: can the wall
 
 // The contracts compute with SafeMath and SafeCast; which of them fails tells what is wrong.
 const NO_COLLATERAL: &str = "no collateral, or none beyond the debt";
-const BEYOND_LIMIT: &str = "debt beyond the borrow limit: no trade is possible";
+const BEYOND_LIMIT: &str =
+    "beyond the ceiling: debt exceeds the borrow limit, no trade is possible";
+const NO_EQUITY: &str = "debt exceeds the collateral, or its price feed gives nothing";
+const TIGHTER: &str = "custom bounds are tighter than the product's own";
 const DEAD_ORACLE: &str = "price feed gives no positive price";
 
 /// What a simulated or mined refusal of `action` means.
@@ -24,25 +27,57 @@ pub fn of_action(action: &str, revert: &Revert) -> Refusal {
     }
 }
 
-/// Why a view of the extension could not answer, in fixed words.
-pub fn of_view(revert: &Revert) -> &'static str {
+/// Why the extension could not tell its leverage ratio, in fixed words.
+pub fn of_ratio(revert: &Revert) -> &'static str {
+    match of_view(revert) {
+        Failed::Division => NO_COLLATERAL,
+        Failed::Subtraction => NO_EQUITY,
+        Failed::Otherwise(why) => why,
+    }
+}
+
+/// Why the extension could not size a trade, in fixed words.
+pub fn of_sizing(revert: &Revert) -> &'static str {
+    match of_view(revert) {
+        Failed::Division => NO_COLLATERAL,
+        Failed::Subtraction => BEYOND_LIMIT,
+        Failed::Otherwise(why) => why,
+    }
+}
+
+/// Why the extension does not go by the operator's bounds, in fixed words.
+pub fn of_bounds(revert: &Revert) -> &'static str {
     match revert {
-        Revert::Reason(reason) => match reason.as_str() {
-            "SafeMath: division by zero" => NO_COLLATERAL,
-            "SafeMath: subtraction overflow" => BEYOND_LIMIT,
-            "SafeCast: value must be positive" => DEAD_ORACLE,
-            _ => UNKNOWN,
-        },
-        Revert::Panic(0x12) => NO_COLLATERAL,
-        Revert::Panic(0x11) => BEYOND_LIMIT,
-        Revert::Empty => NO_REASON,
-        Revert::Panic(_) | Revert::Data(_) => UNKNOWN,
+        Revert::Reason(reason) if reason == "Custom bounds must be valid" => TIGHTER,
+        Revert::Reason(_) | Revert::Panic(_) | Revert::Data(_) | Revert::Empty => of_ratio(revert),
     }
 }
 
 /// Whether the getters divide by nothing: the product holds no collateral any more.
 pub fn is_wound_down(revert: &Revert) -> bool {
-    of_view(revert) == NO_COLLATERAL
+    matches!(of_view(revert), Failed::Division)
+}
+
+/// What failed in a view; of arithmetic, the view tells what it means.
+enum Failed {
+    Division,
+    Subtraction,
+    Otherwise(&'static str),
+}
+
+fn of_view(revert: &Revert) -> Failed {
+    match revert {
+        Revert::Reason(reason) => match reason.as_str() {
+            "SafeMath: division by zero" => Failed::Division,
+            "SafeMath: subtraction overflow" => Failed::Subtraction,
+            "SafeCast: value must be positive" => Failed::Otherwise(DEAD_ORACLE),
+            _ => Failed::Otherwise(UNKNOWN),
+        },
+        Revert::Panic(0x12) => Failed::Division,
+        Revert::Panic(0x11) => Failed::Subtraction,
+        Revert::Empty => Failed::Otherwise(NO_REASON),
+        Revert::Panic(_) | Revert::Data(_) => Failed::Otherwise(UNKNOWN),
+    }
 }
 
 fn by_reason(reason: &str) -> Refusal {
@@ -79,6 +114,11 @@ fn by_reason(reason: &str) -> Refusal {
         "Address not permitted to call" => misconfigured("caller not permitted"),
         "Must be the SetToken manager" | "Must be adapter" => {
             misconfigured("extension is no longer wired to the product")
+        }
+        "Custom bounds must be valid" => misconfigured(TIGHTER),
+        // Said to operators only: whatever answers a keeper so is not the contract it seems.
+        "Must be operator" | "Debt must be 0" | "Rebalance is currently in progress" => {
+            misconfigured("extension answers as if its operator had called")
         }
         _ => blocked(UNKNOWN),
     }
@@ -140,7 +180,8 @@ mod tests {
         check(redeem, "blocked: lending market refused to release collateral");
         check("Repay failed", "blocked: lending market refused the repayment");
         check("Mint failed", "blocked: lending market refused the deposit");
-        let limit = "blocked: debt beyond the borrow limit: no trade is possible";
+        let limit =
+            "blocked: beyond the ceiling: debt exceeds the borrow limit, no trade is possible";
         check("SafeMath: subtraction overflow", limit);
         check("SafeMath: division by zero", "blocked: no collateral, or none beyond the debt");
         check("SafeCast: value must be positive", "blocked: price feed gives no positive price");
@@ -149,6 +190,11 @@ mod tests {
         let unwired = "misconfigured: extension is no longer wired to the product";
         check("Must be the SetToken manager", unwired);
         check("Must be adapter", unwired);
+        let bounds = "misconfigured: custom bounds are tighter than the product's own";
+        check("Custom bounds must be valid", bounds);
+        for said in ["Must be operator", "Debt must be 0", "Rebalance is currently in progress"] {
+            check(said, "misconfigured: extension answers as if its operator had called");
+        }
         check("anything else", "blocked: refused for an unknown reason");
     }
 
@@ -167,6 +213,17 @@ mod tests {
         assert!(is_wound_down(&Revert::Panic(0x12)));
         assert!(!is_wound_down(&Revert::Reason("SafeMath: subtraction overflow".into())));
         assert!(!is_wound_down(&Revert::Empty));
-        assert_eq!(of_view(&Revert::Panic(0x11)), BEYOND_LIMIT);
+    }
+
+    #[test]
+    fn what_underflowed_depends_on_the_view() {
+        for underflow in
+            [Revert::Panic(0x11), Revert::Reason("SafeMath: subtraction overflow".into())]
+        {
+            assert_eq!(of_sizing(&underflow), BEYOND_LIMIT);
+            assert_eq!(of_ratio(&underflow), NO_EQUITY);
+        }
+        assert_eq!(of_bounds(&Revert::Reason("Custom bounds must be valid".into())), TIGHTER);
+        assert_eq!(of_bounds(&Revert::Empty), NO_REASON);
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     contracts::ILeverageStrategyExtension::{
         self as Ext, ExchangeSettings, IncentiveSettings, MethodologySettings,
     },
+    policy::{Bounds, Policy},
     ratio::Position,
     variant::{Deployment, twap_cooldown_period},
 };
@@ -55,6 +56,9 @@ pub struct Live {
     pub leverage_ratio: U256,
     /// The enabled exchanges, in the contract's order.
     pub exchanges: Vec<Exchange>,
+    /// Why the extension did not say what is due by the operator's bounds. What is due is then by
+    /// its own.
+    pub bounds_refused: Option<Revert>,
     /// What each exchange would trade, or why no trade can be sized.
     pub sizing: Result<Sizing, Revert>,
     /// What is owned and owed. Read only when something is due and the variant tells.
@@ -110,13 +114,26 @@ impl TryFrom<u8> for ShouldRebalance {
     }
 }
 
+impl ShouldRebalance {
+    fn of_each(names: &[String], actions: Vec<u8>) -> Result<Vec<Self>, StrategyError> {
+        if names.len() != actions.len() {
+            return Err(uneven("shouldRebalance()", names.len(), actions.len()));
+        }
+        actions.into_iter().map(Self::try_from).collect()
+    }
+}
+
 impl Snapshot {
     /// Reads all of it.
     ///
     /// # Errors
     /// [`StrategyError::Read`] if the chain did not answer; [`StrategyError::Misconfigured`] if
     /// the contract answers otherwise than its kind does.
-    pub async fn read(product: &Deployment, at: &BlockReader) -> Result<Self, StrategyError> {
+    pub async fn read(
+        product: &Deployment,
+        policy: &Policy,
+        at: &BlockReader,
+    ) -> Result<Self, StrategyError> {
         let ext = product.extension;
         let caller = at.caller();
         let reads = async {
@@ -137,11 +154,12 @@ impl Snapshot {
             at.call(ext, Ext::shouldRebalanceCall {}),
         );
         let (methodology, incentive, execution, twap_leverage_ratio, last, listed, anyone) = reads?;
+        let bounds = policy.has_bounds().then(|| policy.bounds(&methodology));
         let market = match refused_or(ratio, "the leverage ratio")? {
             Err(revert) => Market::Refused(revert),
             Ok(ratio) => match refused_or(should, "what is due")? {
                 Err(revert) => Market::Refused(revert),
-                Ok(due) => Market::Live(Live::read(product, at, ratio, due).await?),
+                Ok(due) => Market::Live(Live::read(product, bounds, at, ratio, due).await?),
             },
         };
         Ok(Self {
@@ -162,29 +180,33 @@ impl Live {
     /// The second round: what depends on the exchanges' names.
     async fn read(
         product: &Deployment,
+        bounds: Option<Bounds>,
         at: &BlockReader,
         leverage_ratio: U256,
         should: Ext::shouldRebalanceReturn,
     ) -> Result<Self, StrategyError> {
         let Ext::shouldRebalanceReturn { names, actions } = should;
-        if names.len() != actions.len() {
-            return Err(uneven("shouldRebalance()", names.len(), actions.len()));
-        }
-        let due: Vec<ShouldRebalance> =
-            actions.into_iter().map(ShouldRebalance::try_from).collect::<Result<_, _>>()?;
+        let due = ShouldRebalance::of_each(&names, actions)?;
+        // Looser bounds can only take something away, so this is enough to go by.
         let is_due = due.iter().any(|due| *due != ShouldRebalance::None);
-        let (settings, sizing, position) = futures::try_join!(
+        let (bounded, settings, sizing, position) = futures::try_join!(
+            due_by(bounds, product.extension, &names, at),
             read_settings(product.extension, &names, at),
             Sizing::read(product.extension, &names, at),
             async { if is_due { product.position(at).await } else { Ok(None) } },
         )?;
+        let (due, bounds_refused) = match bounded {
+            None => (due, None),
+            Some(Ok(bounded)) => (bounded, None),
+            Some(Err(revert)) => (due, Some(revert)),
+        };
         let exchanges = names
             .into_iter()
             .zip(due)
             .zip(settings)
             .map(|((name, due), settings)| Exchange { name, due, settings })
             .collect();
-        Ok(Self { leverage_ratio, exchanges, sizing, position })
+        Ok(Self { leverage_ratio, exchanges, bounds_refused, sizing, position })
     }
 
     /// The most pressing action that any exchange is ready for.
@@ -208,6 +230,27 @@ impl Sizing {
         }
         Ok(sizing.map(|sizing| Self { chunks: sizing.sizes, sell_asset: sizing.sellAsset }))
     }
+}
+
+/// What is due if `bounds` replace the product's own; `None` without bounds, a revert where the
+/// extension refuses them.
+async fn due_by(
+    bounds: Option<Bounds>,
+    extension: Address,
+    names: &[String],
+    at: &BlockReader,
+) -> Result<Option<Result<Vec<ShouldRebalance>, Revert>>, StrategyError> {
+    let Some(Bounds { min, max }) = bounds else { return Ok(None) };
+    let call = Ext::shouldRebalanceWithBoundsCall {
+        customMinLeverageRatio: min,
+        customMaxLeverageRatio: max,
+    };
+    let read = refused_or(at.call(extension, call).await, "what is due by custom bounds")?;
+    let due = match read {
+        Ok(should) => Ok(ShouldRebalance::of_each(names, should.actions)?),
+        Err(revert) => Err(revert),
+    };
+    Ok(Some(due))
 }
 
 async fn read_settings(

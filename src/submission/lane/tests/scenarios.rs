@@ -534,6 +534,34 @@ async fn what_cannot_be_journalled_is_not_sent() {
 }
 
 #[tokio::test]
+async fn after_a_failed_write_the_journal_is_read_before_anything_else() {
+    let mut bench = Bench::new().await;
+    let statement = |sql| vec![crate::store::Statement::new(sql)];
+    bench.store.commit(statement("ALTER TABLE events RENAME TO gone")).await.unwrap();
+    assert!(matches!(bench.try_pursue(action(1)).await, Err(LaneError::Journal(_))));
+    assert!(bench.sim.sent().is_empty());
+    bench.store.commit(statement("ALTER TABLE gone RENAME TO events")).await.unwrap();
+    // As if the disk had taken what was reported as failed.
+    let mut other = open(&bench.store, &bench.sim, &bench.profile).await.unwrap();
+    let head = bench.sim.head();
+    let sent = other.pursue(permit(action(1)), &head, &NoOpinion).await.unwrap();
+    assert!(matches!(sent, Pursuit::Sent { nonce: 0, .. }), "{sent:?}");
+    assert_eq!(bench.pursue(action(2)).await, Pursuit::Live { nonce: 0 });
+}
+
+#[tokio::test]
+async fn nothing_is_signed_on_a_head_that_is_behind_the_journal() {
+    let mut bench = Bench::new().await;
+    let before = bench.sim.head();
+    let sent = bench.pursue(action(1)).await;
+    bench.sim.mine(hash_of(&sent));
+    bench.observe().await;
+    let held = bench.lane.pursue(permit(action(2)), &before, &NoOpinion).await.unwrap();
+    assert_eq!(reason(&held), "held: head behind the journal");
+    assert_eq!(journalled(&bench.store).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_rehearsal_signs_nothing() {
     let mut bench = Bench::new().await;
     let rehearsal = Rehearsal { action: action(1), caps: caps(), reason: "dry run" };

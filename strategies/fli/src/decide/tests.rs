@@ -12,6 +12,7 @@ use crate::{
     contracts::ILeverageStrategyExtension::{
         ExchangeSettings, IncentiveSettings, MethodologySettings, rebalanceCall,
     },
+    policy::Policy,
     ratio::Position,
     snapshot::{Exchange, Live, Market, ShouldRebalance, Sizing, Snapshot},
     variant::{Asset, Deployment, Variant},
@@ -24,7 +25,7 @@ const NOW: u64 = 1_700_000_000;
 const INTERVAL: u64 = 86_400;
 
 /// What `connect` would have found.
-pub(super) fn product() -> Deployment {
+pub(crate) fn product() -> Deployment {
     let receipt = address!("00000000000000000000000000000000000000cc");
     Deployment {
         extension: EXTENSION,
@@ -65,6 +66,7 @@ fn healthy(leverage_ratio: &str) -> Snapshot {
         market: Market::Live(Live {
             leverage_ratio: fixed(leverage_ratio),
             exchanges: vec![exchange("V3", "40"), exchange("V2", "30")],
+            bounds_refused: None,
             sizing: Ok(Sizing { chunks: vec![fixed("8"), fixed("4")], sell_asset: WETH }),
             position: Some(Position {
                 collateral: fixed("2000"),
@@ -102,7 +104,7 @@ fn due(snapshot: &mut Snapshot, due: ShouldRebalance) {
 }
 
 fn decided(snapshot: &Snapshot) -> Decision {
-    decide(&product(), snapshot).unwrap().decision
+    decide(&product(), &Policy::default(), snapshot).unwrap().decision
 }
 
 fn action(snapshot: &Snapshot) -> Action {
@@ -193,7 +195,7 @@ fn what_cannot_be_done_is_blocked_with_the_reason() {
     );
     check(
         |s| live(s).sizing = Err(Revert::Reason("SafeMath: subtraction overflow".into())),
-        "debt beyond the borrow limit: no trade is possible",
+        "beyond the ceiling: debt exceeds the borrow limit, no trade is possible",
     );
     check(
         |s| s.market = Market::Refused(Revert::Reason("SafeCast: value must be positive".into())),
@@ -287,7 +289,7 @@ fn a_chunk_that_moves_nothing_expects_nothing() {
 fn absurd_settings_are_an_error_and_not_a_trade() {
     let mut snapshot = healthy("2.2");
     snapshot.methodology.recenteringSpeed = U256::MAX;
-    let error = decide(&product(), &snapshot).unwrap_err();
+    let error = decide(&product(), &Policy::default(), &snapshot).unwrap_err();
     assert_eq!(error.to_string(), "arithmetic failed at the new leverage ratio");
 }
 
@@ -296,7 +298,7 @@ fn observed<'a>(seen: &'a [Observation], name: &str, of: &str) -> Option<&'a Obs
 }
 
 fn value(snapshot: &Snapshot, name: &str, of: &str) -> Option<U256> {
-    let seen = decide(&product(), snapshot).unwrap().observations;
+    let seen = decide(&product(), &Policy::default(), snapshot).unwrap().observations;
     observed(&seen, name, of).map(|o| o.value.unsigned_abs())
 }
 
@@ -304,7 +306,7 @@ fn value(snapshot: &Snapshot, name: &str, of: &str) -> Option<U256> {
 fn the_inputs_can_be_observed() {
     let mut snapshot = healthy("2.2");
     snapshot.global_last_trade = U256::from(NOW - 400);
-    let seen = decide(&product(), &snapshot).unwrap().observations;
+    let seen = decide(&product(), &Policy::default(), &snapshot).unwrap().observations;
     let leverage = observed(&seen, "leverage_ratio", "").unwrap();
     let signed = |text| I256::try_from(fixed(text)).unwrap();
     assert_eq!((leverage.value, leverage.unit), (signed("2.2"), Unit::Ratio));
@@ -367,7 +369,7 @@ fn a_bound_that_is_switched_off_does_not_stop_the_product() {
     snapshot.methodology.rebalanceInterval = U256::MAX;
     snapshot.methodology.maxLeverageRatio = U256::MAX;
     snapshot.incentive.incentivizedLeverageRatio = U256::MAX;
-    let seen = decide(&product(), &snapshot).unwrap().observations;
+    let seen = decide(&product(), &Policy::default(), &snapshot).unwrap().observations;
     let leverage = observed(&seen, "leverage_ratio", "").unwrap();
     assert_eq!((leverage.max, leverage.min.is_some()), (None, true));
     assert!(observed(&seen, "seconds_until_interval", "").is_none());

@@ -230,7 +230,7 @@ async fn beyond_the_borrow_limit_it_is_blocked() {
     block.refuse::<getChunkRebalanceNotionalCall>(EXTENSION, "SafeMath: subtraction overflow");
     let decision = checked(&block).await.assessment.decision;
     let Decision::Blocked { reason, detail } = decision else { panic!("{decision:?}") };
-    assert_eq!(reason, "debt beyond the borrow limit: no trade is possible");
+    assert_eq!(reason, "beyond the ceiling: debt exceeds the borrow limit, no trade is possible");
     assert_eq!(detail, "reverted: SafeMath: subtraction overflow");
 }
 

@@ -1,0 +1,97 @@
+//! `ripcord`: the ratio is on its way to liquidation, and anybody may bring it down.
+
+use alloy::{primitives::U256, sol_types::SolCall};
+use ballast_strategy_api::{Decision, Postcondition, StateKey, StrategyError, Urgency};
+
+use super::{Look, NOTHING_TO_TRADE, blocked, expect, wait};
+use crate::{
+    contracts::ILeverageStrategyExtension::ripcordCall,
+    policy::total_notional,
+    ratio::Side,
+    refusal,
+    snapshot::{Exchange, ShouldRebalance},
+};
+
+/// Why nothing is done in ripcord range while every exchange that could serve has just traded.
+pub(super) const RESTS: &str = "ripcord range, cooldown not over";
+
+/// One call per exchange that is ready, whoever the caller is. There is no limit to repeating it:
+/// one ripcord trades one chunk, and the next is due as long as the ratio is at the line.
+pub(super) fn ripcord(look: &Look<'_>) -> Result<Decision, StrategyError> {
+    let Look { snapshot, live, .. } = look;
+    let new = snapshot.methodology.maxLeverageRatio;
+    if live.leverage_ratio <= new {
+        return Ok(wait(NOTHING_TO_TRADE));
+    }
+    // Beyond the ceiling every action reverts as this view does: the size underflows.
+    if let Err(revert) = &live.sizing {
+        return Ok(blocked(refusal::of_sizing(revert), revert.to_string()));
+    }
+    if !live.exchanges.iter().any(serves) {
+        let detail = "the operator has set every incentivized trade size to zero".into();
+        return Ok(blocked("ripcord is switched off on every exchange", detail));
+    }
+    // An exchange where it is switched off never trades, and thus says "ripcord" for ever.
+    if !live.exchanges.iter().any(|e| serves(e) && e.due == ShouldRebalance::Ripcord) {
+        return Ok(wait(RESTS));
+    }
+    let ready = chunks(look)?;
+    let calls = ready.iter().map(|(exchange, _)| {
+        let call = ripcordCall { exchangeName: exchange.name.clone() };
+        look.call(exchange, call.abi_encode())
+    });
+    let answers = StateKey::of(&[
+        ("global_last_trade", &snapshot.global_last_trade),
+        ("exchange_last_trades", &look.exchange_clocks()),
+    ]);
+    let expects = expectation(look, ready.iter().map(|(_, chunk)| *chunk).min())?;
+    Ok(look.act(("ripcord", Urgency::Emergency), answers, calls.collect(), expects))
+}
+
+/// Whether the operator lets an exchange serve ripcords.
+fn serves(exchange: &Exchange) -> bool {
+    !exchange.settings.incentivizedTwapMaxTradeSize.is_zero()
+}
+
+/// Where the ratio is exactly at the line, ripcord is due, but the view of the chunks, and it
+/// alone, still gives those of a rebalance.
+fn is_at_the_line(look: &Look<'_>) -> bool {
+    look.live.leverage_ratio == look.snapshot.incentive.incentivizedLeverageRatio
+}
+
+/// The ready exchanges with what each would sell of the collateral, none of it zero.
+fn chunks<'a>(look: &Look<'a>) -> Result<Vec<(&'a Exchange, U256)>, StrategyError> {
+    let Look { snapshot, live, .. } = *look;
+    let Ok(sizing) = &live.sizing else { return Ok(Vec::new()) };
+    let ready =
+        look.ready(sizing, ShouldRebalance::Ripcord).filter(|(exchange, _)| serves(exchange));
+    let at_most = if is_at_the_line(look) {
+        let gap = live.leverage_ratio.saturating_sub(snapshot.methodology.maxLeverageRatio);
+        Some(match live.position {
+            Some(position) => total_notional(position, live.leverage_ratio, gap)
+                .ok_or(StrategyError::Arithmetic("the size of a ripcord"))?,
+            None => U256::MAX,
+        })
+    } else {
+        None
+    };
+    let sized = ready.map(|(exchange, chunk)| {
+        let own = |total: U256| total.min(exchange.settings.incentivizedTwapMaxTradeSize);
+        (exchange, at_most.map_or(chunk, own))
+    });
+    Ok(sized.filter(|(_, chunk)| !chunk.is_zero()).collect())
+}
+
+/// At the line the chunk is known only as the most that it can be, so any move down will do.
+fn expectation(
+    look: &Look<'_>,
+    smallest: Option<U256>,
+) -> Result<Option<Postcondition>, StrategyError> {
+    let Some(smallest) = smallest else { return Ok(None) };
+    let new = look.snapshot.methodology.maxLeverageRatio;
+    let half = expect::half_of(*look, Side::Delever, new, smallest)?;
+    Ok(half.map(|half| match is_at_the_line(look) {
+        true => Postcondition { at_least: U256::ONE, ..half },
+        false => half,
+    }))
+}
