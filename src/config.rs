@@ -156,7 +156,7 @@ pub enum WalletSource {
 }
 
 /// Caps of one product. `None`: the chain's, or no cap.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Most wei per gas that routine and prompt transactions may offer; above 0.
     pub max_fee_per_gas: Option<u128>,

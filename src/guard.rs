@@ -74,6 +74,64 @@ pub struct Circumstances {
     pub head_age: Duration,
 }
 
+/// How far a transaction that is under way may be helped on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leave {
+    /// It is followed, and nothing leaves the keeper: an operator has stopped the product.
+    Watch,
+    /// The same bytes may be sent again; nothing is signed at a head that cannot be trusted.
+    Resend,
+    /// It may be replaced.
+    Sign,
+}
+
+/// The guard's word on what is under way, asked for at every head: what was permitted once is not
+/// permitted for ever.
+#[derive(Debug, Clone, Copy)]
+pub struct Upkeep {
+    /// How far.
+    pub leave: Leave,
+    limits: Limits,
+}
+
+impl Upkeep {
+    /// The caps of a further attempt: never above what the intent was permitted, nor above what
+    /// the configuration allows now.
+    pub fn caps(&self, permitted: Caps, urgency: Urgency, chain: &ChainProfile) -> Caps {
+        let now = caps(urgency, chain, &self.limits);
+        let cost = [permitted.max_transaction_cost, now.max_transaction_cost];
+        Caps {
+            max_fee_per_gas: permitted.max_fee_per_gas.min(now.max_fee_per_gas),
+            max_transaction_cost: cost.into_iter().flatten().min(),
+        }
+    }
+
+    /// Everything is allowed that the chain allows, for the tests of what comes after the guard.
+    #[cfg(test)]
+    pub(crate) fn for_test(leave: Leave) -> Self {
+        Self { leave, limits: Limits::default() }
+    }
+}
+
+/// Decides how far what is under way may be helped on.
+pub fn upkeep(circumstances: &Circumstances, chain: &ChainProfile, limits: &Limits) -> Upkeep {
+    let leave = if circumstances.is_stopped() || circumstances.dry_run || !circumstances.can_sign {
+        Leave::Watch
+    } else if circumstances.head_age > chain.stale_after {
+        Leave::Resend
+    } else {
+        Leave::Sign
+    };
+    Upkeep { leave, limits: *limits }
+}
+
+impl Circumstances {
+    /// Whether an operator has stopped the product by its file.
+    pub fn is_stopped(&self) -> bool {
+        self.paused || self.mode == Mode::Paused
+    }
+}
+
 /// The guard's answer.
 #[derive(Debug, Clone)]
 pub enum Verdict {
@@ -98,7 +156,7 @@ pub fn judge(
     chain: &ChainProfile,
     limits: &Limits,
 ) -> Verdict {
-    if circumstances.paused || circumstances.mode == Mode::Paused {
+    if circumstances.is_stopped() {
         return refuse("paused by its product file", String::new());
     }
     if circumstances.head_age > chain.stale_after {

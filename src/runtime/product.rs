@@ -66,7 +66,8 @@ impl ProductTask {
     pub(crate) async fn observe(&mut self) -> Vec<LaneEvent> {
         let Some(head) = *self.mailbox.heads.borrow_and_update() else { return Vec::new() };
         let strategy = self.strategy();
-        match self.lane.observe(&head, strategy.as_deref()).await {
+        let upkeep = guard::upkeep(&self.circumstances(&head), &self.profile, &self.config.limits);
+        match self.lane.observe(&head, strategy.as_deref(), &upkeep).await {
             Ok(events) => self.tell(&head, events),
             Err(error) => {
                 let detail = crate::error_chain(&error);
@@ -112,13 +113,7 @@ impl ProductTask {
         if head.number < found_at.number {
             return record.say("refused", "its block was reorganised away", "");
         }
-        let circumstances = Circumstances {
-            mode: self.config.mode,
-            paused: self.config.paused,
-            dry_run: self.config.dry_run,
-            can_sign: self.lane.can_sign(),
-            head_age: clock::age_of(head.timestamp),
-        };
+        let circumstances = self.circumstances(&head);
         let Some(strategy) = self.strategy() else {
             return record.say("error", "strategy not connected", "");
         };
@@ -132,6 +127,16 @@ impl ProductTask {
                 let pursued = self.lane.pursue(permit, &head, strategy.as_ref()).await;
                 self.say_pursuit(pursued, "", record);
             }
+        }
+    }
+
+    fn circumstances(&self, head: &Head) -> Circumstances {
+        Circumstances {
+            mode: self.config.mode,
+            paused: self.config.paused,
+            dry_run: self.config.dry_run,
+            can_sign: self.lane.can_sign(),
+            head_age: clock::age_of(head.timestamp),
         }
     }
 

@@ -11,7 +11,7 @@ use tracing::{error, warn};
 
 use super::{events::Events, product::ProductTask, seat::Mailbox, status::Board};
 use crate::{
-    config::ProductConfig,
+    config::{Mode, ProductConfig},
     store::Store,
     submission::{Lane, LaneSpec},
 };
@@ -108,10 +108,12 @@ pub(crate) async fn open_lane(
     stop: &CancellationToken,
 ) -> Result<Option<Lane>> {
     loop {
+        let config = &spec.config;
         let lane_spec = LaneSpec {
             product: spec.config.name.clone(),
             wallet: spec.wallet.clone(),
             profile: Arc::clone(&spec.profile),
+            resend: !(config.paused || config.mode == Mode::Paused || config.dry_run),
         };
         let opened = Lane::open(lane_spec, spec.pool.clone(), store.journal()).await;
         match opened {

@@ -212,7 +212,8 @@ impl LaneJournal {
             .with(self.chain_id)
             .with(self.product.as_str())
             .with(action.name)
-            .with(action.answers.as_str());
+            .with(action.answers.as_str())
+            .with(self.wallet());
         let rows = self.store.rows(query).await?;
         rows.first().map(|row| Ok(Answered { nonce: read::unsigned(row, "nonce")? })).transpose()
     }

@@ -55,6 +55,8 @@ pub struct LaneSpec {
     pub wallet: Wallet,
     /// The chain.
     pub profile: Arc<ChainProfile>,
+    /// Whether the guard lets bytes that were signed before be sent again at the start.
+    pub resend: bool,
 }
 
 /// The nonce lane of one product.
@@ -122,7 +124,7 @@ impl Lane {
         node: impl Node,
         journal: Journal,
     ) -> Result<Self, LaneError> {
-        let LaneSpec { product, wallet, profile } = spec;
+        let LaneSpec { product, wallet, profile, resend } = spec;
         let journal = journal.lane(&product, &profile.name, profile.chain_id, wallet.address());
         let subject = Subject { product: product.clone(), chain: profile.name.clone() };
         let mut lane = Self {
@@ -151,7 +153,9 @@ impl Lane {
         for (nonce, watched) in &lane.slots {
             lane.subject.resumed(*nonce, watched.slot.state.label());
         }
-        lane.resend_from(latest).await;
+        if resend {
+            lane.resend_from(latest).await;
+        }
         Ok(lane)
     }
 

@@ -157,7 +157,14 @@ impl Stage<'_> {
     }
 
     async fn call(&self, call: &Call) -> Result<Bytes, CallError> {
-        self.node.call(self.from, call.clone(), self.head.into(), self.next).await
+        let answer = self.node.call(self.from, call.clone(), self.head.into(), self.next).await;
+        match answer {
+            // Another node than the one that was found to pretend blocks: ask it plainly.
+            Err(CallError::Refused { .. }) if self.next.is_some() => {
+                self.node.call(self.from, call.clone(), self.head.into(), None).await
+            }
+            other => other,
+        }
     }
 
     async fn estimate(&self, call: &Call) -> Result<u64, CallError> {

@@ -47,13 +47,15 @@ pub(super) const SET_FINAL: &str = "
 UPDATE slots SET state = $4, outcome = $4 WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
 
 /// The intent must be that of the attempt which was included: a nonce that was taken over by
-/// another action answers that one only.
+/// another action answers that one only. An intent that is under way from another wallet, before
+/// the product's key was changed, is answered as well: its bytes may still be mined.
 pub(super) const SELECT_ANSWERED: &str = "
 SELECT s.nonce AS nonce FROM intents i
 JOIN slots s ON s.chain_id = i.chain_id AND s.wallet = i.wallet AND s.nonce = i.nonce
-JOIN attempts a ON a.hash = s.included_hash AND a.intent = i.number
+LEFT JOIN attempts a ON a.hash = s.included_hash AND a.intent = i.number
 WHERE i.chain_id = $1 AND i.product = $2 AND i.action = $3 AND i.answers = $4
-    AND s.outcome = 'confirmed'
+    AND ((s.outcome = 'confirmed' AND a.hash IS NOT NULL)
+        OR (s.outcome IS NULL AND s.wallet <> $5))
 ORDER BY s.nonce DESC LIMIT 1";
 
 pub(super) const SELECT_HIGHEST: &str = "

@@ -91,25 +91,24 @@ impl Evidence {
         let depth = depth(finality, head.number);
         heights.extend(depth);
         heights.retain(|height| *height <= head.number && !self.canonical.contains_key(height));
-        let mut places: Vec<Place> = heights.into_iter().map(Place::Number).collect();
-        match finality {
-            Finality::Confirmations(_) => {}
-            Finality::Safe => places.push(Place::Safe),
-            Finality::Finalized => places.push(Place::Finalized),
-        }
-        let blocks = node
-            .blocks(places.clone())
-            .await
-            .map_err(|source| LaneError::Node { what: "canonical blocks", source })?;
-        for (place, block) in places.iter().zip(blocks) {
-            match (place, block) {
-                (Place::Number(number), Some(block)) if *number == block.number => {
-                    self.canonical.insert(block.number, block.hash);
-                }
-                (Place::Safe | Place::Finalized, Some(block)) => self.settled = Some(block),
-                (Place::Number(_) | Place::Hash(_) | Place::Safe | Place::Finalized, _) => {}
+        let tag = match finality {
+            Finality::Confirmations(_) => None,
+            Finality::Safe => Some(Place::Safe),
+            Finality::Finalized => Some(Place::Finalized),
+        };
+        let asked: Vec<u64> = heights.into_iter().collect();
+        let places = asked.iter().copied().map(Place::Number).collect();
+        let tagged = node.blocks(tag.into_iter().collect());
+        let (blocks, tagged) = futures::join!(node.blocks(places), tagged);
+        let blocks =
+            blocks.map_err(|source| LaneError::Node { what: "canonical blocks", source })?;
+        for (number, block) in asked.into_iter().zip(blocks) {
+            if let Some(block) = block.filter(|block| block.number == number) {
+                self.canonical.insert(block.number, block.hash);
             }
         }
+        // A node without finality yet answers the tag with an error. Inclusion does not hang on it.
+        self.settled = tagged.ok().and_then(|blocks| blocks.into_iter().next().flatten());
         if let Some(number) = depth {
             let hash = self.canonical.get(&number);
             self.settled = hash.map(|hash| BlockMark { number, hash: *hash, parent: B256::ZERO });

@@ -4,18 +4,19 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Bytes, U256};
-use ballast_chains::{Head, profile::FeeProfile};
+use ballast_chains::{Head, amount::ether};
 use ballast_strategy_api::{Call, StateKey, Urgency};
 
 use super::{
     super::{
-        pricing::{self, Terms},
+        pricing::{self, Price, Terms},
         simulate::Stage,
         slot::{Attempt, AttemptKind, Intent, Slot},
     },
     Lane, LaneError, LaneEvent, MAX_ATTEMPTS_PER_NONCE,
     send::Draft,
 };
+use crate::guard::Upkeep;
 
 /// Gas of a plain transfer; some chains need more, so it is estimated and this is the least.
 const TRANSFER_GAS: u64 = 21_000;
@@ -33,24 +34,32 @@ const fn replace_after_blocks(urgency: Urgency) -> u64 {
 }
 
 impl Lane {
-    /// Helps every slot of `free` (nonces that the chain has not used, ascending) on its way. Only
-    /// the lowest may be replaced: the others' calls cannot be judged before it is included.
-    pub(super) async fn push_on(
-        &mut self,
-        free: &[u64],
-        head: &Head,
-        events: &mut Vec<LaneEvent>,
-    ) -> Result<(), LaneError> {
-        for (index, nonce) in free.iter().enumerate() {
-            if index == 0 && self.wants_replacement(*nonce, head) {
-                self.replace(*nonce, head, events).await?;
-            }
+    /// Sends again what waits at `free` (nonces that the chain has not used, ascending) and was not
+    /// sent at this head. Cannot fail: bytes that are journalled need neither signer nor disk.
+    pub(super) async fn resend(&mut self, free: &[u64], head: &Head) {
+        for nonce in free {
             let sent = self.slots.get(nonce).and_then(|watched| watched.sent_at_block);
             if sent != Some(head.number) {
                 self.send(*nonce, Some(head.number)).await;
             }
         }
-        Ok(())
+    }
+
+    /// Replaces the lowest of `free`, if it is time: the others' calls cannot be judged before it
+    /// is included.
+    pub(super) async fn replace_lowest(
+        &mut self,
+        free: &[u64],
+        head: &Head,
+        upkeep: &Upkeep,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), LaneError> {
+        match free.first() {
+            Some(nonce) if self.wants_replacement(*nonce, head) => {
+                self.replace(*nonce, head, upkeep, events).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn wants_replacement(&self, nonce: u64, head: &Head) -> bool {
@@ -66,18 +75,18 @@ impl Lane {
         &mut self,
         nonce: u64,
         head: &Head,
+        upkeep: &Upkeep,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
         let Some(slot) = self.slots.get(&nonce).map(|watched| watched.slot.clone()) else {
             return Ok(());
         };
         if slot.attempt_count() >= MAX_ATTEMPTS_PER_NONCE {
-            let detail =
-                format!("{MAX_ATTEMPTS_PER_NONCE} attempts were made; the last is sent on");
-            self.tell_not_replaced(nonce, "attempts used up", detail, events);
+            let hold = used_up();
+            self.tell_not_replaced(nonce, hold.reason, hold.detail, events);
             return Ok(());
         }
-        let draft = match self.draft_replacement(&slot, head).await {
+        let draft = match self.draft_replacement(&slot, head, upkeep).await {
             Ok(Some(draft)) => draft,
             Ok(None) => return Ok(()),
             Err(hold) => {
@@ -100,12 +109,17 @@ impl Lane {
         &mut self,
         slot: &Slot,
         head: &Head,
+        upkeep: &Upkeep,
     ) -> Result<Option<Draft>, pricing::Hold> {
         let next = self.next_block(head).await;
         let from = self.wallet.address();
         let stage = Stage { node: self.node.as_ref(), from, head, next };
         let previous = slot.newest();
         let Some(cancel) = gives_up(previous, &stage).await else { return Ok(None) };
+        // The last attempt of a nonce is kept for giving up.
+        if !cancel && slot.attempt_count() >= MAX_ATTEMPTS_PER_NONCE.saturating_sub(1) {
+            return Err(used_up());
+        }
         let (kind, call, least_gas) = if cancel {
             (AttemptKind::Cancellation, self.self_transfer(), TRANSFER_GAS)
         } else {
@@ -115,8 +129,10 @@ impl Lane {
         let gas_limit = stage.gas_limit(&call).await.unwrap_or(least_gas).max(least_gas);
         let min_tip = self.profile.fees.min_priority_fee_per_gas;
         let Ok(quote) = self.node.quote(*head, min_tip).await else { return Ok(None) };
-        let terms = terms(&previous.intent, &self.profile.fees, gas_limit, &call);
+        let terms = self.terms(&previous.intent, upkeep, gas_limit, &call);
         let price = pricing::replacement(previous.price, &quote, &terms)?;
+        let Ok(balance) = self.node.balance(from, head.into()).await else { return Ok(None) };
+        self.can_afford(balance, gas_limit, price, &call)?;
         let intent = Arc::clone(&previous.intent);
         Ok(Some(Draft { nonce: slot.nonce, kind, intent, call, gas_limit, price }))
     }
@@ -128,6 +144,7 @@ impl Lane {
         free: &[u64],
         next: u64,
         head: &Head,
+        upkeep: &Upkeep,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
         let blocked = free.first().filter(|lowest| next < **lowest);
@@ -156,7 +173,7 @@ impl Lane {
         let gas_limit = stage.gas_limit(&call).await.unwrap_or(TRANSFER_GAS).max(TRANSFER_GAS);
         let min_tip = self.profile.fees.min_priority_fee_per_gas;
         let Ok(quote) = self.node.quote(*head, min_tip).await else { return Ok(()) };
-        let terms = terms(&intent, &self.profile.fees, gas_limit, &call);
+        let terms = self.terms(&intent, upkeep, gas_limit, &call);
         let Ok(price) = pricing::price(&quote, &terms) else { return Ok(()) };
         let (kind, action) = (AttemptKind::Cancellation, intent.action.clone());
         let draft = Draft { nonce: next, kind, intent, call, gas_limit, price };
@@ -166,6 +183,33 @@ impl Lane {
         self.send(next, Some(head.number)).await;
         events.push(LaneEvent::Replaced { nonce: next, action, kind, hash, price });
         Ok(())
+    }
+
+    fn terms(&self, intent: &Intent, upkeep: &Upkeep, gas_limit: u64, call: &Call) -> Terms<'_> {
+        let caps = upkeep.caps(intent.caps, intent.urgency, &self.profile);
+        let fees = &self.profile.fees;
+        Terms { urgency: intent.urgency, caps, fees, gas_limit, value: call.value }
+    }
+
+    /// A replacement that the account cannot pay for would be refused everywhere, and the
+    /// affordable attempt before it not sent any more.
+    fn can_afford(
+        &self,
+        balance: U256,
+        gas_limit: u64,
+        price: Price,
+        call: &Call,
+    ) -> Result<(), pricing::Hold> {
+        // Saturating: what overflows is beyond any balance.
+        let cost = U256::from(gas_limit)
+            .saturating_mul(U256::from(price.max_fee_per_gas))
+            .saturating_add(call.value);
+        if balance >= cost {
+            return Ok(());
+        }
+        let (has, needs) = (ether(balance), ether(cost));
+        let detail = format!("the wallet holds {has}, a replacement may cost {needs}");
+        Err(pricing::Hold { reason: "insufficient funds", detail })
     }
 
     fn self_transfer(&self) -> Call {
@@ -193,8 +237,11 @@ impl Lane {
     }
 }
 
-fn terms<'a>(intent: &Intent, fees: &'a FeeProfile, gas_limit: u64, call: &Call) -> Terms<'a> {
-    Terms { urgency: intent.urgency, caps: intent.caps, fees, gas_limit, value: call.value }
+fn used_up() -> pricing::Hold {
+    let detail = format!(
+        "of {MAX_ATTEMPTS_PER_NONCE} attempts the last is for giving up; the newest is sent on"
+    );
+    pricing::Hold { reason: "attempts used up", detail }
 }
 
 /// Whether the next attempt should only use up the nonce: the call came too late, would fail now,

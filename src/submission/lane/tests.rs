@@ -2,3 +2,4 @@ mod bench;
 mod random;
 mod scenarios;
 mod sim;
+mod upkeep;

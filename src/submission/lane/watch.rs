@@ -4,6 +4,8 @@ use alloy::primitives::{B256, U256};
 use ballast_chains::Head;
 use ballast_strategy_api::{Call, DynStrategy, Postcondition};
 
+use crate::guard::{Leave, Upkeep};
+
 use super::{
     super::{
         lifecycle::{Inclusion, TxEvent, TxState},
@@ -37,33 +39,62 @@ impl Lane {
     /// Looks at every slot that is not final, at this head: what was included, reorganised away or
     /// finished, whether inclusion had its effect, and what waits is sent again or replaced.
     ///
-    /// With the strategy the income of an inclusion is told as well.
+    /// With the strategy the income of an inclusion is told as well. `upkeep` is the guard's word
+    /// on how far to go with what waits.
     ///
     /// # Errors
-    /// When nodes or journal do not answer; the next head is the retry, and nothing is lost.
+    /// When nodes or journal do not answer; the next head is the retry, and what was found before
+    /// the failure is told then.
     pub async fn observe(
         &mut self,
         head: &Head,
         strategy: Option<&dyn DynStrategy>,
+        upkeep: &Upkeep,
     ) -> Result<Vec<LaneEvent>, LaneError> {
-        self.reload().await?;
         let mut events = std::mem::take(&mut self.outbox);
+        let observed = self.observe_into(head, strategy, upkeep, &mut events).await;
+        // Remarks of the lane itself, such as a foreign nonce, come with the rest.
+        events.append(&mut self.outbox);
+        match observed {
+            Ok(()) => Ok(events),
+            Err(error) => {
+                self.outbox = events;
+                Err(error)
+            }
+        }
+    }
+
+    async fn observe_into(
+        &mut self,
+        head: &Head,
+        strategy: Option<&dyn DynStrategy>,
+        upkeep: &Upkeep,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), LaneError> {
+        self.reload().await?;
         if self.slots.is_empty() {
-            return Ok(events);
+            return Ok(());
         }
         let evidence = self.evidence(head).await?;
         self.notice_foreign(evidence.nonce);
-        events.append(&mut self.outbox);
         let nonces: Vec<u64> = self.slots.keys().copied().collect();
         for nonce in &nonces {
-            self.follow(*nonce, &evidence, head, strategy, &mut events).await?;
+            self.follow(*nonce, &evidence, head, strategy, events).await?;
         }
-        if self.journal.is_writable() {
+        if self.journal.is_writable() && upkeep.leave >= Leave::Resend {
             let free = self.waiting(&evidence);
-            self.push_on(&free, head, &mut events).await?;
-            self.fill_gap(&free, evidence.nonce, head, &mut events).await?;
+            let replaced = match upkeep.leave {
+                Leave::Sign => self.replace_lowest(&free, head, upkeep, events).await,
+                Leave::Watch | Leave::Resend => Ok(()),
+            };
+            // Whatever kept the replacement from being made: what is journalled goes out again.
+            self.resend(&free, head).await;
+            replaced?;
+            if upkeep.leave == Leave::Sign {
+                self.fill_gap(&free, evidence.nonce, head, upkeep, events).await?;
+            }
         }
-        Ok(events)
+        Ok(())
     }
 
     async fn evidence(&self, head: &Head) -> Result<Evidence, LaneError> {
@@ -113,6 +144,11 @@ impl Lane {
                 }
                 Some(TxEvent::Finalized) => {
                     self.check_postcondition(nonce, head, events).await?;
+                    // Final for good: a few more blocks to read what it did cost nothing.
+                    let postcondition = self.slots.get(&nonce).map(|w| w.slot.postcondition);
+                    if postcondition == Some(PostconditionState::Due) {
+                        return Ok(());
+                    }
                     return self.finish(nonce, TxEvent::Finalized, head, events).await;
                 }
                 Some(

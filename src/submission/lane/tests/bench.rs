@@ -19,6 +19,7 @@ use secrecy::SecretString;
 use sqlx::Row as _;
 
 use super::sim::{GWEI, Sim};
+use crate::guard::{Leave, Upkeep};
 use crate::{
     guard::{Caps, Permit},
     store::{Statement, Store},
@@ -27,6 +28,8 @@ use crate::{
 
 /// The second account of anvil's well-known test mnemonic.
 const KEY: &str = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+/// The third.
+const OTHER_KEY: &str = "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
 pub(super) const TARGET: Address = address!("00000000000000000000000000000000000000aa");
 
 #[derive(Debug)]
@@ -58,6 +61,8 @@ pub(super) struct Bench {
     pub(super) sim: Sim,
     pub(super) lane: Lane,
     pub(super) profile: Arc<ChainProfile>,
+    /// The guard's word on what is under way.
+    pub(super) upkeep: Upkeep,
 }
 
 impl Bench {
@@ -69,12 +74,18 @@ impl Bench {
     pub(super) async fn with(store: Store, finality: Finality) -> Self {
         let (sim, profile) = (Sim::new(&store), Arc::new(profile(finality)));
         let lane = open(&store, &sim, &profile).await.unwrap();
-        Self { store, sim, lane, profile }
+        Self { store, sim, lane, profile, upkeep: Upkeep::for_test(Leave::Sign) }
     }
 
     /// The process dies and comes back.
     pub(super) async fn restart(&mut self) {
         self.lane = open(&self.store, &self.sim, &self.profile).await.unwrap();
+    }
+
+    /// The product gets another wallet, and the process a restart.
+    pub(super) async fn change_key(&mut self) {
+        let wallet = Wallet::from_key(&SecretString::from(OTHER_KEY)).unwrap();
+        self.lane = open_with(&self.store, &self.sim, &self.profile, wallet).await.unwrap();
     }
 
     pub(super) async fn pursue(&mut self, action: Action) -> Pursuit {
@@ -93,7 +104,7 @@ impl Bench {
     }
 
     pub(super) async fn observe_at(&mut self, head: Head) -> Vec<LaneEvent> {
-        self.lane.observe(&head, Some(&NoOpinion)).await.unwrap()
+        self.lane.observe(&head, Some(&NoOpinion), &self.upkeep).await.unwrap()
     }
 
     /// The steps that the newest head brings, in words.
@@ -125,7 +136,17 @@ pub(super) async fn open(
     profile: &Arc<ChainProfile>,
 ) -> Result<Lane, LaneError> {
     let wallet = Wallet::from_key(&SecretString::from(KEY)).unwrap();
-    let spec = LaneSpec { product: "eth2x".into(), wallet, profile: Arc::clone(profile) };
+    open_with(store, sim, profile, wallet).await
+}
+
+async fn open_with(
+    store: &Store,
+    sim: &Sim,
+    profile: &Arc<ChainProfile>,
+    wallet: Wallet,
+) -> Result<Lane, LaneError> {
+    let spec =
+        LaneSpec { product: "eth2x".into(), wallet, profile: Arc::clone(profile), resend: true };
     Lane::open(spec, sim.clone(), store.journal()).await
 }
 

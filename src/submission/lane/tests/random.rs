@@ -93,12 +93,14 @@ async fn take(bench: &mut Bench, step: &Step) {
         Step::Pursue { key, kind, urgent } => pursue(bench, wanted(*key, *kind, *urgent)).await,
         Step::Observe => {
             let head = bench.sim.head();
-            drop(bench.lane.observe(&head, Some(&NoOpinion)).await);
+            let upkeep = bench.upkeep;
+            drop(bench.lane.observe(&head, Some(&NoOpinion), &upkeep).await);
         }
         Step::ObserveStale => {
             let head = bench.sim.head();
             bench.sim.mine_empty();
-            drop(bench.lane.observe(&head, Some(&NoOpinion)).await);
+            let upkeep = bench.upkeep;
+            drop(bench.lane.observe(&head, Some(&NoOpinion), &upkeep).await);
         }
         Step::MineEmpty => drop(bench.sim.mine_empty()),
         Step::MinePool => drop(bench.sim.mine_pool()),

@@ -9,7 +9,7 @@ use super::{
     sim::{FAILS_WHEN_MINED, FRAGILE, GWEI, HOPELESS, journalled},
 };
 use crate::{
-    guard::{Permit, Rehearsal},
+    guard::{Leave, Permit, Rehearsal, Upkeep},
     store::Store,
     submission::{
         LaneError, LaneEvent, Pursuit,
@@ -439,7 +439,8 @@ async fn attempts_and_prices_are_bounded_and_said_once() {
     bench.lane.pursue(Permit::for_test(urgent, caps), &head, &NoOpinion).await.unwrap();
     let events = bench.pass(20).await;
     let steps: Vec<&str> = events.iter().map(LaneEvent::step).collect();
-    let mut expected = vec!["replaced"; MAX_ATTEMPTS_PER_NONCE - 1];
+    // The original is one, and the last is kept for giving up.
+    let mut expected = vec!["replaced"; MAX_ATTEMPTS_PER_NONCE - 2];
     expected.push("not_replaced");
     assert_eq!(steps, expected);
     assert_eq!(bench.sim.sent().len(), 21, "the last is sent on");
@@ -517,7 +518,14 @@ async fn nodes_that_do_not_answer_change_nothing() {
     bench.sim.mine(hash);
     bench.sim.world().faults.unavailable = true;
     let head = bench.sim.head();
-    assert!(bench.lane.observe(&head, None).await.unwrap_err().is_transient());
+    assert!(
+        bench
+            .lane
+            .observe(&head, None, &Upkeep::for_test(Leave::Sign))
+            .await
+            .unwrap_err()
+            .is_transient()
+    );
     bench.sim.world().faults.unavailable = false;
     assert_eq!(bench.steps().await, ["included"]);
 }
@@ -591,10 +599,12 @@ async fn a_store_for_reading_sends_nothing_and_still_sees() {
     ));
     for _ in 0..6 {
         let head = bench.sim.mine_empty();
-        assert!(beside.observe(&head, None).await.unwrap().is_empty());
+        assert!(
+            beside.observe(&head, None, &Upkeep::for_test(Leave::Sign)).await.unwrap().is_empty()
+        );
     }
     let head = bench.sim.mine(hash);
-    assert_eq!(beside.observe(&head, None).await.unwrap().len(), 1);
+    assert_eq!(beside.observe(&head, None, &Upkeep::for_test(Leave::Sign)).await.unwrap().len(), 1);
     assert_eq!(bench.sim.sent(), [hash]);
     bench.store.close().await;
 }

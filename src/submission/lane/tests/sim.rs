@@ -56,6 +56,8 @@ pub(super) struct Faults {
     pub(super) hanging: bool,
     /// The node ignores block overrides.
     pub(super) no_overrides: bool,
+    /// The node answers block tags with an error.
+    pub(super) no_tags: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -340,7 +342,16 @@ impl Node for Sim {
         &self,
         places: Vec<Place>,
     ) -> BoxFuture<'_, Result<Vec<Option<BlockMark>>, CallError>> {
-        self.read(|world| Ok(places.iter().map(|place| world.place(*place)).collect()))
+        self.read(move |world| {
+            let tagged = places.iter().any(|p| matches!(p, Place::Safe | Place::Finalized));
+            if world.faults.no_tags && tagged {
+                return Err(CallError::Refused {
+                    code: -32000,
+                    message: "finalized block not found".into(),
+                });
+            }
+            Ok(places.iter().map(|place| world.place(*place)).collect())
+        })
     }
 
     fn transactions(&self, of: B256) -> BoxFuture<'_, Result<Option<Vec<B256>>, CallError>> {
