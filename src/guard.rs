@@ -195,3 +195,6 @@ pub fn caps(urgency: Urgency, chain: &ChainProfile, limits: &Limits) -> Caps {
 fn refuse(reason: &'static str, detail: String) -> Verdict {
     Verdict::Refuse { reason, detail }
 }
+
+#[cfg(test)]
+mod tests;
