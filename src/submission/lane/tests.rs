@@ -2,4 +2,5 @@ mod bench;
 mod random;
 mod scenarios;
 mod sim;
+mod trouble;
 mod upkeep;
