@@ -74,7 +74,10 @@ async fn play(stage: &mut Stage, duration: Option<Duration>) -> Result<Exit> {
 }
 
 fn closing(shown: usize) -> Exit {
-    out::line(&format!("\n{shown} scenes shown: each action noticed, decided, sent, confirmed"));
+    out::line(&match shown {
+        0 => "\nthe time was up before the first scene had ended".to_owned(),
+        _ => format!("\n{shown} scenes shown: each action noticed, decided, sent, confirmed"),
+    });
     Exit::Done
 }
 

@@ -148,8 +148,12 @@ impl Lane {
             .latest_nonce(lane.wallet.address())
             .await
             .map_err(|source| LaneError::Node { what: "the wallet's nonce", source })?;
-        lane.seen_nonce = latest;
         lane.reload().await?;
+        if lane.unjournalled > 0 {
+            // The journal knows what was ours; what is above was not.
+            lane.notice_foreign(latest);
+        }
+        lane.seen_nonce = lane.seen_nonce.max(latest);
         for (nonce, watched) in &lane.slots {
             lane.subject.resumed(*nonce, watched.slot.state.label());
         }

@@ -384,3 +384,16 @@ async fn status_shows_every_attempt_and_answer() {
     assert_eq!(snapshot["slots"][0]["attempts"][0]["answers"]["node"]["verdict"], "accepted");
     assert_eq!(snapshot["next_nonce"], 1);
 }
+
+#[tokio::test]
+async fn a_key_used_while_the_keeper_was_down_is_noticed() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    bench.sim.mine_pool();
+    bench.pass(4).await;
+    bench.sim.mine_foreign();
+    bench.restart().await;
+    let events = bench.observe().await;
+    assert!(matches!(events.as_slice(), [LaneEvent::Foreign { from: 1, to: 2 }]), "{events:?}");
+    assert!(bench.pass(2).await.is_empty(), "told once");
+}
