@@ -85,6 +85,8 @@ impl Keeper {
         }
         info!(products = products.len(), chains = self.config.chains.len(), "keeping");
         let early = tokio::select! {
+            // First: everything ends at a stop, and then that is no failure.
+            biased;
             () = stop.cancelled() => None,
             ended = critical.join_next() => ended,
         };

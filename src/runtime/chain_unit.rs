@@ -77,7 +77,10 @@ impl ChainUnit {
         loop {
             let wake = self.start_turns(&mut drivers, &mut driven, &done_in);
             tokio::select! {
+                // First: the parts end at a stop too, and then that is no failure.
+                biased;
                 () = stop.cancelled() => break,
+                Some(done) = done.recv() => self.on_done(done),
                 Some(event) = heads.recv() => {
                     self.on_head_event(event);
                     // Only the newest matters from here on.
@@ -85,7 +88,6 @@ impl ChainUnit {
                         self.on_head_event(event);
                     }
                 }
-                Some(done) = done.recv() => self.on_done(done),
                 Some(ended) = drivers.join_next_with_id() => {
                     let (id, panic) = match ended {
                         Ok((id, ())) => (id, None),
@@ -93,7 +95,7 @@ impl ChainUnit {
                     };
                     self.on_driver_end(driven.remove(&id).unwrap_or_default(), panic);
                 }
-                Some(part) = parts.join_next(), if !stop.is_cancelled() => {
+                Some(part) = parts.join_next() => {
                     bail!("chain {}: {} ended", self.profile.name, part.unwrap_or("a part (by a panic)"))
                 }
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}

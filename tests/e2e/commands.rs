@@ -104,3 +104,16 @@ async fn health_readiness_and_metrics() -> Result<()> {
     assert!(keeper.wait_exit(DEADLINE).await?.success());
     Ok(())
 }
+
+/// Parts that end because of the stop are no failure, in whichever order they are seen to end.
+#[tokio::test]
+async fn every_stop_is_clean() -> Result<()> {
+    let world = World::start(Setup::default()).await?;
+    for round in 0..12 {
+        let mut keeper = world.keeper().await?;
+        keeper.terminate()?;
+        let status = keeper.wait_exit(DEADLINE).await?;
+        assert!(status.success(), "round {round}: {status}\n{}", keeper.tail());
+    }
+    Ok(())
+}
