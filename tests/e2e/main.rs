@@ -7,6 +7,7 @@ mod batching;
 mod commands;
 mod endpoints;
 mod files;
+mod fli;
 mod harness;
 mod isolation;
 mod rebalance;

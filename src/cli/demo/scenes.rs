@@ -14,11 +14,15 @@ use crate::{
 
 /// Seconds in the product's rebalance interval, and one more: the rule is strict.
 const A_DAY: u64 = 86_401;
-/// How far the price falls per step, in hundredths. Small enough that one chunk brings the product
-/// back: what takes several chunks is not served yet.
+/// Seconds that an exchange rests between two chunks, and one more.
+const A_COOLDOWN: u64 = 601;
+/// How far the price falls per step, in hundredths: small, so that one chunk brings the product
+/// back.
 const FALL: u64 = 99;
 /// How far it rises per step, in hundredths.
 const RISE: u64 = 102;
+/// How far it crashes, at once.
+const CRASH: u64 = 65;
 
 /// One situation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub(super) enum Scene {
     Day,
     /// The price rises until leverage passes its minimum.
     Rises,
+    /// The price crashes past the ripcord line.
+    Crash,
 }
 
 /// How a scene ended.
@@ -41,8 +47,8 @@ pub(super) enum Ended {
 }
 
 /// In the order they are played.
-pub(super) fn all() -> [Scene; 3] {
-    [Scene::Falls, Scene::Day, Scene::Rises]
+pub(super) fn all() -> [Scene; 4] {
+    [Scene::Falls, Scene::Day, Scene::Rises, Scene::Crash]
 }
 
 impl Scene {
@@ -51,6 +57,7 @@ impl Scene {
             Self::Falls => "ether falls until leverage passes its maximum",
             Self::Day => "a day passes: the interval rebalance",
             Self::Rises => "ether rises until leverage passes its minimum",
+            Self::Crash => "ether crashes: ripcord, then a TWAP in several chunks",
         }
     }
 }
@@ -60,6 +67,9 @@ pub(super) async fn play(scene: Scene, stage: &mut Stage) -> Result<Ended> {
     if scene == Scene::Day {
         stage.warp(A_DAY).await?;
         out::line("   market: 86,401 seconds later");
+    }
+    if scene == Scene::Crash {
+        move_price(stage, CRASH).await?;
     }
     let mut last = String::new();
     let (mut acted, mut settled) = (false, false);
@@ -77,10 +87,16 @@ pub(super) async fn play(scene: Scene, stage: &mut Stage) -> Result<Ended> {
             }
             What::Decided(decision) => {
                 tell_change(&event, &mut last);
-                if settled && decision.kind == "wait" {
-                    return Ok(Ended::Shown);
+                if decision.kind != "wait" {
+                    continue;
                 }
-                if !acted && decision.kind == "wait" {
+                if decision.reason.contains("cooldown not over") {
+                    stage.warp(A_COOLDOWN).await?;
+                    // Meanwhile others trade the pools back to the market's price.
+                    move_price(stage, 100).await?;
+                } else if settled && decision.reason.starts_with("inside bounds") {
+                    return Ok(Ended::Shown);
+                } else if !acted {
                     step(scene, stage).await?;
                 }
             }
@@ -102,8 +118,12 @@ async fn step(scene: Scene, stage: &Stage) -> Result<()> {
     let hundredths = match scene {
         Scene::Falls => FALL,
         Scene::Rises => RISE,
-        Scene::Day => return Ok(()),
+        Scene::Day | Scene::Crash => return Ok(()),
     };
+    move_price(stage, hundredths).await
+}
+
+async fn move_price(stage: &Stage, hundredths: u64) -> Result<()> {
     let price = stage.market().price().await?;
     let next = price.saturating_mul(hundredths).checked_div(100).unwrap_or(price);
     let at = stage.market().set_price(next).await?;

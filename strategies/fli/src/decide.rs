@@ -37,7 +37,7 @@ pub fn decide(
 ) -> Result<Assessment, StrategyError> {
     Ok(Assessment {
         decision: decision(product, policy, snapshot)?,
-        observations: observe::observations(product, snapshot),
+        observations: observe::observations(product, policy, snapshot),
     })
 }
 

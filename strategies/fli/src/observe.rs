@@ -7,13 +7,18 @@ use alloy::primitives::{I256, U256};
 use ballast_strategy_api::{Observation, Unit, decision::CALLER_PERMITTED};
 
 use crate::{
+    policy::Policy,
     ratio::{ONE, new_leverage_ratio},
     snapshot::{Exchange, Live, Market, Sizing, Snapshot},
     variant::Deployment,
 };
 
 /// The inputs, in the order a person would want them.
-pub fn observations(product: &Deployment, snapshot: &Snapshot) -> Vec<Observation> {
+pub fn observations(
+    product: &Deployment,
+    policy: &Policy,
+    snapshot: &Snapshot,
+) -> Vec<Observation> {
     let mut seen = Vec::new();
     if let Market::Live(live) = &snapshot.market {
         seen.extend(ratios(snapshot, live));
@@ -22,6 +27,8 @@ pub fn observations(product: &Deployment, snapshot: &Snapshot) -> Vec<Observatio
         ratio("ripcord_leverage_ratio", snapshot.incentive.incentivizedLeverageRatio),
         // 0: no TWAP is open.
         ratio("twap_leverage_ratio", snapshot.twap_leverage_ratio),
+        policy.custom_min.and_then(|min| ratio("custom_min_leverage_ratio", min)),
+        policy.custom_max.and_then(|max| ratio("custom_max_leverage_ratio", max)),
         seconds("seconds_until_interval", seconds_until_interval(snapshot)),
         count(CALLER_PERMITTED, U256::from(snapshot.caller_permitted)),
     ]);
@@ -32,6 +39,7 @@ pub fn observations(product: &Deployment, snapshot: &Snapshot) -> Vec<Observatio
                 chunk.map(|chunk| Observation::new("chunk", chunk, Unit::Count)),
                 seconds("seconds_since_exchange_trade", since_trade(snapshot, exchange)),
                 seconds("twap_cooldown_left", twap_cooldown_left(snapshot, exchange)),
+                seconds("ripcord_cooldown_left", ripcord_cooldown_left(snapshot, live, exchange)),
             ];
             seen.extend(per_exchange.map(|o| o.map(|o| o.of(&exchange.name))));
         }
@@ -81,11 +89,24 @@ fn twap_cooldown_left(snapshot: &Snapshot, exchange: &Exchange) -> Option<U256> 
     if snapshot.twap_leverage_ratio.is_zero() {
         return None;
     }
-    let over = exchange
-        .settings
-        .exchangeLastTradeTimestamp
-        .checked_add(snapshot.twap_cooldown_period)?
-        .checked_add(U256::ONE)?;
+    cooldown_left(snapshot, exchange, snapshot.twap_cooldown_period)
+}
+
+/// Only in ripcord range does it matter, and only where the operator lets an exchange serve.
+fn ripcord_cooldown_left(snapshot: &Snapshot, live: &Live, exchange: &Exchange) -> Option<U256> {
+    let incentive = &snapshot.incentive;
+    let serves = !exchange.settings.incentivizedTwapMaxTradeSize.is_zero();
+    let is_in_range = live.leverage_ratio >= incentive.incentivizedLeverageRatio;
+    if !serves || !is_in_range {
+        return None;
+    }
+    cooldown_left(snapshot, exchange, incentive.incentivizedTwapCooldownPeriod)
+}
+
+/// Over one second after it is full, as the interval.
+fn cooldown_left(snapshot: &Snapshot, exchange: &Exchange, period: U256) -> Option<U256> {
+    let last = exchange.settings.exchangeLastTradeTimestamp;
+    let over = last.checked_add(period)?.checked_add(U256::ONE)?;
     Some(over.saturating_sub(snapshot.now))
 }
 

@@ -17,7 +17,7 @@ use alloy::{
 use eyre::{OptionExt as _, Result, bail, ensure};
 
 use crate::{
-    Deployment, Node, Product, Tokens, Uniswap,
+    Deployment, Node, Product, Tokens, Uniswap, V2_EXCHANGE, V3_EXCHANGE,
     accounts::{MARKET, OPERATOR},
     batch::Batch,
     contracts::{
@@ -102,6 +102,27 @@ impl Market {
     /// As [`set_price`](Self::set_price).
     pub async fn set_feed_only(&self, eth_usd: u64) -> Result<u64> {
         let calls = self.oracle_calls(eth_usd).await?;
+        let all = IMulticall3::aggregate3Call { calls };
+        let receipt = self.node.transact(MARKET, MULTICALL3_ADDRESS, all).await?;
+        receipt.block_number.ok_or_eyre("a receipt without a block")
+    }
+
+    /// Moves the pools of these exchanges alone (US dollars per ether, 8 decimals): trades there meet
+    /// more or less slippage than the feed lets a strategy expect.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_price`](Self::set_price), and if an exchange is unknown.
+    pub async fn set_pools_only(&self, exchanges: &[&str], eth_usd: u64) -> Result<u64> {
+        ensure!((1..=MAX_PRICE).contains(&eth_usd), "no price between 0 and a million dollars");
+        let mut calls = Vec::new();
+        for exchange in exchanges {
+            calls.extend(match *exchange {
+                V3_EXCHANGE => self.v3_call(eth_usd).await?,
+                V2_EXCHANGE => self.v2_call(eth_usd).await?,
+                other => bail!("no exchange is called {other}"),
+            });
+        }
         let all = IMulticall3::aggregate3Call { calls };
         let receipt = self.node.transact(MARKET, MULTICALL3_ADDRESS, all).await?;
         receipt.block_number.ok_or_eyre("a receipt without a block")

@@ -1,21 +1,19 @@
 //! An independent model of a product on Compound: the extension's views and its three actions,
-//! written from the contract's rules rather than from this crate's code, and a property test that
-//! holds the decision against it.
+//! written from the contract's rules rather than from this crate's code, to hold it against.
 //!
 //! What the helper view says and what the action itself demands are two rules in the contract,
 //! and two here: the snapshot is made from the first, the expected outcome from the second.
 
-use std::{
-    cmp::{max, min},
-    collections::BTreeMap,
-};
+mod properties;
+mod worlds;
+
+use std::cmp::{max, min};
 
 use alloy::primitives::{Address, U256, address, uint};
 use ballast_chains::Revert;
-use ballast_strategy_api::{Decision, Urgency};
-use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use ballast_strategy_api::Urgency;
 
-use super::{decide, tests::product};
+use super::tests::product;
 use crate::{
     contracts::ILeverageStrategyExtension::{
         ExchangeSettings, IncentiveSettings, MethodologySettings,
@@ -40,15 +38,6 @@ fn mul(a: U256, b: U256) -> U256 {
 
 fn div(a: U256, b: U256) -> U256 {
     a * UNIT / b
-}
-
-/// Where a TWAP goes.
-#[derive(Debug, Clone, Copy)]
-enum Twap {
-    Closed,
-    To(u64),
-    ToTheRatio,
-    ToTheTarget,
 }
 
 /// A product, its market and its clocks.
@@ -345,224 +334,4 @@ impl World {
 
 fn name(index: usize) -> String {
     format!("Exchange{index}")
-}
-
-/// Moments around a period that ends now: well before, exactly at its ends, long over.
-fn last_trade(period: u64) -> impl Strategy<Value = u64> {
-    prop_oneof![
-        Just(NOW - period + 1),
-        Just(NOW - period),
-        Just(NOW - period - 1),
-        0..=NOW,
-        NOW - 2 * period..=NOW,
-    ]
-}
-
-fn milli(thousandths: u64) -> U256 {
-    U256::from(thousandths) * uint!(1_000_000_000_000_000_U256)
-}
-
-fn sizes() -> impl Strategy<Value = U256> {
-    prop_oneof![
-        1 => Just(U256::ZERO),
-        1 => Just(U256::ONE),
-        4 => (1_u64..300_000).prop_map(milli),
-    ]
-}
-
-prop_compose! {
-    /// Choices around the bounds that a world has, some of them refused.
-    fn policies()(
-        min in prop::option::weighted(0.3, 0_u64..400),
-        max in prop::option::weighted(0.3, 0_u64..400),
-        is_tighter in prop::bool::weighted(0.1),
-        min_notional in prop::option::weighted(0.3, 0_u64..200_000),
-    ) -> (Option<u64>, Option<u64>, bool, Option<u64>) {
-        (min, max, is_tighter, min_notional)
-    }
-}
-
-prop_compose! {
-    fn venues(cooldown: u64)(
-        venues in prop::collection::vec(
-            (sizes(), sizes(), prop_oneof![last_trade(cooldown), last_trade(RIPCORD_COOLDOWN)]),
-            1..4,
-        )
-    ) -> Vec<Venue> {
-        let venue = |(size, ripcord_size, last_trade)| Venue { size, ripcord_size, last_trade };
-        venues.into_iter().map(venue).collect()
-    }
-}
-
-prop_compose! {
-    /// Bounds lie at random, or within one unit of the ratio: the comparisons are strict.
-    fn worlds()(
-        collateral in (1_u64..5_000_000).prop_map(milli),
-        dollars in 100_u64..5_000,
-        leverage in prop_oneof![1 => Just(1_000_u64), 19 => 1_001_u64..4_400],
-        bounds in (0_u8..8, 1_000_u64..5_000, 1_000_u64..5_000, 1_000_u64..5_000),
-        line in prop_oneof![Just(0_u64), 1_u64..2_000],
-        speed in prop_oneof![Just(1_000_u64), Just(50_u64), 1_u64..1_000],
-        interval in prop_oneof![Just(86_400_u64), Just(14_400)],
-        global in last_trade(86_400),
-        twap in prop_oneof![
-            6 => Just(Twap::Closed),
-            3 => (1_000_u64..4_000).prop_map(Twap::To),
-            1 => Just(Twap::ToTheRatio),
-            1 => Just(Twap::ToTheTarget),
-        ],
-        is_permitted in prop::bool::weighted(0.9),
-        exchanges in venues(600),
-        policy in policies(),
-    ) -> World {
-        let collateral_price = U256::from(dollars) * UNIT;
-        let value = mul(collateral_price, collateral);
-        let debt_value = value - div(value, milli(leverage));
-        let mut world = World {
-            collateral,
-            debt: div(debt_value, BORROW_PRICE),
-            collateral_price,
-            methodology: MethodologySettings {
-                targetLeverageRatio: U256::ZERO,
-                minLeverageRatio: U256::ZERO,
-                maxLeverageRatio: U256::ZERO,
-                recenteringSpeed: milli(speed),
-                rebalanceInterval: U256::from(interval),
-            },
-            ripcord_line: U256::ZERO,
-            ripcord_cooldown: RIPCORD_COOLDOWN,
-            twap_cooldown: 600,
-            twap_ratio: U256::ZERO,
-            global_last_trade: global,
-            is_permitted,
-            exchanges,
-            policy: Policy::default(),
-        };
-        let ratio = world.ratio();
-        let (choice, a, b, c) = bounds;
-        let mut sorted = match choice {
-            0 => [ratio, ratio, ratio],
-            1 => [ratio + U256::ONE, ratio + milli(10), ratio + milli(20)],
-            2 => [ratio - milli(20), ratio - milli(10), ratio - U256::ONE],
-            3 => [ratio - milli(300), ratio, ratio + milli(300)],
-            _ => [milli(a), milli(b), milli(c)],
-        };
-        sorted.sort();
-        let [low, target, high] = sorted;
-        world.methodology.minLeverageRatio = low;
-        world.methodology.targetLeverageRatio = target;
-        world.methodology.maxLeverageRatio = high;
-        // At the ratio itself, or somewhere above the upper bound.
-        world.ripcord_line = if line == 0 { max(ratio, high) } else { high + milli(line) };
-        world.twap_ratio = match twap {
-            Twap::Closed => U256::ZERO,
-            Twap::To(thousandths) => milli(thousandths),
-            Twap::ToTheRatio => ratio,
-            Twap::ToTheTarget => target,
-        };
-        let (min, max, is_tighter, min_notional) = policy;
-        let loosened = |bound: U256, by: u64| {
-            if is_tighter { bound + milli(by) } else { bound.saturating_sub(milli(by)) }
-        };
-        world.policy = Policy {
-            custom_min: min.map(|by| loosened(low, by)),
-            custom_max: max.map(|by| high + milli(by)),
-            min_notional: min_notional.map(milli),
-        };
-        world
-    }
-}
-
-/// At most what the contract's slippage tolerance lets through, of a ripcord in thousandths.
-fn losses() -> impl Strategy<Value = u64> {
-    0_u64..=50
-}
-
-#[test]
-fn the_generated_worlds_are_worth_deciding_about() {
-    let mut runner = TestRunner::deterministic();
-    let mut seen = BTreeMap::<String, u32>::new();
-    for _ in 0..4_000 {
-        let world = worlds().new_tree(&mut runner).unwrap().current();
-        let kind = match decide(&product(), &world.policy, &world.snapshot()).unwrap().decision {
-            Decision::Act(action) => match action.expects {
-                Some(expected) => {
-                    let (name, urgency) = (action.name, action.urgency.as_str());
-                    let edge =
-                        if world.ratio() == world.ripcord_line { " at the line" } else { "" };
-                    format!("{urgency} {name}: {} {:?}{edge}", expected.what, expected.direction)
-                }
-                None => continue,
-            },
-            Decision::Wait { reason, .. } | Decision::Blocked { reason, .. } => reason.to_owned(),
-        };
-        *seen.entry(kind).or_default() += 1;
-    }
-    for kind in [
-        "routine rebalance: leverage ratio Up",
-        "routine rebalance: leverage ratio Down",
-        "prompt rebalance: leverage ratio Up",
-        "prompt rebalance: leverage ratio Down",
-        "prompt iterateRebalance: leverage ratio Up",
-        "prompt iterateRebalance: leverage ratio Down",
-        "prompt iterateRebalance: TWAP leverage ratio Down",
-        "emergency ripcord: leverage ratio Down",
-        "emergency ripcord: leverage ratio Down at the line",
-        "inside bounds, interval not over",
-        "twap open, cooldown not over",
-        "ripcord range, cooldown not over",
-        "ripcord is switched off on every exchange",
-        "interval rebalance below min_notional",
-        "custom bounds are tighter than the product's own",
-        "wound down: no debt",
-        "nothing to trade: already at the new ratio",
-        "no exchange can trade",
-        "caller not permitted",
-        "beyond the ceiling: debt exceeds the borrow limit, no trade is possible",
-    ] {
-        assert!(seen.get(kind).is_some_and(|times| *times >= 10), "{kind} in {seen:#?}");
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 4_000,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn acts_exactly_as_the_contract_would_let_it(world in worlds(), lost in losses()) {
-        let loss = |venue: &Venue| {
-            // The ripcord's tolerance is 5 %, that of the others 2 %.
-            let is_ripcord = world.ratio() >= world.ripcord_line && !venue.ripcord_size.is_zero();
-            milli(if is_ripcord { lost } else { lost.min(20) })
-        };
-        let wanted: Vec<(String, (&str, Urgency, World))> = world
-            .exchanges
-            .iter()
-            .enumerate()
-            .filter_map(|(index, v)| Some((name(index), world.wanted(v, loss(v))?)))
-            .collect();
-        let decision = decide(&product(), &world.policy, &world.snapshot()).unwrap().decision;
-        let Decision::Act(action) = decision else {
-            prop_assert!(wanted.is_empty(), "{decision:?} but {wanted:?}");
-            return Ok(());
-        };
-        let labels: Vec<&str> = action.candidates.iter().map(|c| c.label.as_str()).collect();
-        let names: Vec<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
-        prop_assert_eq!(labels, names);
-        for (label, (name, urgency, after)) in &wanted {
-            prop_assert_eq!((action.name, action.urgency), (*name, *urgency));
-            let Some(expected) = &action.expects else { continue };
-            let seen = |w: &World| match expected.what.as_str() {
-                "leverage ratio" => w.ratio(),
-                _ => w.twap_ratio,
-            };
-            prop_assert!(
-                expected.holds(seen(&world), seen(after)),
-                "{expected:?} is missed by {label}: {} to {}", seen(&world), seen(after),
-            );
-        }
-    }
 }

@@ -1,11 +1,16 @@
 //! One snapshot of a healthy product, changed in one respect per case.
 
+mod iterate;
+mod observations;
+mod policy;
+mod ripcord;
+
 use alloy::{
-    primitives::{Address, I256, U256, address, utils::parse_ether},
+    primitives::{Address, U256, address, utils::parse_ether},
     sol_types::SolCall,
 };
 use ballast_chains::Revert;
-use ballast_strategy_api::{Action, Decision, Direction, Observation, Unit};
+use ballast_strategy_api::{Action, Decision, Direction};
 
 use super::decide;
 use crate::{
@@ -114,11 +119,16 @@ fn action(snapshot: &Snapshot) -> Action {
     }
 }
 
-/// `wait: reason`, `blocked: reason` or the action with its urgency.
+/// What becomes of a healthy product at 2.2 × after a change.
 fn verdict(change: impl FnOnce(&mut Snapshot)) -> String {
     let mut snapshot = healthy("2.2");
     change(&mut snapshot);
-    match decided(&snapshot) {
+    in_words(decided(&snapshot))
+}
+
+/// `wait: reason`, `blocked: reason` or the action with its urgency.
+fn in_words(decision: Decision) -> String {
+    match decision {
         Decision::Wait { reason, until } => {
             assert_eq!(until, None, "a price can make anything due");
             format!("wait: {reason}")
@@ -137,6 +147,18 @@ fn what_is_ready_and_possible_is_done() {
     assert_eq!(at("2.3"), "routine: rebalance");
     assert_eq!(at("1.699999999999999999"), "prompt: rebalance");
     assert_eq!(at("2.300000000000000001"), "prompt: rebalance");
+}
+
+#[test]
+fn two_rebalances_of_one_second_would_share_a_key() {
+    let since = |seconds: u64| {
+        verdict(|s| {
+            s.global_last_trade = U256::from(NOW - seconds);
+            live(s).leverage_ratio = fixed("2.4");
+        })
+    };
+    assert_eq!(since(0), "wait: traded in this second");
+    assert_eq!(since(1), "prompt: rebalance");
 }
 
 #[test]
@@ -159,27 +181,43 @@ fn nothing_due_says_which_clock_it_waits_for() {
 }
 
 #[test]
-fn what_is_not_served_yet_is_not_sent() {
-    let iterate = verdict(|s| due(s, ShouldRebalance::IterateRebalance));
-    assert_eq!(iterate, "wait: twap open: iterate is not served yet");
-    let ripcord = verdict(|s| due(s, ShouldRebalance::Ripcord));
-    assert_eq!(ripcord, "wait: ripcord range: not served yet");
-    // One exchange being ready is enough.
-    let one = verdict(|s| {
-        due(s, ShouldRebalance::None);
-        live(s).exchanges[1].due = ShouldRebalance::Ripcord;
-    });
-    assert_eq!(one, ripcord);
-}
-
-#[test]
 fn a_wound_down_product_is_left_alone() {
-    let no_debt = verdict(|s| live(s).leverage_ratio = fixed("1"));
+    let no_debt = verdict(|s| {
+        live(s).leverage_ratio = fixed("1");
+        live(s).position.as_mut().unwrap().debt = U256::ZERO;
+    });
     assert_eq!(no_debt, "wait: wound down: no debt");
+    let in_a_twap = verdict(|s| {
+        s.twap_leverage_ratio = fixed("2.1");
+        live(s).leverage_ratio = fixed("1");
+        live(s).position = None;
+    });
+    assert_eq!(in_a_twap, no_debt);
     let refused = |reason: &'static str| {
         verdict(|s| s.market = Market::Refused(Revert::Reason(reason.into())))
     };
     assert_eq!(refused("SafeMath: division by zero"), "wait: wound down: no collateral");
+}
+
+#[test]
+fn a_dead_oracle_is_not_taken_for_a_wound_down_product() {
+    let check = |change: fn(&mut Snapshot), reason: &str| {
+        assert_eq!(verdict(change), format!("blocked: {reason}"));
+    };
+    check(
+        |s| s.market = Market::Refused(Revert::Reason("SafeCast: value must be positive".into())),
+        "price feed gives no positive price",
+    );
+    // A borrow price of zero makes the ratio one.
+    check(
+        |s| live(s).leverage_ratio = fixed("1"),
+        "debt counts as nothing: is its price feed dead",
+    );
+    // A collateral price of zero leaves less than the debt.
+    check(
+        |s| s.market = Market::Refused(Revert::Reason("SafeMath: subtraction overflow".into())),
+        "debt exceeds the collateral, or its price feed gives nothing",
+    );
 }
 
 #[test]
@@ -196,10 +234,6 @@ fn what_cannot_be_done_is_blocked_with_the_reason() {
     check(
         |s| live(s).sizing = Err(Revert::Reason("SafeMath: subtraction overflow".into())),
         "beyond the ceiling: debt exceeds the borrow limit, no trade is possible",
-    );
-    check(
-        |s| s.market = Market::Refused(Revert::Reason("SafeCast: value must be positive".into())),
-        "price feed gives no positive price",
     );
     check(|s| s.market = Market::Refused(Revert::Empty), "reverted without a reason");
 }
@@ -291,98 +325,4 @@ fn absurd_settings_are_an_error_and_not_a_trade() {
     snapshot.methodology.recenteringSpeed = U256::MAX;
     let error = decide(&product(), &Policy::default(), &snapshot).unwrap_err();
     assert_eq!(error.to_string(), "arithmetic failed at the new leverage ratio");
-}
-
-fn observed<'a>(seen: &'a [Observation], name: &str, of: &str) -> Option<&'a Observation> {
-    seen.iter().find(|o| o.name == name && o.of == of)
-}
-
-fn value(snapshot: &Snapshot, name: &str, of: &str) -> Option<U256> {
-    let seen = decide(&product(), &Policy::default(), snapshot).unwrap().observations;
-    observed(&seen, name, of).map(|o| o.value.unsigned_abs())
-}
-
-#[test]
-fn the_inputs_can_be_observed() {
-    let mut snapshot = healthy("2.2");
-    snapshot.global_last_trade = U256::from(NOW - 400);
-    let seen = decide(&product(), &Policy::default(), &snapshot).unwrap().observations;
-    let leverage = observed(&seen, "leverage_ratio", "").unwrap();
-    let signed = |text| I256::try_from(fixed(text)).unwrap();
-    assert_eq!((leverage.value, leverage.unit), (signed("2.2"), Unit::Ratio));
-    let bounds = [leverage.min, leverage.target, leverage.max];
-    assert_eq!(bounds, ["1.7", "2", "2.3"].map(|bound| Some(signed(bound))));
-    assert!(leverage.series);
-
-    let check = |name: &str, of: &str, expected: &str| {
-        assert_eq!(value(&snapshot, name, of), Some(fixed(expected)), "{name} {of}");
-    };
-    check("new_leverage_ratio", "", "2.19");
-    check("ripcord_leverage_ratio", "", "2.7");
-    check("twap_leverage_ratio", "", "0");
-    check("seconds_until_interval", "", "86001");
-    check("caller_permitted", "", "1");
-    check("chunk", "V3", "8");
-    check("chunk", "V2", "4");
-    check("seconds_since_exchange_trade", "V3", "5000");
-    assert_eq!(value(&snapshot, "twap_cooldown_left", "V3"), None, "no twap is open");
-}
-
-#[test]
-fn the_new_ratio_is_where_the_next_trade_goes() {
-    let aim = |current: &str, twap: &str| {
-        let mut snapshot = healthy(current);
-        snapshot.twap_leverage_ratio = fixed(twap);
-        value(&snapshot, "new_leverage_ratio", "").unwrap()
-    };
-    assert_eq!(aim("2.2", "0"), fixed("2.19"));
-    assert_eq!(aim("2.2", "2.1"), fixed("2.1"));
-    assert_eq!(aim("2.7", "2.1"), fixed("2.3"));
-}
-
-#[test]
-fn the_interval_is_over_one_second_after_it_is_full() {
-    let left = |since: u64| {
-        let mut snapshot = healthy("2.2");
-        snapshot.global_last_trade = U256::from(NOW - since);
-        value(&snapshot, "seconds_until_interval", "").unwrap()
-    };
-    assert_eq!(left(INTERVAL - 1), fixed("2"));
-    assert_eq!(left(INTERVAL), fixed("1"));
-    assert_eq!(left(INTERVAL + 1), U256::ZERO);
-    assert_eq!(left(INTERVAL + 100), U256::ZERO);
-}
-
-#[test]
-fn a_chunk_is_in_whole_tokens_of_what_is_sold() {
-    let mut snapshot = healthy("1.6");
-    let chunks = vec![U256::from(1_234_500_000_u64), U256::ZERO];
-    live(&mut snapshot).sizing = Ok(Sizing { chunks, sell_asset: USDC });
-    assert_eq!(value(&snapshot, "chunk", "V3"), Some(fixed("1234.5")));
-    live(&mut snapshot).sizing.as_mut().unwrap().sell_asset = EXTENSION;
-    assert_eq!(value(&snapshot, "chunk", "V3"), None, "of unknown decimals");
-}
-
-#[test]
-fn a_bound_that_is_switched_off_does_not_stop_the_product() {
-    let mut snapshot = healthy("2.2");
-    snapshot.methodology.rebalanceInterval = U256::MAX;
-    snapshot.methodology.maxLeverageRatio = U256::MAX;
-    snapshot.incentive.incentivizedLeverageRatio = U256::MAX;
-    let seen = decide(&product(), &Policy::default(), &snapshot).unwrap().observations;
-    let leverage = observed(&seen, "leverage_ratio", "").unwrap();
-    assert_eq!((leverage.max, leverage.min.is_some()), (None, true));
-    assert!(observed(&seen, "seconds_until_interval", "").is_none());
-    assert!(observed(&seen, "ripcord_leverage_ratio", "").is_none());
-}
-
-#[test]
-fn an_open_twap_shows_its_cooldown() {
-    let mut snapshot = healthy("2.2");
-    snapshot.twap_leverage_ratio = fixed("2.1");
-    live(&mut snapshot).exchanges[0].settings.exchangeLastTradeTimestamp = U256::from(NOW - 100);
-    live(&mut snapshot).exchanges[1].settings.exchangeLastTradeTimestamp = U256::ZERO;
-    assert_eq!(value(&snapshot, "twap_cooldown_left", "V3"), Some(fixed("501")));
-    assert_eq!(value(&snapshot, "twap_cooldown_left", "V2"), Some(U256::ZERO));
-    assert_eq!(value(&snapshot, "seconds_since_exchange_trade", "V2"), None, "never traded");
 }

@@ -23,7 +23,8 @@ use crate::{
             getChunkRebalanceNotionalReturn, getCurrentLeverageRatioCall, getEnabledExchangesCall,
             getExchangeSettingsCall, getExecutionCall, getIncentiveCall, getMethodologyCall,
             getStrategyCall, globalLastTradeTimestampCall, shouldRebalanceCall,
-            shouldRebalanceReturn, twapLeverageRatioCall,
+            shouldRebalanceReturn, shouldRebalanceWithBoundsCall, shouldRebalanceWithBoundsReturn,
+            twapLeverageRatioCall,
         },
         IToken::{balanceOfCall, decimalsCall},
     },
@@ -183,6 +184,65 @@ fn names() -> Vec<String> {
     vec!["V3".into(), "V2".into()]
 }
 
+fn bounded() -> Params {
+    let table = serde_json::json!({ "extension": EXTENSION, "custom_max_leverage_ratio": "2.45" });
+    serde_json::from_value(table).unwrap()
+}
+
+/// The call with the operator's upper bound and the product's own lower one.
+fn by_custom_max() -> shouldRebalanceWithBoundsCall {
+    shouldRebalanceWithBoundsCall {
+        customMinLeverageRatio: fixed("1.7"),
+        customMaxLeverageRatio: fixed("2.45"),
+    }
+}
+
+#[tokio::test]
+async fn looser_bounds_are_the_extensions_to_judge_in_the_same_two_rounds() {
+    let mut block = block();
+    let quiet = shouldRebalanceWithBoundsReturn { names: names(), actions: vec![0, 0] };
+    block.answer(EXTENSION, &by_custom_max(), &quiet);
+    let checked = check_contract::<Fli>(&block, bounded).await.unwrap();
+    let reason = "inside bounds, interval not over";
+    assert_eq!(checked.assessment.decision, Decision::Wait { reason, until: None });
+    assert_eq!(checked.rounds.rounds, 2);
+
+    let due = shouldRebalanceWithBoundsReturn { names: names(), actions: vec![1, 1] };
+    block.answer(EXTENSION, &by_custom_max(), &due);
+    let checked = check_contract::<Fli>(&block, bounded).await.unwrap();
+    let Decision::Act(action) = checked.assessment.decision else { panic!() };
+    assert_eq!(action.urgency, Urgency::Routine, "2.4 is within the bound of 2.45");
+}
+
+#[tokio::test]
+async fn bounds_that_the_extension_refuses_are_named() {
+    let mut block = block();
+    block.refuse::<shouldRebalanceWithBoundsCall>(EXTENSION, "Custom bounds must be valid");
+    let checked = check_contract::<Fli>(&block, bounded).await.unwrap();
+    let Decision::Blocked { reason, detail } = checked.assessment.decision else { panic!() };
+    assert_eq!(reason, "custom bounds are tighter than the product's own");
+    assert_eq!(detail, "reverted: Custom bounds must be valid");
+
+    let should = shouldRebalanceReturn { names: names(), actions: vec![3, 3] };
+    block.answer(EXTENSION, &shouldRebalanceCall {}, &should);
+    let checked = check_contract::<Fli>(&block, bounded).await.unwrap();
+    let Decision::Act(action) = checked.assessment.decision else { panic!() };
+    assert_eq!(action.name, "ripcord", "an emergency does not ask for bounds");
+}
+
+#[tokio::test]
+async fn tighter_bounds_do_not_connect() {
+    let tight = || {
+        let table =
+            serde_json::json!({ "extension": EXTENSION, "custom_min_leverage_ratio": "1.8" });
+        serde_json::from_value(table).unwrap()
+    };
+    let error = check_contract::<Fli>(&block(), tight).await.unwrap_err();
+    let said = "custom_min_leverage_ratio 1.8 is tighter than the product's own 1.7";
+    assert_eq!(error.to_string(), said);
+    assert!(matches!(error, StrategyError::Misconfigured(_)));
+}
+
 #[tokio::test]
 async fn permission_is_that_of_the_products_wallet_or_of_anyone() {
     let decision = async |listed: bool, anyone: bool| {
@@ -220,6 +280,7 @@ fn for_each_getter(block: &mut ScriptedBlock, reason: &str) {
 async fn a_product_without_debt_is_left_alone_though_the_extension_says_rebalance() {
     let mut block = block();
     block.answer(EXTENSION, &getCurrentLeverageRatioCall {}, &fixed("1"));
+    block.answer(DEBT_MARKET, &borrowBalanceStoredCall { account: SET }, &U256::ZERO);
     let decision = checked(&block).await.assessment.decision;
     assert_eq!(decision, Decision::Wait { reason: "wound down: no debt", until: None });
 }
