@@ -35,6 +35,7 @@ use url::Url;
 
 pub use endpoint::describe_metrics;
 pub use errors::SendAnswer;
+pub(crate) use errors::says_block_is_missing;
 pub use fitness::EndpointState;
 pub(crate) use probe::Sighting;
 pub use receipts::ChainReceipt;

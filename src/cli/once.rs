@@ -148,7 +148,14 @@ async fn run_group(
         }
     }
     follow(&group, head, &mut running, deadline).await;
-    reports.extend(running.into_iter().map(|(_, task, steps)| Report::of(&task, &chain, steps)));
+    for (_, task, steps) in running {
+        let mut report = Report::of(&task, &chain, steps);
+        let last = board.product(&report.product).and_then(|status| status.last);
+        if let Some(error) = last.filter(|last| last.kind == "error") {
+            report.failed.get_or_insert(format!("{}: {}", error.reason, error.detail));
+        }
+        reports.push(report);
+    }
     reports
 }
 

@@ -134,6 +134,9 @@ impl ChainUnit {
             HeadEvent::Reorg { to, dropped } => {
                 warn!(chain, dropped, to = to.number, "reorganisation");
                 metrics::counter!("ballast_reorgs_total", "chain" => chain.clone()).increment(1);
+                for seat in &mut self.seats {
+                    seat.reorganised(to.number);
+                }
                 self.adopt(to);
                 // Known to the lanes, but too old to act at: the branch's own heads follow.
                 self.newest = None;

@@ -62,6 +62,8 @@ pub(crate) struct Seat {
     busy: Option<u64>,
     assessed: Option<B256>,
     rest: Option<Rest>,
+    /// The assessment that was under way at a reorganisation, and the highest block that stayed.
+    fell_away: Option<(u64, u64)>,
     connect_failures: u32,
 }
 
@@ -91,6 +93,7 @@ impl Seat {
             busy: None,
             assessed: None,
             rest: None,
+            fell_away: None,
             connect_failures: 0,
         }
     }
@@ -106,6 +109,17 @@ impl Seat {
 
     pub(crate) fn caller(&self) -> Address {
         self.caller
+    }
+
+    /// Everything above `to` fell away: what was read there is forgotten, and so is what it said of
+    /// when to look again.
+    pub(crate) fn reorganised(&mut self, to: u64) {
+        self.rest = None;
+        self.fell_away = self.busy.map(|number| (number, to));
+        let is_gone = |turn: &Arc<Turn>| turn.head.number > to;
+        if self.turns.borrow().as_ref().is_some_and(is_gone) {
+            self.turns.send_replace(None);
+        }
     }
 
     pub(crate) fn announce(&self, head: Head) {
@@ -153,6 +167,9 @@ impl Seat {
             return;
         }
         self.busy = None;
+        if self.fell_away.take().is_some_and(|(busy, to)| busy == number && head.number > to) {
+            return;
+        }
         let outcome = match outcome {
             Outcome::Done((strategy, result)) => {
                 self.remember(strategy, &head);

@@ -37,6 +37,9 @@ pub struct Price {
     pub max_priority_fee_per_gas: u128,
 }
 
+/// The reason of a [`Hold`] for want of money.
+pub const INSUFFICIENT_FUNDS: &str = "insufficient funds";
+
 /// Why nothing is offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
@@ -59,6 +62,9 @@ pub struct Terms<'a> {
     pub gas_limit: u64,
     /// Native currency sent along, wei.
     pub value: U256,
+    /// What the wallet holds, wei: nodes refuse what it could not pay for at the full offer.
+    /// `None`: not held against it.
+    pub balance: Option<U256>,
 }
 
 /// The ceiling that binds, and its name.
@@ -149,7 +155,10 @@ fn lowest_ceiling(quote: &FeeQuote, terms: &Terms<'_>) -> Ceiling {
         .caps
         .max_transaction_cost
         .map(|cost| Ceiling { wei_per_gas: per_gas(cost, terms), reason: "transaction cost cap" });
-    [Some(relative), by_cost]
+    let by_balance = terms
+        .balance
+        .map(|held| Ceiling { wei_per_gas: per_gas(held, terms), reason: INSUFFICIENT_FUNDS });
+    [Some(relative), by_cost, by_balance]
         .into_iter()
         .flatten()
         .fold(absolute, |low, next| if next.wei_per_gas < low.wei_per_gas { next } else { low })

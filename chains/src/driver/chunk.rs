@@ -97,16 +97,16 @@ pub(crate) enum Verdict {
 
 /// Judges the results of a chunk, in order. `aggregate3` limits no call's gas: one that burns all
 /// of it leaves a 64th to those behind it, which then fail without data. Therefore no failure
-/// without data is believed, nor any failure behind one: a starved contract may still say why an
-/// inner call of its failed.
+/// without data is believed, nor anything behind one: a starved contract may still say why an inner
+/// call of its failed, or catch that and answer something else.
 pub(crate) fn judge(results: Vec<IMulticall3::Result>) -> Vec<Verdict> {
     let mut suspicious = false;
     let judge_one = |result: IMulticall3::Result| {
         suspicious |= !result.success && result.returnData.is_empty();
         match (result.success, suspicious) {
-            (true, _) => Verdict::Answer(result.returnData),
+            (true, false) => Verdict::Answer(result.returnData),
             (false, false) => Verdict::Refusal(Revert::decode(result.returnData)),
-            (false, true) => Verdict::Doubtful,
+            (true | false, true) => Verdict::Doubtful,
         }
     };
     results.into_iter().map(judge_one).collect()
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_without_data_and_those_behind_them_are_doubtful() {
+    fn failures_without_data_and_all_behind_them_are_doubtful() {
         let result =
             |success, data: &Bytes| IMulticall3::Result { success, returnData: data.clone() };
         let (data, none) = (bytes!("deadbeef"), bytes!());
@@ -167,13 +167,12 @@ mod tests {
             result(false, &data),
         ]);
         let refusal = Verdict::Refusal(Revert::Data(data.clone()));
-        let answer = || Verdict::Answer(data.clone());
         let expected = [
-            answer(),
+            Verdict::Answer(data),
             refusal,
             Verdict::Answer(none),
             Verdict::Doubtful,
-            answer(),
+            Verdict::Doubtful,
             Verdict::Doubtful,
         ];
         assert_eq!(verdicts, expected);

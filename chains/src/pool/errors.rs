@@ -190,7 +190,14 @@ const MISSING_BLOCK_TEXTS: &[&str] = &[
     "no state available",
     // reth: "state at block … is pruned"
     "is pruned",
+    "state not available",
+    "state is not available",
 ];
+
+/// Whether an error text, in lower case, says that the node has not got the block or its state.
+pub(crate) fn says_block_is_missing(message: &str) -> bool {
+    MISSING_BLOCK_TEXTS.iter().any(|text| message.contains(text))
+}
 
 const UNABLE_TEXTS: &[&str] = &[
     // all: −32601

@@ -98,6 +98,9 @@ pub(super) fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
         .build()
 }
 
+/// Parts of an address at least this long are never repeated.
+const LEAST_SECRET: usize = 6;
+
 /// Posts a request and reads the answer. Sets no time limit of its own.
 pub(super) async fn post(
     client: &Client,
@@ -116,12 +119,12 @@ pub(super) async fn post(
     let text = read(answer).await?;
     if status.is_success() {
         return serde_json::from_slice(&text)
-            .map_err(|error| Failure::Malformed(format!("{error}: {}", excerpt(&text))));
+            .map_err(|error| Failure::Malformed(format!("{error}: {}", excerpt(&text, url))));
     }
     match serde_json::from_slice::<ResponsePacket>(&text) {
         // Some gateways answer reverts with a status of their own.
         Ok(packet) if is_revert(&packet) => Ok(packet),
-        Ok(_) | Err(_) => Err(refused(status, retry_after, &text)),
+        Ok(_) | Err(_) => Err(refused(status, retry_after, &text, url)),
     }
 }
 
@@ -140,8 +143,8 @@ fn is_revert(packet: &ResponsePacket) -> bool {
     packet.as_error().is_some_and(|error| error.code == 3 || error.as_revert_data().is_some())
 }
 
-fn refused(status: StatusCode, retry_after: Option<Duration>, text: &[u8]) -> Failure {
-    Failure::Status { code: status.as_u16(), retry_after, body: excerpt(text) }
+fn refused(status: StatusCode, retry_after: Option<Duration>, text: &[u8], url: &Url) -> Failure {
+    Failure::Status { code: status.as_u16(), retry_after, body: excerpt(text, url) }
 }
 
 fn retry_after(answer: &Response) -> Option<Duration> {
@@ -149,9 +152,16 @@ fn retry_after(answer: &Response) -> Option<Duration> {
     Some(Duration::from_secs(value.trim().parse().ok()?).min(MAX_RETRY_AFTER))
 }
 
-fn excerpt(text: &[u8]) -> String {
+/// The beginning of an answer, without what it may repeat of the address: gateways like to quote
+/// the path that they do not know, and with it the key in it.
+fn excerpt(text: &[u8], url: &Url) -> String {
     let text = text.get(..MAX_ERROR_BYTES).unwrap_or(text);
-    String::from_utf8_lossy(text).into_owned()
+    let mut text = String::from_utf8_lossy(text).into_owned();
+    let secrets = url.path_segments().into_iter().flatten().chain(url.query());
+    for secret in secrets.filter(|part| part.len() >= LEAST_SECRET) {
+        text = text.replace(secret, "…");
+    }
+    text
 }
 
 /// The whole chain of causes, without the address, which may carry a secret.
@@ -165,4 +175,17 @@ fn broken(error: reqwest::Error) -> Failure {
         cause = error.source();
     }
     Failure::Connection(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_quotes_the_address_is_told_without_its_secrets() {
+        let url = Url::parse("https://gw.example/v2/s3cr3t-k3y?apikey=0123456789").unwrap();
+        let page = b"Cannot POST /v2/s3cr3t-k3y?apikey=0123456789: no such path";
+        let told = excerpt(page, &url);
+        assert_eq!(told, "Cannot POST /v2/\u{2026}?\u{2026}: no such path");
+    }
 }

@@ -13,7 +13,7 @@ use alloy::{
 use futures::future::BoxFuture;
 use thiserror::Error;
 
-use crate::heads::Head;
+use crate::{heads::Head, pool::says_block_is_missing};
 
 /// JSON-RPC code for parameters that the node does not understand. Nodes without EIP-1898 give it
 /// to a block named by hash.
@@ -152,18 +152,6 @@ const HALTS: [&str; 13] = [
     "stack limit",
 ];
 
-/// Words by which nodes say that they do not have the block or its state.
-const NO_STATE: [&str; 8] = [
-    "header not found",
-    "block not found",
-    "unknown block",
-    "resource not found",
-    "missing trie node",
-    "historical state",
-    "state not available",
-    "state is not available",
-];
-
 fn from_payload(payload: &ErrorPayload) -> CallError {
     let message = payload.message.to_lowercase();
     let said = |words: &[&str]| words.iter().any(|word| message.contains(word));
@@ -175,7 +163,7 @@ fn from_payload(payload: &ErrorPayload) -> CallError {
         CallError::Halted(payload.message.to_string())
     } else if payload.code == 3 || message.contains("revert") {
         CallError::Reverted(Bytes::new())
-    } else if payload.is_retry_err() || said(&NO_STATE) {
+    } else if payload.is_retry_err() || says_block_is_missing(&message) {
         CallError::Unavailable(payload.to_string())
     } else if message.contains("vm execution error") {
         CallError::Halted(payload.to_string())
@@ -223,7 +211,14 @@ mod tests {
             let said = format!(r#"{{"code":-32603,"message":"{text}"}}"#);
             assert_eq!(of(&said), CallError::Halted(text.into()));
         }
-        for text in ["header not found", "Resource not found", "missing trie node ab"] {
+        for text in [
+            "header not found",
+            "header for hash not found",
+            "block hash not found",
+            "Resource not found",
+            "missing trie node ab",
+            "state at block #1 is pruned",
+        ] {
             let said = format!(r#"{{"code":-32000,"message":"{text}"}}"#);
             assert!(matches!(of(&said), CallError::Unavailable(_)), "{text}");
         }

@@ -120,24 +120,28 @@ impl Lane {
         };
         let quote = quote.map_err(LaneError::Fees)?;
         let nonce = nonce.map_err(failed("the wallet's nonce"))?;
-        let offer = self.price(action, caps, call, gas_limit, nonce, &quote);
         let balance = balance.map_err(failed("the wallet's balance"))?;
-        Ok(offer.and_then(|offer| self.afford(offer, balance)))
+        let terms = Terms {
+            urgency: action.urgency,
+            caps,
+            fees: &self.profile.fees,
+            gas_limit,
+            value: call.value,
+            // A watched wallet is not ours to fund.
+            balance: self.wallet.can_sign().then_some(balance),
+        };
+        Ok(self.offer(call, &terms, nonce, &quote))
     }
 
-    fn price(
+    fn offer(
         &self,
-        action: &Action,
-        caps: Caps,
         call: Call,
-        gas_limit: u64,
+        terms: &Terms<'_>,
         nonce: u64,
         quote: &FeeQuote,
     ) -> Result<Offer, Pursuit> {
-        let fees = &self.profile.fees;
-        let terms = Terms { urgency: action.urgency, caps, fees, gas_limit, value: call.value };
-        let price = pricing::price(quote, &terms)
-            .map_err(|hold| Pursuit::Held { reason: hold.reason, detail: hold.detail })?;
+        let gas_limit = terms.gas_limit;
+        let price = pricing::price(quote, terms).map_err(|hold| self.held(hold, terms))?;
         // Saturating: what overflows is beyond any balance.
         let max_cost = U256::from(gas_limit)
             .saturating_mul(U256::from(price.max_fee_per_gas))
@@ -145,16 +149,15 @@ impl Lane {
         Ok(Offer { call, gas_limit, price, max_cost, nonce })
     }
 
-    /// Nodes refuse a transaction that the account could not pay for at its full price.
-    fn afford(&self, offer: Offer, balance: U256) -> Result<Offer, Pursuit> {
-        // A watched wallet is not ours to fund.
-        if !self.wallet.can_sign() || balance >= offer.max_cost {
-            return Ok(offer);
+    fn held(&self, hold: pricing::Hold, terms: &Terms<'_>) -> Pursuit {
+        let pricing::Hold { reason, mut detail } = hold;
+        if reason == pricing::INSUFFICIENT_FUNDS {
+            let (wallet, symbol) = (self.wallet.address(), &self.profile.native_symbol);
+            let held = ether(terms.balance.unwrap_or_default());
+            let gas = terms.gas_limit;
+            detail = format!("{wallet} holds {held} {symbol} for {gas} gas: {detail}");
         }
-        let (wallet, symbol) = (self.wallet.address(), &self.profile.native_symbol);
-        let (has, needs) = (ether(balance), ether(offer.max_cost));
-        let detail = format!("{wallet} holds {has} {symbol}, the transaction may cost {needs}");
-        Err(Pursuit::Held { reason: "insufficient funds", detail })
+        Pursuit::Held { reason, detail }
     }
 
     /// What is under way holds back everything else until it is included, and the same intent

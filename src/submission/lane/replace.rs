@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Bytes, U256};
-use ballast_chains::{Head, amount::ether};
+use ballast_chains::Head;
 use ballast_strategy_api::{Call, StateKey, Urgency};
 
 use super::{
     super::{
-        pricing::{self, Price, Terms},
+        pricing::{self, Terms},
         simulate::Stage,
         slot::{Attempt, AttemptKind, Intent, Slot},
     },
@@ -129,10 +129,9 @@ impl Lane {
         let gas_limit = stage.gas_limit(&call).await.unwrap_or(least_gas).max(least_gas);
         let min_tip = self.profile.fees.min_priority_fee_per_gas;
         let Ok(quote) = self.node.quote(*head, min_tip).await else { return Ok(None) };
-        let terms = self.terms(&previous.intent, upkeep, gas_limit, &call);
-        let price = pricing::replacement(previous.price, &quote, &terms)?;
         let Ok(balance) = self.node.balance(from, head.into()).await else { return Ok(None) };
-        self.can_afford(balance, gas_limit, price, &call)?;
+        let terms = self.terms(&previous.intent, upkeep, gas_limit, &call, balance);
+        let price = pricing::replacement(previous.price, &quote, &terms)?;
         let intent = Arc::clone(&previous.intent);
         Ok(Some(Draft { nonce: slot.nonce, kind, intent, call, gas_limit, price }))
     }
@@ -173,7 +172,9 @@ impl Lane {
         let gas_limit = stage.gas_limit(&call).await.unwrap_or(TRANSFER_GAS).max(TRANSFER_GAS);
         let min_tip = self.profile.fees.min_priority_fee_per_gas;
         let Ok(quote) = self.node.quote(*head, min_tip).await else { return Ok(()) };
-        let terms = self.terms(&intent, upkeep, gas_limit, &call);
+        let from = self.wallet.address();
+        let Ok(balance) = self.node.balance(from, head.into()).await else { return Ok(()) };
+        let terms = self.terms(&intent, upkeep, gas_limit, &call, balance);
         let Ok(price) = pricing::price(&quote, &terms) else { return Ok(()) };
         let (kind, action) = (AttemptKind::Cancellation, intent.action.clone());
         let draft = Draft { nonce: next, kind, intent, call, gas_limit, price };
@@ -185,31 +186,24 @@ impl Lane {
         Ok(())
     }
 
-    fn terms(&self, intent: &Intent, upkeep: &Upkeep, gas_limit: u64, call: &Call) -> Terms<'_> {
-        let caps = upkeep.caps(intent.caps, intent.urgency, &self.profile);
-        let fees = &self.profile.fees;
-        Terms { urgency: intent.urgency, caps, fees, gas_limit, value: call.value }
-    }
-
-    /// A replacement that the account cannot pay for would be refused everywhere, and the
-    /// affordable attempt before it not sent any more.
-    fn can_afford(
+    /// What a further attempt has to keep to. The balance is among it: one that the account cannot
+    /// pay for would be refused everywhere, and the affordable one before it not sent any more.
+    fn terms(
         &self,
-        balance: U256,
+        intent: &Intent,
+        upkeep: &Upkeep,
         gas_limit: u64,
-        price: Price,
         call: &Call,
-    ) -> Result<(), pricing::Hold> {
-        // Saturating: what overflows is beyond any balance.
-        let cost = U256::from(gas_limit)
-            .saturating_mul(U256::from(price.max_fee_per_gas))
-            .saturating_add(call.value);
-        if balance >= cost {
-            return Ok(());
+        balance: U256,
+    ) -> Terms<'_> {
+        Terms {
+            urgency: intent.urgency,
+            caps: upkeep.caps(intent.caps, intent.urgency, &self.profile),
+            fees: &self.profile.fees,
+            gas_limit,
+            value: call.value,
+            balance: Some(balance),
         }
-        let (has, needs) = (ether(balance), ether(cost));
-        let detail = format!("the wallet holds {has}, a replacement may cost {needs}");
-        Err(pricing::Hold { reason: "insufficient funds", detail })
     }
 
     fn self_transfer(&self) -> Call {

@@ -21,7 +21,7 @@ fn quote(next: u128, tip: u128) -> FeeQuote {
 
 fn terms(fees: &FeeProfile, urgency: Urgency, cap: u128, cost: Option<u128>) -> Terms<'_> {
     let caps = Caps { max_fee_per_gas: cap, max_transaction_cost: cost.map(U256::from) };
-    Terms { urgency, caps, fees, gas_limit: 1_000_000, value: U256::ZERO }
+    Terms { urgency, caps, fees, gas_limit: 1_000_000, value: U256::ZERO, balance: None }
 }
 
 fn of(max_fee: u128, tip: u128) -> Price {
@@ -141,4 +141,21 @@ proptest! {
             prop_assert!(fresh || geth_accepts(old, offer), "{old:?} → {offer:?}");
         }
     }
+}
+
+#[test]
+fn the_balance_is_a_ceiling_like_any_other() {
+    let fees = fees(5, 1_250, 1);
+    let at = quote(10 * GWEI, GWEI);
+    // A million gas: what is held in gwei per gas.
+    let with = |gwei_per_gas: u128| {
+        let held = U256::from(gwei_per_gas * GWEI) * U256::from(1_000_000);
+        let terms =
+            Terms { balance: Some(held), ..terms(&fees, Urgency::Emergency, 100 * GWEI, None) };
+        price(&at, &terms).map_err(|hold| hold.reason)
+    };
+    assert_eq!(with(50), Ok(of(32 * GWEI, 2 * GWEI)), "more than enough");
+    assert_eq!(with(14), Ok(of(14 * GWEI, 2 * GWEI)), "the next block can be bought");
+    assert_eq!(with(10), Err(INSUFFICIENT_FUNDS));
+    assert_eq!(with(0), Err(INSUFFICIENT_FUNDS));
 }

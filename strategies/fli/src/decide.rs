@@ -67,7 +67,9 @@ fn decision(
         (ShouldRebalance::Ripcord, _) => ripcord::ripcord(&look),
         (ShouldRebalance::IterateRebalance, _) => iterate::iterate(&look),
         (ShouldRebalance::Rebalance | ShouldRebalance::None, Some(revert)) => {
-            Ok(blocked(refusal::of_bounds(revert), revert.to_string()))
+            let tight = policy.check_bounds(&snapshot.methodology).err();
+            let detail = tight.map_or_else(|| revert.to_string(), |tight| tight.to_string());
+            Ok(blocked(refusal::of_bounds(revert), detail))
         }
         (ShouldRebalance::Rebalance, None) => rebalance::rebalance(&look),
         (ShouldRebalance::None, None) => Ok(wait(nothing_due(snapshot, live))),

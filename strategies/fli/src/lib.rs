@@ -63,7 +63,11 @@ impl Strategy for Fli {
             .call(product.extension, Ext::getMethodologyCall {})
             .await
             .map_err(StrategyError::reading("the extension's settings"))?;
-        policy.check(&product, &methodology)?;
+        policy.check(&product)?;
+        if let Err(tight) = policy.check_bounds(&methodology) {
+            // Not fatal: bounds concern rebalances, and without a connection there is no ripcord.
+            tracing::warn!(%tight, "rebalances are blocked");
+        }
         tracing::debug!(?product, ?policy, "recognised");
         Ok(Self { product, policy })
     }

@@ -51,16 +51,25 @@ impl Policy {
         }
     }
 
-    /// Whether these choices can be served for `product` as its settings are now.
+    /// Whether these choices can be served for `product` at all.
     ///
     /// # Errors
-    /// [`StrategyError::Misconfigured`] if a bound is tighter than the product's own, which the
-    /// extension refuses, or if the market does not tell what a least size is measured by.
-    pub fn check(
-        &self,
-        product: &Deployment,
-        methodology: &MethodologySettings,
-    ) -> Result<(), StrategyError> {
+    /// [`StrategyError::Misconfigured`] if the market does not tell what a least size is measured
+    /// by.
+    pub fn check(&self, product: &Deployment) -> Result<(), StrategyError> {
+        if self.min_notional.is_some() && product.variant == Variant::Morpho {
+            let text = "min_notional is not supported on Morpho: the position is not read there";
+            return Err(StrategyError::Misconfigured(text.into()));
+        }
+        Ok(())
+    }
+
+    /// Whether the bounds are looser than the product's own as they are now. While they are not,
+    /// the extension refuses them, and rebalances are blocked.
+    ///
+    /// # Errors
+    /// [`StrategyError::Misconfigured`] with the bound that is tighter.
+    pub fn check_bounds(&self, methodology: &MethodologySettings) -> Result<(), StrategyError> {
         let misconfigured = |text: String| Err(StrategyError::Misconfigured(text));
         let (min, max) = (methodology.minLeverageRatio, methodology.maxLeverageRatio);
         if let Some(custom) = self.custom_min.filter(|custom| *custom > min) {
@@ -76,11 +85,6 @@ impl Policy {
                 ratio(custom),
                 ratio(max)
             ));
-        }
-        if self.min_notional.is_some() && product.variant == Variant::Morpho {
-            return misconfigured(
-                "min_notional is not supported on Morpho: the position is not read there".into(),
-            );
         }
         Ok(())
     }
@@ -152,7 +156,7 @@ mod tests {
                 custom_max: max.map(fixed),
                 min_notional: None,
             };
-            policy.check(&product(), &methodology()).map_err(|error| error.to_string())
+            policy.check_bounds(&methodology()).map_err(|error| error.to_string())
         };
         assert_eq!(check(None, None), Ok(()));
         assert_eq!(check(Some("1.7"), Some("2.3")), Ok(()), "the product's own");
@@ -197,8 +201,8 @@ mod tests {
         let policy = Policy { min_notional: Some(ONE), ..Policy::default() };
         let mut morpho = product();
         morpho.variant = Variant::Morpho;
-        let said = policy.check(&morpho, &methodology()).unwrap_err().to_string();
+        let said = policy.check(&morpho).unwrap_err().to_string();
         assert!(said.contains("not supported on Morpho"), "{said}");
-        assert!(policy.check(&product(), &methodology()).is_ok());
+        assert!(policy.check(&product()).is_ok());
     }
 }

@@ -205,7 +205,9 @@ async fn held_by_price_and_by_funds() {
     {
         let mut world = bench.sim.world();
         world.base_fee = 10 * GWEI;
-        world.balance = U256::from(21 * GWEI * 120_000 - 1);
+        // What the next block costs, with a gwei for the least tip. More than that is headroom, and
+        // cut to what the wallet holds.
+        world.balance = U256::from(11 * GWEI * 120_000 - 1);
     }
     bench.sim.mine_empty();
     assert_eq!(reason(&bench.pursue(action(1)).await), "held: insufficient funds");

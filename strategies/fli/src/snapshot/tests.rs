@@ -231,16 +231,24 @@ async fn bounds_that_the_extension_refuses_are_named() {
 }
 
 #[tokio::test]
-async fn tighter_bounds_do_not_connect() {
+async fn tighter_bounds_block_rebalances_and_never_a_ripcord() {
     let tight = || {
         let table =
             serde_json::json!({ "extension": EXTENSION, "custom_min_leverage_ratio": "1.8" });
         serde_json::from_value(table).unwrap()
     };
-    let error = check_contract::<Fli>(&block(), tight).await.unwrap_err();
+    let mut block = block();
+    block.refuse::<shouldRebalanceWithBoundsCall>(EXTENSION, "Custom bounds must be valid");
+    let checked = check_contract::<Fli>(&block, tight).await.unwrap();
+    let Decision::Blocked { detail, .. } = checked.assessment.decision else { panic!() };
     let said = "custom_min_leverage_ratio 1.8 is tighter than the product's own 1.7";
-    assert_eq!(error.to_string(), said);
-    assert!(matches!(error, StrategyError::Misconfigured(_)));
+    assert_eq!(detail, said);
+
+    let should = shouldRebalanceReturn { names: names(), actions: vec![3, 3] };
+    block.answer(EXTENSION, &shouldRebalanceCall {}, &should);
+    let checked = check_contract::<Fli>(&block, tight).await.unwrap();
+    let Decision::Act(action) = checked.assessment.decision else { panic!() };
+    assert_eq!(action.name, "ripcord");
 }
 
 #[tokio::test]
