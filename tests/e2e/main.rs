@@ -11,5 +11,6 @@ mod files;
 mod fli;
 mod harness;
 mod isolation;
+mod malformed;
 mod rebalance;
 mod restart;
