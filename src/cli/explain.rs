@@ -1,6 +1,5 @@
 //! `ballast explain PRODUCT`: the last decision with the inputs it used, from the store.
 
-use ballast_strategy_api::decision::fixed18;
 use eyre::Result;
 
 use super::{Exit, Session, out};
@@ -8,7 +7,7 @@ use crate::{
     clock,
     config::Secrets,
     runtime::LastDecision,
-    store::{DecisionRow, Store},
+    store::{DecisionRow, Store, StoredObservation},
 };
 
 pub(super) async fn explain(session: Session, product: &str, json: bool) -> Result<Exit> {
@@ -37,45 +36,46 @@ pub(super) async fn explain(session: Session, product: &str, json: bool) -> Resu
     Ok(Exit::Done)
 }
 
-/// A decision as people read it.
+/// A decision that was just made, as people read it.
 pub(super) fn text(product: &str, chain: &str, decision: &LastDecision) -> String {
-    let head = &decision.head;
+    stored_text(&DecisionRow::new(product, chain, decision, false))
+}
+
+/// A decision as people read it: where, what and why, then the inputs.
+fn stored_text(row: &DecisionRow) -> String {
+    let when = clock::text(row.block_timestamp);
     let mut lines = vec![
-        format!("{product} on {chain}, block {} at {}", head.number, clock::text(head.timestamp)),
-        format!("  {}", verdict(decision)),
+        format!("{} on {}, block {} at {when}", row.product, row.chain, row.block_number),
+        format!("  {}", verdict(row)),
     ];
-    if !decision.detail.is_empty() && decision.detail != decision.reason {
-        lines.push(format!("  {}", decision.detail));
+    if !row.detail.is_empty() && row.detail != row.reason {
+        lines.push(format!("  {}", row.detail));
     }
-    for seen in &decision.observations {
-        let name = if seen.of.is_empty() {
-            seen.name.to_owned()
-        } else {
-            format!("{} of {}", seen.name, seen.of)
-        };
-        lines.push(format!("    {name:<44} {:>12}{}", short(&fixed18(seen.value)), bounds(seen)));
-    }
+    lines.extend(row.inputs().iter().map(input));
     lines.join("\n")
 }
 
-fn verdict(decision: &LastDecision) -> String {
-    match (&decision.action, decision.urgency) {
+fn verdict(row: &DecisionRow) -> String {
+    match (&row.action, &row.urgency) {
         (Some(action), Some(urgency)) => {
-            format!("{}: {action} ({urgency}): {}", decision.kind, decision.reason)
+            format!("{}: {action} ({urgency}): {}", row.kind, row.reason)
         }
-        _ => format!("{}: {}", decision.kind, decision.reason),
+        _ => format!("{}: {}", row.kind, row.reason),
     }
 }
 
-fn bounds(seen: &ballast_strategy_api::Observation) -> String {
-    let part =
-        |label: &str, value: Option<_>| value.map(|v| format!("{label} {}", short(&fixed18(v))));
-    let parts: Vec<String> =
-        [part("min", seen.min), part("target", seen.target), part("max", seen.max)]
-            .into_iter()
-            .flatten()
-            .collect();
-    if parts.is_empty() { String::new() } else { format!("   [{}]", parts.join(", ")) }
+fn input(seen: &StoredObservation) -> String {
+    let name = match seen.of.as_str() {
+        "" => seen.name.clone(),
+        of => format!("{} of {of}", seen.name),
+    };
+    let bounds: Vec<String> = [("min", &seen.min), ("target", &seen.target), ("max", &seen.max)]
+        .into_iter()
+        .filter_map(|(label, value)| Some(format!("{label} {}", short(value.as_ref()?))))
+        .collect();
+    let bounds =
+        if bounds.is_empty() { String::new() } else { format!("   [{}]", bounds.join(", ")) };
+    format!("    {name:<44} {:>12}{bounds}", short(&seen.value))
 }
 
 /// At most six decimals, cut off, for reading; the exact figure is in `--json`.
@@ -86,35 +86,4 @@ fn short(exact: &str) -> String {
         }
         _ => exact.to_owned(),
     }
-}
-
-fn stored_text(row: &DecisionRow) -> String {
-    let mut lines = vec![
-        format!(
-            "{} on {}, block {} at {}",
-            row.product,
-            row.chain,
-            row.block_number,
-            clock::text(row.block_timestamp)
-        ),
-        format!("  {}: {}", row.kind, row.reason),
-    ];
-    if let Some(action) = &row.action {
-        lines.push(format!("  action: {action}"));
-    }
-    if !row.detail.is_empty() {
-        lines.push(format!("  {}", row.detail));
-    }
-    for seen in row.inputs() {
-        let name =
-            if seen.of.is_empty() { seen.name } else { format!("{} of {}", seen.name, seen.of) };
-        let bounds = [("min", seen.min), ("target", seen.target), ("max", seen.max)]
-            .into_iter()
-            .filter_map(|(label, value)| value.map(|v| format!("{label} {}", short(&v))))
-            .collect::<Vec<_>>()
-            .join(", ");
-        let bounds = if bounds.is_empty() { bounds } else { format!("   [{bounds}]") };
-        lines.push(format!("    {name:<44} {:>12}{bounds}", short(&seen.value)));
-    }
-    lines.join("\n")
 }

@@ -115,7 +115,10 @@ impl Seat {
     /// when to look again.
     pub(crate) fn reorganised(&mut self, to: u64) {
         self.rest = None;
-        self.fell_away = self.busy.map(|number| (number, to));
+        // A second reorganisation of the same turn must not give back what the first took.
+        let before = self.fell_away.filter(|(number, _)| self.busy == Some(*number));
+        let lowest = before.map_or(to, |(_, before)| before.min(to));
+        self.fell_away = self.busy.map(|number| (number, lowest));
         let is_gone = |turn: &Arc<Turn>| turn.head.number > to;
         if self.turns.borrow().as_ref().is_some_and(is_gone) {
             self.turns.send_replace(None);
@@ -227,3 +230,6 @@ fn reason_of(error: &StrategyError) -> &'static str {
         StrategyError::Arithmetic(_) => "arithmetic failed",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,7 @@ async fn due() -> Result<World> {
 #[tokio::test]
 async fn killed_after_broadcast_executes_once() -> Result<()> {
     let world = due().await?;
-    let (market, product) = (world.devnet.market(), world.devnet.product());
-    let before = market.last_trade(product).await?;
+    let before = last_trade(&world).await?;
     let mut keeper = world.keeper().await?;
     let sent = async || !world.proxy().raw_transactions().is_empty();
     keeper.wait_until("the broadcast", DEADLINE, sent).await?;
@@ -28,17 +27,13 @@ async fn killed_after_broadcast_executes_once() -> Result<()> {
     let mut keeper = world.keeper().await?;
     // The transaction is in the node's pool; the new process has only the journal to know it by.
     world.pass_blocks(1).await?;
-    let traded = async || market.last_trade(product).await.is_ok_and(|t| t > before);
-    keeper.wait_until("the execution", DEADLINE, traded).await?;
-    pass_until(&world, &keeper, "step=\"final\"").await?;
-    assert_one_execution(&world).await
+    assert_one_execution(&world, &mut keeper, before).await
 }
 
 #[tokio::test]
 async fn killed_before_the_node_had_it_executes_once() -> Result<()> {
     let world = due().await?;
-    let (market, product) = (world.devnet.market(), world.devnet.product());
-    let before = market.last_trade(product).await?;
+    let before = last_trade(&world).await?;
     let swallowed = world.proxy().inject(Fault::SwallowRaw.on(RAW_TRANSACTION));
     let mut keeper = world.keeper().await?;
     keeper.wait_until("the broadcast", DEADLINE, async || swallowed.fired() > 0).await?;
@@ -56,10 +51,7 @@ async fn killed_before_the_node_had_it_executes_once() -> Result<()> {
     };
     keeper.wait_until("the same bytes again", DEADLINE, forwarded).await?;
     world.pass_blocks(1).await?;
-    let traded = async || market.last_trade(product).await.is_ok_and(|t| t > before);
-    keeper.wait_until("the execution", DEADLINE, traded).await?;
-    pass_until(&world, &keeper, "step=\"final\"").await?;
-    assert_one_execution(&world).await
+    assert_one_execution(&world, &mut keeper, before).await
 }
 
 #[tokio::test]
@@ -88,7 +80,19 @@ async fn pass_until(
     .await
 }
 
-async fn assert_one_execution(world: &World) -> Result<()> {
+async fn last_trade(world: &World) -> Result<u64> {
+    world.devnet.market().last_trade(world.devnet.product()).await
+}
+
+/// The product has traded since `before`, by one transaction that becomes final.
+async fn assert_one_execution(
+    world: &World,
+    keeper: &mut ballast_test_support::KeeperProcess,
+    before: u64,
+) -> Result<()> {
+    let traded = async || last_trade(world).await.is_ok_and(|trade| trade > before);
+    keeper.wait_until("the execution", DEADLINE, traded).await?;
+    pass_until(world, keeper, "step=\"final\"").await?;
     world.pass_blocks(3).await?;
     assert_eq!(world.mined().await?, 1, "one nonce used");
     let mut raw = world.proxy().raw_transactions();
