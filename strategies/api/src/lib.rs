@@ -12,7 +12,9 @@ pub mod strategy;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
-pub use action::{Action, Blocks, Call, Direction, NonEmpty, Postcondition, StateKey, Urgency};
+pub use action::{
+    Action, Blocks, Call, Direction, Exposure, NonEmpty, Postcondition, StateKey, Urgency,
+};
 pub use decision::{Assessment, Decision, Observation, Timestamp, Unit};
 pub use erased::DynStrategy;
 pub use settlement::{Fact, Settlement};

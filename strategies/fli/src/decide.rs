@@ -11,7 +11,8 @@ mod ripcord;
 
 use alloy::primitives::U256;
 use ballast_strategy_api::{
-    Action, Assessment, Call, Decision, NonEmpty, Postcondition, StateKey, StrategyError, Urgency,
+    Action, Assessment, Call, Decision, Exposure, NonEmpty, Postcondition, StateKey, StrategyError,
+    Urgency,
 };
 
 use crate::{
@@ -134,7 +135,7 @@ impl<'a> Look<'a> {
     /// The action with one call per exchange, in the contract's order; blocked if there is none.
     fn act(
         self,
-        (name, urgency): (&'static str, Urgency),
+        (name, urgency, exposure): (&'static str, Urgency, Exposure),
         answers: StateKey,
         calls: Vec<Call>,
         expects: Option<Postcondition>,
@@ -146,6 +147,7 @@ impl<'a> Look<'a> {
             name,
             candidates,
             urgency,
+            exposure,
             answers,
             deadline: None,
             repeat_limit: None,

@@ -2,7 +2,7 @@
 //! product and quotient rounded down, as `PreciseUnitMath` does.
 
 use alloy::primitives::{U256, uint};
-use ballast_strategy_api::StrategyError;
+use ballast_strategy_api::{Exposure, StrategyError};
 
 use crate::contracts::ILeverageStrategyExtension::MethodologySettings;
 
@@ -16,6 +16,16 @@ pub enum Side {
     Lever,
     /// Sells collateral and repays: the ratio shrinks.
     Delever,
+}
+
+impl Side {
+    /// What such a trade does to the product's exposure.
+    pub fn exposure(self) -> Exposure {
+        match self {
+            Self::Lever => Exposure::Raises,
+            Self::Delever => Exposure::Lowers,
+        }
+    }
 }
 
 /// What is owned and owed.

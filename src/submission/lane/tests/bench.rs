@@ -12,8 +12,8 @@ use ballast_chains::{
     wallet::Wallet,
 };
 use ballast_strategy_api::{
-    Action, Assessment, Call, NonEmpty, Refusal, Settlement, StateKey, Strategy, StrategyError,
-    Urgency,
+    Action, Assessment, Call, Exposure, NonEmpty, Refusal, Settlement, StateKey, Strategy,
+    StrategyError, Urgency,
 };
 use secrecy::SecretString;
 use sqlx::Row as _;
@@ -164,6 +164,7 @@ pub(super) fn action(key: u64) -> Action {
         name: "rebalance",
         candidates: NonEmpty::one(call("only", Bytes::from_static(&[1]))),
         urgency: Urgency::Routine,
+        exposure: Exposure::Keeps,
         answers: StateKey::of(&[("state", &key)]),
         deadline: None,
         repeat_limit: None,

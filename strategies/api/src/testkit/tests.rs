@@ -11,8 +11,8 @@ use ballast_chains::{BlockReader, ReadError, Revert, driver::Outcome};
 
 use super::{ScriptedBlock, violations};
 use crate::{
-    Action, Assessment, Call, Decision, NonEmpty, Observation, Refusal, Settlement, StateKey,
-    Strategy, StrategyError, Unit, Urgency,
+    Action, Assessment, Call, Decision, Exposure, NonEmpty, Observation, Refusal, Settlement,
+    StateKey, Strategy, StrategyError, Unit, Urgency,
 };
 
 sol! {
@@ -126,6 +126,7 @@ fn bad_action() -> Action {
         name: "",
         candidates: NonEmpty { first: call.clone(), rest: vec![call] },
         urgency: Urgency::Routine,
+        exposure: Exposure::Keeps,
         answers: StateKey::of(&[]),
         deadline: Some(0),
         repeat_limit: Some(0),

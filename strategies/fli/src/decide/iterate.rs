@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use alloy::{primitives::U256, sol_types::SolCall};
-use ballast_strategy_api::{Decision, Postcondition, StateKey, StrategyError, Urgency};
+use ballast_strategy_api::{Decision, Exposure, Postcondition, StateKey, StrategyError, Urgency};
 
 use super::{Look, NOTHING_TO_TRADE, blocked, expect, wait};
 use crate::{
@@ -38,7 +38,8 @@ pub(super) fn iterate(look: &Look<'_>) -> Result<Decision, StrategyError> {
     let ready = look.ready(sizing, ShouldRebalance::IterateRebalance);
     let (on, chunks): (Vec<&Exchange>, Vec<U256>) = ready.filter(|(_, c)| !c.is_zero()).unzip();
     let smallest = chunks.into_iter().min().unwrap_or_default();
-    Ok(send(look, &on, expect::half_of(*look, side, new, smallest)?))
+    let expects = expect::half_of(*look, side, new, smallest)?;
+    Ok(send(look, &on, side.exposure(), expects))
 }
 
 /// Whether the market has carried the ratio to where the TWAP was going, or past it. The call then
@@ -63,10 +64,15 @@ fn clear(look: &Look<'_>) -> Decision {
         let is_enabled = !exchange.settings.twapMaxTradeSize.is_zero();
         is_enabled && exchange.due == ShouldRebalance::IterateRebalance
     });
-    send(look, &ready.collect::<Vec<_>>(), Some(expect::twap_cleared(*look)))
+    send(look, &ready.collect::<Vec<_>>(), Exposure::Keeps, Some(expect::twap_cleared(*look)))
 }
 
-fn send(look: &Look<'_>, on: &[&Exchange], expects: Option<Postcondition>) -> Decision {
+fn send(
+    look: &Look<'_>,
+    on: &[&Exchange],
+    exposure: Exposure,
+    expects: Option<Postcondition>,
+) -> Decision {
     let calls = on.iter().map(|exchange| {
         let call = iterateRebalanceCall { exchangeName: exchange.name.clone() };
         look.call(exchange, call.abi_encode())
@@ -76,5 +82,5 @@ fn send(look: &Look<'_>, on: &[&Exchange], expects: Option<Postcondition>) -> De
         ("exchange_last_trades", &look.exchange_clocks()),
         ("twap_leverage_ratio", &look.snapshot.twap_leverage_ratio),
     ]);
-    look.act(("iterateRebalance", Urgency::Prompt), answers, calls.collect(), expects)
+    look.act(("iterateRebalance", Urgency::Prompt, exposure), answers, calls.collect(), expects)
 }

@@ -55,5 +55,5 @@ pub(super) fn rebalance(look: &Look<'_>) -> Result<Decision, StrategyError> {
     ]);
     let urgency = if is_outside { Urgency::Prompt } else { Urgency::Routine };
     let expects = expect::half_of(*look, side, new, smallest)?;
-    Ok(look.act(("rebalance", urgency), answers, calls.collect(), expects))
+    Ok(look.act(("rebalance", urgency, side.exposure()), answers, calls.collect(), expects))
 }

@@ -1,7 +1,7 @@
 //! `ripcord`: the ratio is on its way to liquidation, and anybody may bring it down.
 
 use alloy::{primitives::U256, sol_types::SolCall};
-use ballast_strategy_api::{Decision, Postcondition, StateKey, StrategyError, Urgency};
+use ballast_strategy_api::{Decision, Exposure, Postcondition, StateKey, StrategyError, Urgency};
 
 use super::{Look, NOTHING_TO_TRADE, blocked, expect, wait};
 use crate::{
@@ -45,7 +45,12 @@ pub(super) fn ripcord(look: &Look<'_>) -> Result<Decision, StrategyError> {
         ("exchange_last_trades", &look.exchange_clocks()),
     ]);
     let expects = expectation(look, ready.iter().map(|(_, chunk)| *chunk).min())?;
-    Ok(look.act(("ripcord", Urgency::Emergency), answers, calls.collect(), expects))
+    Ok(look.act(
+        ("ripcord", Urgency::Emergency, Exposure::Lowers),
+        answers,
+        calls.collect(),
+        expects,
+    ))
 }
 
 /// Whether the operator lets an exchange serve ripcords.
