@@ -35,7 +35,7 @@ use url::Url;
 
 pub use endpoint::describe_metrics;
 pub use errors::SendAnswer;
-pub(crate) use errors::says_block_is_missing;
+pub(crate) use errors::read_call_error;
 pub use fitness::EndpointState;
 pub(crate) use probe::Sighting;
 pub use receipts::ChainReceipt;

@@ -266,7 +266,9 @@ impl Endpoint {
 
     /// A request failed, in a way that speaks about the endpoint.
     pub(super) fn failed(&self, failure: &Failure) {
-        if let Failure::Limited(_) | Failure::WrongChain { .. } = failure {
+        if let Failure::Limited(_) | Failure::WrongChain { .. } | Failure::RequestTooLarge(_) =
+            failure
+        {
             return;
         }
         self.cool_down(failure.to_string(), failure.retry_after());

@@ -1,11 +1,20 @@
-//! What nodes say when they refuse, and what it means. No other file reads error texts.
+//! What nodes say when they refuse, and what it means. No other file reads error texts; the texts
+//! stand in the table beside this one, each with the clients that say it.
 //!
 //! JSON-RPC error codes mean different things at different clients (geth answers −32000 to nearly
-//! everything), so refusals are told apart by their lower-cased text. Every pattern names the
-//! clients that say it. A text that matches nothing is never taken for a definite answer: a send
-//! then has an unknown outcome, which must be looked up by hash.
+//! everything), so refusals are told apart by their lower-cased text. A text that matches nothing is
+//! never taken for a definite answer: a send then has an unknown outcome, which must be looked up by
+//! hash.
 
-use alloy::rpc::json_rpc::{ErrorPayload, ResponsePacket};
+mod texts;
+
+use alloy::{
+    primitives::Bytes,
+    rpc::json_rpc::{ErrorPayload, ResponsePacket},
+};
+
+use crate::reader::CallError;
+use texts::Refusal;
 
 /// What one endpoint made of a raw transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,87 +53,10 @@ impl SendAnswer {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Refusal {
-    Known,
-    NonceTooLow,
-    Replacement,
-    Underpriced,
-    Funds,
-    Other,
-}
-
-/// The first pattern that the lower-cased text contains decides, so the specific come first.
-const SEND_TEXTS: &[(&str, Refusal)] = &[
-    // geth, op-geth, reth, nethermind, erigon
-    ("already known", Refusal::Known),
-    // anvil
-    ("already imported", Refusal::Known),
-    // erigon: "existing txn with same hash"
-    ("same hash", Refusal::Known),
-    // nethermind before its texts
-    ("alreadyknown", Refusal::Known),
-    // all; geth and reth add the nonces
-    ("nonce too low", Refusal::NonceTooLow),
-    // nethermind before its texts
-    ("oldnonce", Refusal::NonceTooLow),
-    // geth: "future transaction tries to replace pending"
-    ("future transaction", Refusal::Other),
-    // all: "replacement transaction underpriced"; nethermind before its texts: "ReplacementNotAllowed"
-    ("replacement", Refusal::Replacement),
-    // erigon: "could not replace existing tx"
-    ("could not replace", Refusal::Replacement),
-    // geth, reth, nethermind: "transaction underpriced"; erigon: "underpriced"
-    ("underpriced", Refusal::Underpriced),
-    // erigon
-    ("fee too low", Refusal::Underpriced),
-    // nethermind before its texts
-    ("feetoolow", Refusal::Underpriced),
-    // anvil, which has no pool for such transactions
-    ("less than block base fee", Refusal::Underpriced),
-    // all; anvil starts it with a capital
-    ("insufficient funds", Refusal::Funds),
-    // geth, reth, anvil
-    ("priority fee per gas higher", Refusal::Other),
-    // geth, reth, anvil
-    ("intrinsic gas too", Refusal::Other),
-    // erigon
-    ("intrinsicgas", Refusal::Other),
-    // geth, reth
-    ("exceeds block gas limit", Refusal::Other),
-    // erigon: "gas limit is too high"; EIP-7825: "transaction gas limit too high"
-    ("gas limit is too high", Refusal::Other),
-    ("gas limit too high", Refusal::Other),
-    // nethermind
-    ("gas limit reached", Refusal::Other),
-    // reth, anvil: "invalid chain id for signer"
-    ("invalid chain id", Refusal::Other),
-    // geth
-    ("invalid sender", Refusal::Other),
-    // anvil, reth: "failed to decode signed transaction"
-    ("failed to decode", Refusal::Other),
-    // geth: "rlp: expected input list …"
-    ("rlp:", Refusal::Other),
-    // geth, reth: the node's own --rpc.txfeecap
-    ("exceeds the configured cap", Refusal::Other),
-    // geth, reth
-    ("txpool is full", Refusal::Other),
-    // erigon
-    ("pending sub-pool is full", Refusal::Other),
-    // geth
-    ("account limit exceeded", Refusal::Other),
-    // geth: the account has a transaction in another pool (blobs)
-    ("address already reserved", Refusal::Other),
-    // nethermind
-    ("nonce too far in future", Refusal::Other),
-    // nethermind
-    ("node is syncing", Refusal::Other),
-];
-
 /// Reads a node's refusal of a raw transaction.
 pub(super) fn read_refusal(text: &str) -> SendAnswer {
     let lower = text.to_lowercase();
-    let refusal = SEND_TEXTS.iter().find(|(pattern, _)| lower.contains(pattern));
+    let refusal = texts::SEND.iter().find(|(pattern, _)| lower.contains(pattern));
     match refusal.map(|(_, refusal)| *refusal) {
         Some(Refusal::Known) => SendAnswer::AlreadyKnown,
         Some(Refusal::NonceTooLow) => SendAnswer::NonceTooLow,
@@ -141,7 +73,8 @@ pub(super) fn read_refusal(text: &str) -> SendAnswer {
 pub(super) enum ReadFault {
     /// The answer is the answer: a revert, a bad parameter. Other endpoints would say the same.
     Final,
-    /// This endpoint cannot serve the request; another may. Nothing is wrong with it otherwise.
+    /// This endpoint cannot serve the request, or not one as large; another may. Nothing is wrong
+    /// with it otherwise.
     Unable,
     /// It has not got the block, or not any more. Shortly after a head that is a matter of time.
     MissingBlock,
@@ -149,91 +82,89 @@ pub(super) enum ReadFault {
     Busy,
 }
 
-/// Error codes that mean "too many requests": HTTP's own, Infura, Cloudflare.
-const BUSY_CODES: &[i64] = &[429, -32005, -32055];
-
-const BUSY_TEXTS: &[&str] = &[
-    // Infura, Alchemy, Ankr
-    "rate limit",
-    // Infura: "daily request count exceeded, request rate limited"
-    "request count exceeded",
-    // Alchemy: "exceeded its compute units per second capacity"
-    "compute units per second",
-    // QuickNode: "100/second request limit reached"
-    "request limit",
-    // QuickNode: "credits limited to 6000/sec"
-    "credits limited",
-    // many gateways
-    "too many requests",
-    "rate exceeded",
-    "capacity exceeded",
-    "maximum number of concurrent requests",
-];
-
-const MISSING_BLOCK_TEXTS: &[&str] = &[
-    // geth, nethermind, reth, Infura
-    "header not found",
-    "header for hash not found",
-    // geth
-    "unknown block",
-    // erigon, reth
-    "block not found",
-    "block hash not found",
-    // anvil, by hash
-    "resource not found",
-    // anvil, by number
-    "blockoutofrange",
-    // geth without the state of that block
-    "missing trie node",
-    "historical state",
-    // nethermind
-    "no state available",
-    // reth: "state at block … is pruned"
-    "is pruned",
-    "state not available",
-    "state is not available",
-];
-
-/// Whether an error text, in lower case, says that the node has not got the block or its state.
-pub(crate) fn says_block_is_missing(message: &str) -> bool {
-    MISSING_BLOCK_TEXTS.iter().any(|text| message.contains(text))
+/// Judges one error of an answer to a read; `None` if neither code nor text is known.
+fn known(error: &ErrorPayload) -> Option<ReadFault> {
+    let text = error.message.to_lowercase();
+    let says = |patterns: &[&str]| patterns.iter().any(|pattern| text.contains(pattern));
+    if error.code == 3
+        || text.contains("revert")
+        || error.as_revert_data().is_some()
+        || says(texts::HALTS)
+        || says(texts::FINAL)
+    {
+        Some(ReadFault::Final)
+    } else if says(texts::TOO_MUCH) {
+        Some(ReadFault::Unable)
+    } else if texts::BUSY_CODES.contains(&error.code) || says(texts::BUSY) {
+        Some(ReadFault::Busy)
+    } else if says(texts::MISSING_BLOCK) {
+        Some(ReadFault::MissingBlock)
+    } else if error.code == -32601 || says(texts::UNABLE) {
+        Some(ReadFault::Unable)
+    } else {
+        None
+    }
 }
-
-const UNABLE_TEXTS: &[&str] = &[
-    // all: −32601
-    "method not found",
-    "does not exist/is not available",
-    "not supported",
-    "unsupported method",
-    // geth: "execution aborted (timeout = 5s)"
-    "execution aborted",
-    "request timed out",
-    "gateway timeout",
-    "internal server error",
-    "temporarily unavailable",
-    "upstream",
-];
 
 /// Judges one error of an answer to a read.
 pub(super) fn judge(error: &ErrorPayload) -> ReadFault {
-    let text = error.message.to_lowercase();
-    let says = |patterns: &[&str]| patterns.iter().any(|pattern| text.contains(pattern));
-    if error.code == 3 || text.contains("revert") {
-        ReadFault::Final
-    } else if BUSY_CODES.contains(&error.code) || says(BUSY_TEXTS) {
-        ReadFault::Busy
-    } else if says(MISSING_BLOCK_TEXTS) {
-        ReadFault::MissingBlock
-    } else if error.code == -32601 || says(UNABLE_TEXTS) {
-        ReadFault::Unable
-    } else {
-        ReadFault::Final
-    }
+    known(error).unwrap_or(ReadFault::Final)
 }
 
 /// Judges a whole answer by its worst error; `None` without one.
 pub(super) fn judge_packet(packet: &ResponsePacket) -> Option<ReadFault> {
     packet.iter_errors().map(judge).max()
+}
+
+/// Whether an answer that came with an HTTP error status speaks about the request rather than
+/// about the endpoint.
+///
+/// Some gateways give every JSON-RPC error a status of its own. An error that is understood, other
+/// than "leave me alone", is believed whatever the status; one that is not is believed with a status
+/// that blames the request (400, 404, 422), and blamed on the endpoint with any other (5xx, and
+/// those about keys and plans).
+pub(super) fn speaks_of_the_request(status: u16, packet: &ResponsePacket) -> bool {
+    let blames_request = matches!(status, 400 | 404 | 422);
+    let too_much = |error: &ErrorPayload| {
+        let text = error.message.to_lowercase();
+        texts::TOO_MUCH.iter().any(|pattern| text.contains(pattern))
+    };
+    let believed = |error: &ErrorPayload| match known(error) {
+        Some(ReadFault::Busy) => false,
+        Some(ReadFault::Unable) => status < 500 || error.code == -32601 || too_much(error),
+        Some(ReadFault::Final | ReadFault::MissingBlock) => true,
+        None => blames_request,
+    };
+    status != 429 && packet.is_error() && packet.iter_errors().all(believed)
+}
+
+/// Reads the error answer to a call.
+pub(crate) fn read_call_error(payload: &ErrorPayload) -> CallError {
+    let message = payload.message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if let Some(data) = payload.as_revert_data().or_else(|| prefixed_revert(payload)) {
+        CallError::Reverted(data)
+    } else if says(texts::HALTS) {
+        CallError::Halted(payload.message.to_string())
+    } else if payload.code == 3 || message.contains("revert") {
+        CallError::Reverted(Bytes::new())
+    } else if says(texts::TOO_MUCH) || says(texts::FINAL) {
+        CallError::Refused { code: payload.code, message: payload.message.to_string() }
+    } else if payload.is_retry_err()
+        || matches!(known(payload), Some(ReadFault::MissingBlock | ReadFault::Busy))
+    {
+        CallError::Unavailable(payload.to_string())
+    } else if message.contains("vm execution error") {
+        CallError::Halted(payload.to_string())
+    } else {
+        CallError::Refused { code: payload.code, message: payload.message.to_string() }
+    }
+}
+
+/// Nethermind and its forebears put the data behind a word: `"Reverted 0x08c379a0…"`.
+fn prefixed_revert(payload: &ErrorPayload) -> Option<Bytes> {
+    let text = payload.try_data_as::<String>()?.ok()?;
+    text.strip_prefix("Reverted ")?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@ use std::{error::Error as _, time::Duration};
 
 use alloy::{
     primitives::bytes::Bytes,
-    rpc::json_rpc::ResponsePacket,
+    rpc::json_rpc::{ErrorPayload, ResponsePacket},
     transports::{TransportError, TransportErrorKind},
 };
-use reqwest::{Client, Response, StatusCode, header, redirect};
+use reqwest::{Client, Response, header, redirect};
 use thiserror::Error;
 use url::Url;
+
+use super::errors::speaks_of_the_request;
 
 /// Longest answer taken from an endpoint, bytes: 1,000 receipts or a full batch of reads.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -35,7 +37,16 @@ pub(super) enum Failure {
     #[error("connection failed: {0}")]
     Connection(String),
     #[error("HTTP status {code}: {body}")]
-    Status { code: u16, retry_after: Option<Duration>, body: String },
+    Status {
+        code: u16,
+        retry_after: Option<Duration>,
+        body: String,
+        /// Text of the JSON-RPC error in the body, if that is what it is.
+        said: Option<String>,
+    },
+    /// HTTP 413: the one status that says something about the request and not about the endpoint.
+    #[error("the request is too large for the endpoint: {0}")]
+    RequestTooLarge(String),
     #[error("not a JSON-RPC answer: {0}")]
     Malformed(String),
     #[error("answer longer than {MAX_ANSWER_BYTES} bytes")]
@@ -55,6 +66,7 @@ impl Failure {
             Self::Connection(_) => "connection",
             Self::Status { code: 429, .. } => "busy",
             Self::Status { .. } => "status",
+            Self::RequestTooLarge(_) => "too_large",
             Self::Malformed(_) | Self::TooLong => "malformed",
             Self::WrongChain { .. } => "wrong_chain",
             Self::Refused(_) => "error",
@@ -70,6 +82,7 @@ impl Failure {
             | Self::Connection(_)
             | Self::Malformed(_)
             | Self::TooLong
+            | Self::RequestTooLarge(_)
             | Self::WrongChain { .. }
             | Self::Refused(_) => None,
         }
@@ -78,7 +91,11 @@ impl Failure {
 
 impl From<Failure> for TransportError {
     fn from(failure: Failure) -> Self {
-        TransportErrorKind::custom(failure)
+        match failure {
+            // Whoever asked can ask for less, so the status has to reach them.
+            Failure::RequestTooLarge(body) => TransportErrorKind::http_error(413, body),
+            failure => TransportErrorKind::custom(failure),
+        }
     }
 }
 
@@ -121,11 +138,26 @@ pub(super) async fn post(
         return serde_json::from_slice(&text)
             .map_err(|error| Failure::Malformed(format!("{error}: {}", excerpt(&text, url))));
     }
+    let code = status.as_u16();
     match serde_json::from_slice::<ResponsePacket>(&text) {
-        // Some gateways answer reverts with a status of their own.
-        Ok(packet) if is_revert(&packet) => Ok(packet),
-        Ok(_) | Err(_) => Err(refused(status, retry_after, &text, url)),
+        // Some gateways give JSON-RPC errors a status of their own.
+        Ok(packet) if speaks_of_the_request(code, &packet) => Ok(packet),
+        Ok(_) | Err(_) if code == 413 => Err(Failure::RequestTooLarge(excerpt(&text, url))),
+        Ok(_) | Err(_) => {
+            let (body, said) = (excerpt(&text, url), said(&text));
+            Err(Failure::Status { code, retry_after, body, said })
+        }
     }
+}
+
+/// The text of a lone JSON-RPC error; gateways leave out the id of what they did not read.
+fn said(text: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        error: ErrorPayload,
+    }
+    let answer: Answer = serde_json::from_slice(text).ok()?;
+    Some(answer.error.message.into_owned())
 }
 
 async fn read(mut answer: Response) -> Result<Vec<u8>, Failure> {
@@ -137,14 +169,6 @@ async fn read(mut answer: Response) -> Result<Vec<u8>, Failure> {
         text.extend_from_slice(&chunk);
     }
     Ok(text)
-}
-
-fn is_revert(packet: &ResponsePacket) -> bool {
-    packet.as_error().is_some_and(|error| error.code == 3 || error.as_revert_data().is_some())
-}
-
-fn refused(status: StatusCode, retry_after: Option<Duration>, text: &[u8], url: &Url) -> Failure {
-    Failure::Status { code: status.as_u16(), retry_after, body: excerpt(text, url) }
 }
 
 fn retry_after(answer: &Response) -> Option<Duration> {

@@ -57,14 +57,13 @@ impl Endpoint {
     async fn send(&self, call: &Call, hash: B256) -> SendAnswer {
         let answer = match self.exchange(call, &SentAt::new()).await {
             Ok(packet) => read_answer(&packet, hash),
-            Err(Failure::Status { code, body, .. }) => {
-                let read = read_refusal(&body);
-                if matches!(read, SendAnswer::Ambiguous(_)) {
-                    SendAnswer::Ambiguous(format!("HTTP status {code}: {body}"))
-                } else {
-                    read
+            // A refusal is read out of a JSON-RPC error only: a page may hold any words.
+            Err(Failure::Status { code, said: Some(text), .. }) => match read_refusal(&text) {
+                SendAnswer::Ambiguous(text) => {
+                    SendAnswer::Ambiguous(format!("HTTP status {code}: {text}"))
                 }
-            }
+                understood => understood,
+            },
             Err(failure) => SendAnswer::Ambiguous(failure.to_string()),
         };
         self.count_send(answer.label());

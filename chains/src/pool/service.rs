@@ -64,7 +64,10 @@ impl Refused {
     fn merge(&mut self, other: Self) {
         self.block_missing |= other.block_missing;
         self.answer = other.answer.or_else(|| self.answer.take());
-        self.failure = other.failure.or_else(|| self.failure.take());
+        // That the request is too large is the one failure that the asker can mend.
+        if !matches!(self.failure, Some(Failure::RequestTooLarge(_))) {
+            self.failure = other.failure.or_else(|| self.failure.take());
+        }
     }
 
     fn into_result(self) -> Result<ResponsePacket, TransportError> {

@@ -1,5 +1,4 @@
-//! The few questions that reading asks of a node, behind a trait so that tests can answer them,
-//! and the one place where a node's error text is interpreted.
+//! The few questions that reading asks of a node, behind a trait so that tests can answer them.
 
 use alloy::{
     consensus::BlockHeader,
@@ -7,13 +6,13 @@ use alloy::{
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes, U256},
     providers::{DynProvider, Provider},
-    rpc::{json_rpc::ErrorPayload, types::TransactionRequest},
+    rpc::types::TransactionRequest,
     transports::{RpcError, TransportError},
 };
 use futures::future::BoxFuture;
 use thiserror::Error;
 
-use crate::{heads::Head, pool::says_block_is_missing};
+use crate::{heads::Head, pool::read_call_error};
 
 /// JSON-RPC code for parameters that the node does not understand. Nodes without EIP-1898 give it
 /// to a block named by hash.
@@ -117,7 +116,7 @@ impl Backend for DynProvider {
 impl From<TransportError> for CallError {
     fn from(error: TransportError) -> Self {
         match error {
-            RpcError::ErrorResp(payload) => from_payload(&payload),
+            RpcError::ErrorResp(payload) => read_call_error(&payload),
             RpcError::Transport(kind) => match kind.as_http_error() {
                 // "Payload too large": the one HTTP status that a smaller request cures.
                 Some(http) if http.status == 413 => {
@@ -132,50 +131,6 @@ impl From<TransportError> for CallError {
             | RpcError::DeserError { .. } => Self::Unavailable(error.to_string()),
         }
     }
-}
-
-/// Words by which nodes say that execution ended exceptionally. geth: `core/vm/errors.go`; anvil:
-/// `EVM error` and revm's names; Nethermind: `VM execution error` with the kind in the data.
-const HALTS: [&str; 13] = [
-    "out of gas",
-    "outofgas",
-    "memoryoog",
-    "invalidoperandoog",
-    "precompileoog",
-    "evm error",
-    "invalid opcode",
-    "invalidfeopcode",
-    "opcodenotfound",
-    "badinstruction",
-    "invalid jump",
-    "stack underflow",
-    "stack limit",
-];
-
-fn from_payload(payload: &ErrorPayload) -> CallError {
-    let message = payload.message.to_lowercase();
-    let said = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let refused =
-        || CallError::Refused { code: payload.code, message: payload.message.to_string() };
-    if let Some(data) = payload.as_revert_data().or_else(|| prefixed_revert(payload)) {
-        CallError::Reverted(data)
-    } else if said(&HALTS) {
-        CallError::Halted(payload.message.to_string())
-    } else if payload.code == 3 || message.contains("revert") {
-        CallError::Reverted(Bytes::new())
-    } else if payload.is_retry_err() || says_block_is_missing(&message) {
-        CallError::Unavailable(payload.to_string())
-    } else if message.contains("vm execution error") {
-        CallError::Halted(payload.to_string())
-    } else {
-        refused()
-    }
-}
-
-/// Nethermind and its forebears put the data behind a word: `"Reverted 0x08c379a0…"`.
-fn prefixed_revert(payload: &ErrorPayload) -> Option<Bytes> {
-    let text = payload.try_data_as::<String>()?.ok()?;
-    text.strip_prefix("Reverted ")?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a failed step is a failed test")]
 
 mod anvil;
+mod anvil_texts;
 mod chain;
 mod failover;
 mod follower;
+mod gateways;
 mod heads;
 mod sends;

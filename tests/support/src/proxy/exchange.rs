@@ -86,6 +86,13 @@ impl Shared {
                 Instead::Status { code, retry_after } => {
                     return Ok(Outcome::Status { code, retry_after });
                 }
+                Instead::StatusError { code, failure } => {
+                    let status =
+                        StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                    let first = packet.requests.first();
+                    let body = first.map(|request| request.fail(&failure)).unwrap_or_default();
+                    return Ok(Outcome::Body(status, serde_json::to_vec(&body)?.into()));
+                }
                 Instead::Truncate => {
                     let (_, whole) = self.upstream.forward_regardless(body.clone()).await?;
                     return Ok(Outcome::Truncated(whole));
@@ -127,6 +134,7 @@ impl Shared {
                 Instead::Hang
                 | Instead::Drop
                 | Instead::Status { .. }
+                | Instead::StatusError { .. }
                 | Instead::Garbage
                 | Instead::Truncate
                 | Instead::ForwardThenHang

@@ -25,6 +25,14 @@ pub enum Fault {
     },
     /// Answers a JSON-RPC error; the request does not reach the node.
     RpcError(RpcFailure),
+    /// Answers a JSON-RPC error with an HTTP status of its own, as some gateways do. HTTP only; the
+    /// request does not reach the node.
+    StatusError {
+        /// Such as 429 or 400.
+        code: u16,
+        /// The error in the body; one for a whole batch.
+        failure: RpcFailure,
+    },
     /// Answers this result; the request does not reach the node.
     Answer(Value),
     /// Cuts the connection instead of answering; the request does not reach the node.
@@ -115,6 +123,7 @@ impl Fault {
             | Self::Delay(_)
             | Self::Status { .. }
             | Self::RpcError(_)
+            | Self::StatusError { .. }
             | Self::Answer(_)
             | Self::Drop
             | Self::Truncate
@@ -137,6 +146,7 @@ impl Fault {
         match self {
             Self::Hang | Self::Delay(_) | Self::Drop => true,
             Self::Status { .. } => kind == ConnectionKind::Http || method == WS_CONNECT,
+            Self::StatusError { .. } => kind == ConnectionKind::Http && method != WS_CONNECT,
             Self::RpcError(_)
             | Self::Answer(_)
             | Self::Truncate

@@ -127,6 +127,7 @@ pub(super) enum Instead {
     ForwardThenHang,
     ForwardThenDrop,
     Error(RpcFailure),
+    StatusError { code: u16, failure: RpcFailure },
     Answer(Value),
     SwallowRaw,
 }
@@ -175,6 +176,9 @@ impl Plan {
             Fault::ForwardThenHang => Instead::ForwardThenHang,
             Fault::ForwardThenDrop => Instead::ForwardThenDrop,
             Fault::RpcError(failure) => Instead::Error(failure.clone()),
+            Fault::StatusError { code, failure } => {
+                Instead::StatusError { code: *code, failure: failure.clone() }
+            }
             Fault::Answer(result) => Instead::Answer(result.clone()),
             Fault::SwallowRaw => Instead::SwallowRaw,
         };
@@ -204,6 +208,7 @@ impl HeadPlan {
             | Fault::Delay(_)
             | Fault::Status { .. }
             | Fault::RpcError(_)
+            | Fault::StatusError { .. }
             | Fault::Answer(_)
             | Fault::Drop
             | Fault::Truncate

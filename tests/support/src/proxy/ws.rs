@@ -204,7 +204,11 @@ async fn subscribe(shared: Arc<Shared>, connection: u64, request: Request) -> St
         Some(Instead::Garbage) => Step::ToCaller(GARBAGE.into()),
         Some(Instead::Hang | Instead::ForwardThenHang | Instead::SwallowRaw) => pending().await,
         Some(
-            Instead::Drop | Instead::Status { .. } | Instead::Truncate | Instead::ForwardThenDrop,
+            Instead::Drop
+            | Instead::Status { .. }
+            | Instead::StatusError { .. }
+            | Instead::Truncate
+            | Instead::ForwardThenDrop,
         ) => Step::Cut,
     }
 }
