@@ -39,7 +39,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, U256};
-use ballast_chains::{ChainProfile, profile::EndpointProfile};
+use ballast_chains::{ChainProfile, pool::Privacy, profile::EndpointProfile};
 use serde::Serialize;
 
 use self::{directory::Directory, endpoints::SecretSource, product::Known, reader::Reader};
@@ -98,6 +98,9 @@ pub struct ProductConfig {
     pub paused: bool,
     /// Everything but the broadcast.
     pub dry_run: bool,
+    /// Whether its transactions may be seen before they are included. If they may not, its chain
+    /// has private endpoints.
+    pub privacy: Privacy,
     /// Who sends.
     pub wallet: WalletSource,
     /// Caps of this product, below those of its chain.
@@ -234,7 +237,7 @@ fn read(
     }
     chain::report_shared_ids(files.chains.values().flatten(), problems);
     let names: BTreeSet<String> = files.chains.keys().cloned().collect();
-    let known = Known { chains: &names, registry, source };
+    let known = Known { chains: &names, profiles: &chains, registry, source };
     let mut owners = product::Owners::default();
     let mut products = BTreeMap::new();
     for (name, file) in &files.products {

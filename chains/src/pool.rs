@@ -39,7 +39,7 @@ pub(crate) use errors::read_call_error;
 pub use fitness::EndpointState;
 pub(crate) use probe::Sighting;
 pub use receipts::ChainReceipt;
-pub use send::Answer;
+pub use send::{Answer, Privacy, Route};
 
 use crate::profile::{ChainProfile, EndpointProfile};
 use endpoint::{Common, Endpoint};
@@ -189,8 +189,8 @@ impl Pool {
     }
 }
 
-/// Read endpoints first; a send endpoint with the same address is the same endpoint, so that it
-/// keeps one rate limit and one chain-id check.
+/// Read endpoints first; a send endpoint, public or private, with the same address is the same
+/// endpoint, so that it keeps one rate limit and one chain-id check.
 fn endpoints(profile: &ChainProfile, common: &Common) -> Vec<Arc<Endpoint>> {
     let mut labels = BTreeMap::new();
     let mut make = |endpoint: &EndpointProfile| {
@@ -202,13 +202,18 @@ fn endpoints(profile: &ChainProfile, common: &Common) -> Vec<Arc<Endpoint>> {
         endpoint.reads = true;
         endpoint.sends = profile.send.is_empty();
     }
-    for send in &profile.send {
-        if let Some(known) = endpoints.iter_mut().find(|known| known.url == send.url) {
-            known.sends = true;
-        } else {
-            let mut endpoint = make(send);
-            endpoint.sends = true;
-            endpoints.push(endpoint);
+    let public = profile.send.iter().map(|send| (send, false));
+    for (send, private) in public.chain(profile.private_send.iter().map(|send| (send, true))) {
+        let place = match endpoints.iter().position(|known| known.url == send.url) {
+            Some(place) => place,
+            None => {
+                endpoints.push(make(send));
+                endpoints.len().saturating_sub(1)
+            }
+        };
+        if let Some(endpoint) = endpoints.get_mut(place) {
+            endpoint.sends |= !private;
+            endpoint.private |= private;
         }
     }
     endpoints.into_iter().map(Arc::new).collect()
@@ -241,6 +246,8 @@ mod tests {
             explorer: None,
             rpc: urls.iter().map(endpoint).collect(),
             send: Vec::new(),
+            private_send: Vec::new(),
+            public_after: None,
             request_timeout: Duration::from_millis(500),
             stale_after: Duration::from_secs(30),
             min_turn_interval: Duration::ZERO,

@@ -30,6 +30,11 @@ pub struct ChainProfile {
     pub rpc: Vec<EndpointProfile>,
     /// Endpoints that get raw transactions; empty: all of `rpc`.
     pub send: Vec<EndpointProfile>,
+    /// Endpoints that get the raw transactions of private products; empty: there are none.
+    pub private_send: Vec<EndpointProfile>,
+    /// Blocks after which a private transaction may go public, counted from the head at which the
+    /// first attempt at its nonce was signed; `None`: never.
+    pub public_after: Option<u64>,
     /// Longest wait for one answer of one endpoint.
     pub request_timeout: Duration,
     /// A head older than this by the wall clock is stale, and nothing is sent on it.

@@ -29,6 +29,9 @@ const EMERGENCY_FACTOR: u128 = 10;
 /// Replacements below ten percent are refused by nodes; above a hundred is a mistake of units.
 const BUMP_BPS: RangeInclusive<u32> = 1_000..=10_000;
 
+/// Most blocks that a private transaction may wait before it goes public, if it ever does.
+pub(super) const MAX_PUBLIC_AFTER: u64 = 10_000;
+
 /// The profile; `None` if anything is wrong, which has been reported.
 pub(super) fn read(
     name: &str,
@@ -50,6 +53,11 @@ pub(super) fn read(
     }
     let rpc = endpoints::read(reader, "rpc", Use::Read, source);
     let send = endpoints::read(reader, "send", Use::Send, source);
+    let private_send = endpoints::read(reader, "private_send", Use::Send, source);
+    let public_after = reader.get("public_after", form::whole(1..=MAX_PUBLIC_AFTER));
+    if reader.has("public_after") && !reader.has("private_send") {
+        reader.wrong("public_after", "without private_send it means nothing; expected both");
+    }
     let request_timeout = reader.get("request_timeout", form::duration);
     let stale_after = reader.get("stale_after", form::duration);
     let min_turn_interval = reader.get("min_turn_interval", form::duration_or_zero);
@@ -69,6 +77,8 @@ pub(super) fn read(
         explorer,
         rpc,
         send,
+        private_send,
+        public_after,
         request_timeout: request_timeout?,
         stale_after: stale_after
             .unwrap_or_else(|| block_time.saturating_mul(STALE_BLOCKS).max(LEAST_STALE_AFTER)),

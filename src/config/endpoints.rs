@@ -42,7 +42,7 @@ pub(super) struct SecretSource<'a> {
 pub(super) enum Use {
     /// `rpc`.
     Read,
-    /// `send`, which has no use for subscriptions.
+    /// `send` or `private_send`, which have no use for subscriptions.
     Send,
 }
 

@@ -110,6 +110,17 @@ pub(super) fn whole_u32(range: RangeInclusive<u32>) -> impl Fn(Raw<'_>) -> Parse
     move |raw| u32::try_from(wide(raw)?).map_err(|_| Fault::Form)
 }
 
+/// A number of blocks, or "never".
+pub(super) fn blocks_or_never(
+    range: RangeInclusive<u64>,
+) -> impl Fn(Raw<'_>) -> Parsed<Option<u64>> {
+    let blocks = whole(range);
+    move |raw| match raw.value.as_str() {
+        Some("never") => Ok(None),
+        Some(_) | None => blocks(raw).map(Some),
+    }
+}
+
 /// Requests per second.
 pub(super) fn rate(raw: Raw<'_>) -> Parsed<NonZeroU32> {
     NonZeroU32::new(whole_u32(1..=1_000_000)(raw)?).ok_or(Fault::Form)

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use ballast_chains::{ChainProfile, pool::Privacy};
 use secrecy::ExposeSecret as _;
 
 use super::{
     Category, Environment, Limits, Mode, Params, ProductConfig, Secret, Secrets, WalletSource,
+    chain::MAX_PUBLIC_AFTER,
     endpoints::{self, SecretSource, Use},
     file::ConfigFile,
     form::{self, Fault, Parsed},
@@ -21,6 +23,8 @@ use crate::registry::Registry;
 pub(super) struct Known<'a> {
     /// Names of all chains, those with problems too.
     pub(super) chains: &'a BTreeSet<String>,
+    /// Chains without problems.
+    pub(super) profiles: &'a BTreeMap<String, ChainProfile>,
     /// The strategies.
     pub(super) registry: &'a Registry,
     /// Where secrets come from.
@@ -45,6 +49,8 @@ pub(super) fn read(
     let mode = reader.get("mode", form::word(Mode::WORDS, &["delever_only"]));
     let paused = reader.get("paused", form::flag);
     let dry_run = reader.get("dry_run", form::flag);
+    let profile = chain.as_ref().and_then(|chain| known.profiles.get(chain));
+    let privacy = privacy(reader, profile);
     let wallet = wallet(reader, known.source);
     if let (Some(chain), Some(wallet)) = (&chain, &wallet) {
         owners.claim(chain, wallet, reader);
@@ -69,11 +75,37 @@ pub(super) fn read(
         mode: mode?,
         paused: paused?,
         dry_run: dry_run?,
+        privacy: privacy?,
         wallet: wallet?.source,
         limits,
         rpc,
         params,
     })
+}
+
+/// Whether its transactions are private. The chain has to have private endpoints then: falling
+/// back to public ones would be the opposite of what was asked for.
+fn privacy(reader: &mut Reader<'_>, chain: Option<&ChainProfile>) -> Option<Privacy> {
+    let private = reader.get("private", form::flag)?;
+    let own = reader.has("public_after");
+    let after = reader.get("public_after", form::blocks_or_never(1..=MAX_PUBLIC_AFTER));
+    if !private {
+        if own {
+            reader.wrong("public_after", "without private = true it means nothing; expected both");
+            return None;
+        }
+        return Some(Privacy::Public);
+    }
+    if let Some(chain) = chain.filter(|chain| chain.private_send.is_empty()) {
+        let name = &chain.name;
+        reader.wrong(
+            "private",
+            format!("no private_send in chains/{name}.toml; expected at least one endpoint there"),
+        );
+        return None;
+    }
+    let public_after = if own { after? } else { chain.and_then(|chain| chain.public_after) };
+    Some(Privacy::Private { public_after })
 }
 
 /// A word that must be one of those known.

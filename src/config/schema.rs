@@ -181,6 +181,19 @@ pub(super) const CHAIN: Schema = Schema {
             Follows("all of `rpc`"),
             "endpoints that get raw transactions",
         ),
+        compound(
+            List,
+            "private_send",
+            "a list of endpoints as in rpc, without ws",
+            Follows("none"),
+            "endpoints that get the raw transactions of products with `private = true`",
+        ),
+        key(
+            "public_after",
+            "a whole number from 1 to 10000",
+            Follows("never"),
+            "blocks after which a private transaction that is not included goes to `send` too",
+        ),
         key(
             "request_timeout",
             "a duration from 1ms to 1day, such as \"3s\"",
@@ -254,22 +267,16 @@ pub(super) const CHAIN: Schema = Schema {
             "batches reads; without code there, reads go one by one",
         ),
     ],
-    later: &[
-        "private_send",
-        "public_after",
-        "archive",
-        "contracts.native_usd_feed",
-        "contracts.sequencer_uptime_feed",
-    ],
+    later: &["archive", "contracts.native_usd_feed", "contracts.sequencer_uptime_feed"],
 };
 
 /// Expected form of addresses.
 pub(super) const ADDRESS: &str =
     "an address: 0x and 40 hexadecimal digits, with EIP-55 checksum or all in lower case";
 
-/// One endpoint of `rpc` or `send`.
+/// One endpoint of `rpc`, `send` or `private_send`.
 pub(super) const ENDPOINT: Schema = Schema {
-    file: "an endpoint of `rpc` or `send`",
+    file: "an endpoint of `rpc`, `send` or `private_send`",
     keys: &[
         compound(
             Secret,
@@ -283,7 +290,7 @@ pub(super) const ENDPOINT: Schema = Schema {
             "ws",
             "a ws or wss URL without user or password, { env = \"NAME\" } or { file = \"PATH\" }",
             Follows("new heads by polling"),
-            "where new heads come from; not in `send`",
+            "where new heads come from; only in `rpc`",
         ),
         key(
             "requests_per_second",
@@ -310,6 +317,18 @@ pub(super) const PRODUCT: Schema = Schema {
         key("mode", "\"normal\" or \"paused\"", Is("normal"), "what the keeper may do"),
         key("paused", "true or false", Is("false"), "sends nothing; wins over `ballast resume`"),
         key("dry_run", "true or false", Is("false"), "everything but the broadcast"),
+        key(
+            "private",
+            "true or false",
+            Is("false"),
+            "transactions go to the chain's `private_send` only",
+        ),
+        key(
+            "public_after",
+            "a whole number from 1 to 10000, or \"never\"",
+            Follows("the chain's"),
+            "blocks after which a private transaction goes public too; only with `private = true`",
+        ),
         compound(
             Secret,
             "wallet.key",
@@ -352,8 +371,6 @@ pub(super) const PRODUCT: Schema = Schema {
         ),
     ],
     later: &[
-        "private",
-        "public_after",
         "treasury_safe",
         "wallet.keystore",
         "wallet.password",

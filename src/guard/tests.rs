@@ -21,6 +21,8 @@ fn chain() -> ChainProfile {
         explorer: None,
         rpc: Vec::new(),
         send: Vec::new(),
+        private_send: Vec::new(),
+        public_after: None,
         request_timeout: Duration::from_secs(3),
         stale_after: Duration::from_secs(60),
         min_turn_interval: Duration::ZERO,

@@ -113,6 +113,7 @@ pub(crate) async fn open_lane(
             product: spec.config.name.clone(),
             wallet: spec.wallet.clone(),
             profile: Arc::clone(&spec.profile),
+            privacy: config.privacy,
             resend: !(config.paused || config.mode == Mode::Paused || config.dry_run),
         };
         let opened = Lane::open(lane_spec, spec.pool.clone(), store.journal()).await;

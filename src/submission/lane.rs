@@ -25,7 +25,7 @@ mod watch;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use ballast_chains::{ChainProfile, Head, wallet::Wallet};
+use ballast_chains::{ChainProfile, Head, pool::Privacy, wallet::Wallet};
 use serde::Serialize;
 
 pub use error::LaneError;
@@ -55,6 +55,8 @@ pub struct LaneSpec {
     pub wallet: Wallet,
     /// The chain.
     pub profile: Arc<ChainProfile>,
+    /// Whether its transactions may be seen before they are included.
+    pub privacy: Privacy,
     /// Whether the guard lets bytes that were signed before be sent again at the start.
     pub resend: bool,
 }
@@ -65,6 +67,7 @@ pub struct Lane {
     product: String,
     wallet: Wallet,
     profile: Arc<ChainProfile>,
+    privacy: Privacy,
     node: Arc<dyn Node>,
     journal: LaneJournal,
     subject: Subject,
@@ -124,13 +127,14 @@ impl Lane {
         node: impl Node,
         journal: Journal,
     ) -> Result<Self, LaneError> {
-        let LaneSpec { product, wallet, profile, resend } = spec;
+        let LaneSpec { product, wallet, profile, privacy, resend } = spec;
         let journal = journal.lane(&product, &profile.name, profile.chain_id, wallet.address());
         let subject = Subject { product: product.clone(), chain: profile.name.clone() };
         let mut lane = Self {
             product,
             wallet,
             profile,
+            privacy,
             node: Arc::new(node),
             journal,
             subject,

@@ -15,7 +15,7 @@ use alloy::{
 use ballast_chains::{
     Head,
     fees::{self, FeeError, FeeQuote},
-    pool::{Answer, ChainReceipt, Pool},
+    pool::{Answer, ChainReceipt, Pool, Route},
     reader::{CallError, INVALID_PARAMS},
 };
 use ballast_strategy_api::Call;
@@ -125,8 +125,8 @@ pub trait Node: Debug + Send + Sync + 'static {
         head: Head,
         min_priority_fee: u128,
     ) -> BoxFuture<'_, Result<FeeQuote, FeeError>>;
-    /// Hands a signed transaction to all send endpoints.
-    fn broadcast(&self, raw: Bytes) -> BoxFuture<'_, Vec<Answer>>;
+    /// Hands a signed transaction to all endpoints of a route.
+    fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>>;
 }
 
 impl Node for Pool {
@@ -228,8 +228,8 @@ impl Node for Pool {
         Box::pin(async move { fees::quote(&self.provider(), &head, min_priority_fee).await })
     }
 
-    fn broadcast(&self, raw: Bytes) -> BoxFuture<'_, Vec<Answer>> {
-        Box::pin(Self::broadcast(self, raw))
+    fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>> {
+        Box::pin(Self::broadcast(self, raw, route))
     }
 }
 

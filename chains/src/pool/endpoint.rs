@@ -85,8 +85,10 @@ pub(super) struct Endpoint {
     pub(super) ws: Option<Url>,
     /// Serves reads; otherwise it gets raw transactions only.
     pub(super) reads: bool,
-    /// Gets raw transactions.
+    /// Gets public raw transactions.
     pub(super) sends: bool,
+    /// Gets private raw transactions.
+    pub(super) private: bool,
     /// Something changed that may call for an earlier probe.
     pub(super) changed: Notify,
     common: Common,
@@ -103,6 +105,7 @@ impl fmt::Debug for Endpoint {
             .field("ws", &self.ws.is_some())
             .field("reads", &self.reads)
             .field("sends", &self.sends)
+            .field("private", &self.private)
             .field("fitness", &self.fitness)
             .finish_non_exhaustive()
     }
@@ -116,6 +119,7 @@ impl Endpoint {
             ws: profile.ws.clone(),
             reads: false,
             sends: false,
+            private: false,
             changed: Notify::new(),
             common,
             limiter: Limiter::new(profile.requests_per_second),

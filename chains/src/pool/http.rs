@@ -91,11 +91,11 @@ impl Failure {
 
 impl From<Failure> for TransportError {
     fn from(failure: Failure) -> Self {
-        match failure {
+        if let Failure::RequestTooLarge(body) = failure {
             // Whoever asked can ask for less, so the status has to reach them.
-            Failure::RequestTooLarge(body) => TransportErrorKind::http_error(413, body),
-            failure => TransportErrorKind::custom(failure),
+            return TransportErrorKind::http_error(413, body);
         }
+        TransportErrorKind::custom(failure)
     }
 }
 

@@ -18,6 +18,54 @@ use super::{
     limiter::Share,
 };
 
+/// Who is told of a raw transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// The public send endpoints: those of `send`, or all of `rpc`.
+    Public,
+    /// The endpoints of `private_send`, and nobody else.
+    Private,
+    /// Both: a private transaction that has waited long enough to go public.
+    Everywhere,
+}
+
+impl Route {
+    fn reaches(self, endpoint: &Endpoint) -> bool {
+        match self {
+            Self::Public => endpoint.sends,
+            Self::Private => endpoint.private,
+            Self::Everywhere => endpoint.sends || endpoint.private,
+        }
+    }
+}
+
+/// Whether the transactions of a product may be seen before they are included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Privacy {
+    /// They may.
+    #[default]
+    Public,
+    /// They go to the private endpoints only …
+    Private {
+        /// … and everywhere once the nonce has waited for so many blocks; `None`: never.
+        public_after: Option<u64>,
+    },
+}
+
+impl Privacy {
+    /// The route of bytes whose nonce has waited for so many blocks since the first attempt at it
+    /// was signed; `None` if that is not known, which opens nothing.
+    pub fn route(self, waited: Option<u64>) -> Route {
+        match self {
+            Self::Public => Route::Public,
+            Self::Private { public_after } => {
+                let open = public_after.zip(waited).is_some_and(|(after, waited)| waited >= after);
+                if open { Route::Everywhere } else { Route::Private }
+            }
+        }
+    }
+}
+
 /// One endpoint's answer to a raw transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -28,13 +76,13 @@ pub struct Answer {
 }
 
 impl Pool {
-    /// Hands a signed transaction to all send endpoints at once and waits for every answer, at
-    /// most one time-out for the endpoint's rate limit and one for its answer. Endpoints with a
+    /// Hands a signed transaction to all endpoints of a route at once and waits for every answer,
+    /// at most one time-out for the endpoint's rate limit and one for its answer. Endpoints with a
     /// known wrong chain id are left out. An empty list means that nobody was asked.
     ///
     /// Must be journalled before: once this is polled the bytes may be out, also when the future
     /// is dropped.
-    pub async fn broadcast(&self, raw: Bytes) -> Vec<Answer> {
+    pub async fn broadcast(&self, raw: Bytes, route: Route) -> Vec<Answer> {
         let hash = keccak256(&raw);
         let request = Request::new("eth_sendRawTransaction", Id::Number(1), (raw,));
         let body = match serde_json::to_vec(&request) {
@@ -43,7 +91,7 @@ impl Pool {
         };
         let call = Call { body, class: "send", share: Share::Sends, requests: 1 };
         let right = |endpoint: &&std::sync::Arc<Endpoint>| {
-            endpoint.sends && !endpoint.fitness().has_wrong_chain()
+            route.reaches(endpoint) && !endpoint.fitness().has_wrong_chain()
         };
         let sends = self.shared.endpoints.iter().filter(right).map(async |endpoint| {
             let answer = endpoint.send(&call, hash).await;
@@ -58,12 +106,14 @@ impl Endpoint {
         let answer = match self.exchange(call, &SentAt::new()).await {
             Ok(packet) => read_answer(&packet, hash),
             // A refusal is read out of a JSON-RPC error only: a page may hold any words.
-            Err(Failure::Status { code, said: Some(text), .. }) => match read_refusal(&text) {
-                SendAnswer::Ambiguous(text) => {
+            Err(Failure::Status { code, said: Some(text), .. }) => {
+                let read = read_refusal(&text);
+                if let SendAnswer::Ambiguous(text) = read {
                     SendAnswer::Ambiguous(format!("HTTP status {code}: {text}"))
+                } else {
+                    read
                 }
-                understood => understood,
-            },
+            }
             Err(failure) => SendAnswer::Ambiguous(failure.to_string()),
         };
         self.count_send(answer.label());
@@ -83,5 +133,27 @@ fn read_answer(packet: &ResponsePacket, hash: B256) -> SendAnswer {
         }
         Some(ResponsePayload::Failure(error)) => read_refusal(&error.message),
         None => SendAnswer::Ambiguous("empty answer".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_private_goes_public_at_the_named_block_and_not_before() {
+        let private = |public_after| Privacy::Private { public_after };
+        for (privacy, waited, route) in [
+            (Privacy::Public, None, Route::Public),
+            (Privacy::Public, Some(9), Route::Public),
+            (private(Some(3)), None, Route::Private),
+            (private(Some(3)), Some(0), Route::Private),
+            (private(Some(3)), Some(2), Route::Private),
+            (private(Some(3)), Some(3), Route::Everywhere),
+            (private(Some(3)), Some(u64::MAX), Route::Everywhere),
+            (private(None), Some(u64::MAX), Route::Private),
+        ] {
+            assert_eq!(privacy.route(waited), route, "{privacy:?} after {waited:?}");
+        }
     }
 }

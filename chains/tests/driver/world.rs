@@ -323,6 +323,8 @@ pub(crate) fn profile() -> ChainProfile {
         explorer: None,
         rpc: vec![EndpointProfile { url, ws: None, requests_per_second: None }],
         send: Vec::new(),
+        private_send: Vec::new(),
+        public_after: None,
         request_timeout: Duration::from_secs(3),
         stale_after: Duration::from_secs(60),
         min_turn_interval: Duration::ZERO,

@@ -7,7 +7,7 @@ use alloy::{
     primitives::{Address, Bytes, TxKind, U256, utils::parse_ether},
     signers::local::PrivateKeySigner,
 };
-use ballast_chains::pool::{Pool, SendAnswer};
+use ballast_chains::pool::{Pool, Route, SendAnswer};
 use ballast_devnet::{Anvil, AnvilOptions, Mining, Tooling};
 
 use crate::chain::{CHAIN_ID, endpoint, profile};
@@ -50,7 +50,7 @@ impl Scene {
 
     /// What anvil says, and what the pool makes of it.
     async fn send(&self, raw: Bytes) -> (String, SendAnswer) {
-        let answer = self.pool.broadcast(raw.clone()).await.remove(0).answer;
+        let answer = self.pool.broadcast(raw.clone(), Route::Public).await.remove(0).answer;
         let text = self.anvil.node().rpc::<_, U256>("eth_sendRawTransaction", (raw,)).await;
         let text = text.err().map(|error| format!("{error:#}")).unwrap_or_default();
         (text.to_lowercase(), answer)
@@ -61,7 +61,10 @@ impl Scene {
 async fn what_anvil_says_is_understood() {
     let scene = Scene::new().await;
     let first = scene.raw(transaction());
-    assert_eq!(scene.pool.broadcast(first.clone()).await[0].answer, SendAnswer::Accepted);
+    assert_eq!(
+        scene.pool.broadcast(first.clone(), Route::Public).await[0].answer,
+        SendAnswer::Accepted
+    );
 
     let bumped = |fee| TxEip1559 { max_fee_per_gas: fee, ..transaction() };
     let rejected = |answer: &SendAnswer| matches!(answer, SendAnswer::Rejected(_));
@@ -107,7 +110,7 @@ async fn what_anvil_says_is_understood() {
 async fn a_used_nonce_is_understood() {
     let scene = Scene::new().await;
     let first = scene.raw(transaction());
-    assert_eq!(scene.pool.broadcast(first).await[0].answer, SendAnswer::Accepted);
+    assert_eq!(scene.pool.broadcast(first, Route::Public).await[0].answer, SendAnswer::Accepted);
     scene.anvil.node().mine(1).await.unwrap();
     let (text, answer) =
         scene.send(scene.raw(TxEip1559 { value: U256::from(1), ..transaction() })).await;

@@ -37,6 +37,8 @@ pub(crate) fn profile(rpc: Vec<EndpointProfile>) -> ChainProfile {
         explorer: None,
         rpc,
         send: Vec::new(),
+        private_send: Vec::new(),
+        public_after: None,
         request_timeout: TIMEOUT,
         stale_after: Duration::from_secs(30),
         min_turn_interval: Duration::ZERO,

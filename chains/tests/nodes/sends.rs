@@ -6,7 +6,7 @@ use alloy::{
     primitives::{B256, Bytes, keccak256},
     providers::Provider as _,
 };
-use ballast_chains::pool::{Answer, EndpointState, Pool, SendAnswer};
+use ballast_chains::pool::{Answer, EndpointState, Pool, Route, SendAnswer};
 use ballast_test_support::{Fault, MockNode, RAW_TRANSACTION, RpcProxy};
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ async fn every_endpoint_gets_the_same_bytes_once_and_answers_for_itself() {
     let pool = Pool::new(&profile(endpoints)).unwrap();
 
     let start = Instant::now();
-    let told = answers(pool.broadcast(RAW).await);
+    let told = answers(pool.broadcast(RAW, Route::Public).await);
     assert!(start.elapsed() < TIMEOUT * 3 / 2, "the answers took {:?}", start.elapsed());
 
     assert_eq!(told[0], SendAnswer::Accepted);
@@ -68,7 +68,7 @@ async fn only_send_endpoints_are_asked_and_never_one_of_another_chain() {
     pool.probe_all().await;
     until_state(&pool, 2, EndpointState::Quarantined).await;
 
-    let told = pool.broadcast(RAW).await;
+    let told = pool.broadcast(RAW, Route::Public).await;
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].answer, SendAnswer::Accepted);
     assert_eq!(told[0].endpoint, proxies[1].http_url().trim_start_matches("http://"));
@@ -78,11 +78,37 @@ async fn only_send_endpoints_are_asked_and_never_one_of_another_chain() {
 }
 
 #[tokio::test]
+async fn private_bytes_reach_private_endpoints_and_nobody_else() {
+    let node = MockNode::start(CHAIN_ID).await.unwrap();
+    let proxies = proxies(&node, 4).await;
+    let [read, public, relay, both] = &proxies[..] else { unreachable!() };
+    let mut profile = profile(vec![endpoint(&read.http_url())]);
+    profile.send = vec![endpoint(&public.http_url()), endpoint(&both.http_url())];
+    profile.private_send = vec![endpoint(&relay.http_url()), endpoint(&both.http_url())];
+    let pool = Pool::new(&profile).unwrap();
+    let counts = || -> Vec<_> { proxies.iter().map(|p| p.raw_transactions().len()).collect() };
+
+    assert_eq!(pool.broadcast(RAW, Route::Private).await.len(), 2);
+    assert_eq!(counts(), [0, 0, 1, 1]);
+    assert_eq!(pool.broadcast(RAW, Route::Public).await.len(), 2);
+    assert_eq!(counts(), [0, 1, 1, 2]);
+    assert_eq!(pool.broadcast(RAW, Route::Everywhere).await.len(), 3, "the shared one once");
+    assert_eq!(counts(), [0, 2, 2, 3]);
+    assert_eq!(relay.count("eth_blockNumber"), 0, "a relay gets no reads");
+
+    // Without private endpoints a private transaction goes nowhere, rather than public.
+    profile.private_send.clear();
+    let pool = Pool::new(&profile).unwrap();
+    assert!(pool.broadcast(RAW, Route::Private).await.is_empty());
+    assert_eq!(counts(), [0, 2, 2, 3]);
+}
+
+#[tokio::test]
 async fn answer_with_another_hash_is_not_taken_for_acceptance() {
     let node = MockNode::start(CHAIN_ID).await.unwrap();
     node.on(RAW_TRANSACTION, |_| Ok(json!(B256::repeat_byte(9))));
     let pool = Pool::new(&profile(vec![endpoint(&node.http_url())])).unwrap();
-    let told = answers(pool.broadcast(RAW).await);
+    let told = answers(pool.broadcast(RAW, Route::Public).await);
     assert!(matches!(told[..], [SendAnswer::Ambiguous(_)]), "{told:?}");
 }
 

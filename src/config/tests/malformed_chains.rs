@@ -305,14 +305,31 @@ send = {}
         "chains/mainnet.toml",
         r#"
 @CHAIN
-private_send = []
-public_after = 25
 archive = true
 "#,
+        &["chains/mainnet.toml: archive = true: not yet supported; expected to be left out"],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+@CHAIN
+private_send = ["wss://relay.example", { url = "https://relay.example", ws = "wss://relay.example" }]
+public_after = 0
+"#,
         &[
-            "chains/mainnet.toml: archive = true: not yet supported; expected to be left out",
-            "chains/mainnet.toml: private_send = []: not yet supported; expected to be left out",
-            "chains/mainnet.toml: public_after = 25: not yet supported; expected to be left out",
+            "chains/mainnet.toml: private_send[0] = \"wss://relay.example\": expected an http or https URL without user or password, { env = \"NAME\" } or { file = \"PATH\" }",
+            "chains/mainnet.toml: private_send[1].ws = \"wss://relay.example\": send endpoints get no subscriptions; expected to be left out",
+            "chains/mainnet.toml: public_after = 0: expected a whole number from 1 to 10000",
+        ],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+@CHAIN
+public_after = 25
+"#,
+        &[
+            "chains/mainnet.toml: public_after = 25: without private_send it means nothing; expected both",
         ],
     ),
     (

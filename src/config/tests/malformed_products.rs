@@ -54,7 +54,7 @@ category = "auto"
 mode = "delever_only"
 paused = "yes"
 dry_run = 1
-private = false
+private = "yes"
 @PRODUCT
 "#,
         &[
@@ -62,7 +62,29 @@ private = false
             "products/eth2x-fli.toml: dry_run = 1: expected true or false",
             r#"products/eth2x-fli.toml: mode = "delever_only": not yet supported; expected "normal" or "paused""#,
             r#"products/eth2x-fli.toml: paused = "yes": expected true or false"#,
-            "products/eth2x-fli.toml: private = false: not yet supported; expected to be left out",
+            r#"products/eth2x-fli.toml: private = "yes": expected true or false"#,
+        ],
+    ),
+    (
+        "products/eth2x-fli.toml",
+        r#"
+private = true
+public_after = 0
+@PRODUCT
+"#,
+        &[
+            "products/eth2x-fli.toml: private = true: no private_send in chains/mainnet.toml; expected at least one endpoint there",
+            r#"products/eth2x-fli.toml: public_after = 0: expected a whole number from 1 to 10000, or "never""#,
+        ],
+    ),
+    (
+        "products/eth2x-fli.toml",
+        r#"
+public_after = "never"
+@PRODUCT
+"#,
+        &[
+            r#"products/eth2x-fli.toml: public_after = "never": without private = true it means nothing; expected both"#,
         ],
     ),
     (

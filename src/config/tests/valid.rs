@@ -3,7 +3,10 @@
 use std::{path::Path, time::Duration};
 
 use alloy::primitives::{U256, address};
-use ballast_chains::profile::{CANONICAL_MULTICALL3, FeeModel, Finality};
+use ballast_chains::{
+    pool::Privacy,
+    profile::{CANONICAL_MULTICALL3, FeeModel, Finality},
+};
 
 use super::{CHAIN, NONE, PRODUCT, ToyParams, load};
 use crate::config::{Category, Limits, Mode, WalletSource};
@@ -24,7 +27,8 @@ fn what_is_not_given_has_the_documented_default() {
     assert_eq!((chain.native_symbol.as_str(), &chain.explorer), ("ETH", &None));
     assert_eq!(chain.rpc[0].url.as_str(), "http://127.0.0.1:8545/");
     assert!(chain.rpc[0].ws.is_none() && chain.rpc[0].requests_per_second.is_none());
-    assert!(chain.send.is_empty());
+    assert!(chain.send.is_empty() && chain.private_send.is_empty());
+    assert_eq!(chain.public_after, None);
     assert_eq!(chain.request_timeout, Duration::from_secs(3));
     assert_eq!(chain.stale_after, Duration::from_mins(1));
     assert_eq!(chain.min_turn_interval, Duration::ZERO);
@@ -40,6 +44,7 @@ fn what_is_not_given_has_the_documented_default() {
     assert_eq!((product.strategy.as_str(), product.chain.as_str()), ("toy", "mainnet"));
     assert_eq!((product.category, product.mode), (Category::Other, Mode::Normal));
     assert!(!product.paused && !product.dry_run && product.rpc.is_none());
+    assert_eq!(product.privacy, Privacy::Public);
     assert_eq!(product.limits, Limits::default());
     let watched = address!("00000000000000000000000000000000000000aa");
     assert_eq!(product.wallet, WalletSource::WatchOnly(watched));
@@ -69,6 +74,8 @@ fn every_key_of_a_chain_is_taken() {
           { env = "OPTIMISM_RPC_URL" },
         ]
         send = [{ url = "https://c.example", requests_per_second = 1 }]
+        private_send = ["https://d.example", { env = "OPTIMISM_RPC_URL" }]
+        public_after = 25
         request_timeout = "2s"
         stale_after = "45s"
         min_turn_interval = "1s"
@@ -87,6 +94,7 @@ fn every_key_of_a_chain_is_taken() {
     let config = load(&[("chains/optimism.toml", text)], &NONE).unwrap();
     let chain = &config.chains["optimism"];
     assert_eq!((chain.chain_id, chain.finality), (10, Finality::Safe));
+    assert_eq!((chain.private_send.len(), chain.public_after), (2, Some(25)));
     assert_eq!(chain.explorer.as_ref().unwrap().host_str(), Some("optimistic.etherscan.io"));
     assert_eq!(chain.rpc.len(), 3);
     assert_eq!(chain.rpc[0].requests_per_second.unwrap().get(), 50);
@@ -123,4 +131,20 @@ fn every_key_of_a_product_is_taken() {
     let params: ToyParams = product.params.extract().unwrap();
     assert_eq!(params.extension, address!("00000000000000000000000000000000000000bb"));
     assert_eq!((params.size, params.eager), (Some(5), Some(true)));
+}
+
+#[test]
+fn a_private_product_waits_as_long_as_its_chain_says_or_it_says_itself() {
+    let chain = format!("{CHAIN}private_send = [\"https://relay.example\"]\npublic_after = 25\n");
+    for (lines, public_after) in [
+        ("private = true\n", Some(25)),
+        ("private = true\npublic_after = 3\n", Some(3)),
+        ("private = true\npublic_after = \"never\"\n", None),
+    ] {
+        let product = format!("{lines}{PRODUCT}");
+        let files =
+            [("chains/mainnet.toml", chain.as_str()), ("products/eth2x-fli.toml", &product)];
+        let config = load(&files, &NONE).unwrap();
+        assert_eq!(config.products["eth2x-fli"].privacy, Privacy::Private { public_after });
+    }
 }

@@ -107,7 +107,9 @@ impl Lane {
         let Some(watched) = self.slots.get_mut(&nonce) else { return };
         let (hash, raw) = (watched.slot.newest().hash, watched.slot.newest().raw.clone());
         watched.sent_at_block = at_block.or(watched.sent_at_block);
-        let answers = self.node.broadcast(raw).await;
+        let first = watched.slot.attempts.first.signed_at_block;
+        let waited = at_block.map(|block| block.saturating_sub(first));
+        let answers = self.node.broadcast(raw, self.privacy.route(waited)).await;
         if answers.is_empty() {
             return self.subject.nobody_to_send_to(nonce);
         }

@@ -1,4 +1,5 @@
 mod bench;
+mod private;
 mod random;
 mod scenarios;
 mod sim;

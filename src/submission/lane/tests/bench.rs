@@ -8,6 +8,7 @@ use alloy::{
 };
 use ballast_chains::{
     BlockReader, ChainProfile, Head, Revert,
+    pool::Privacy,
     profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality},
     wallet::Wallet,
 };
@@ -145,8 +146,8 @@ async fn open_with(
     profile: &Arc<ChainProfile>,
     wallet: Wallet,
 ) -> Result<Lane, LaneError> {
-    let spec =
-        LaneSpec { product: "eth2x".into(), wallet, profile: Arc::clone(profile), resend: true };
+    let (product, profile) = ("eth2x".into(), Arc::clone(profile));
+    let spec = LaneSpec { product, wallet, profile, privacy: Privacy::Public, resend: true };
     Lane::open(spec, sim.clone(), store.journal()).await
 }
 
@@ -187,6 +188,8 @@ fn profile(finality: Finality) -> ChainProfile {
         explorer: None,
         rpc: Vec::new(),
         send: Vec::new(),
+        private_send: Vec::new(),
+        public_after: None,
         request_timeout: Duration::from_secs(1),
         stale_after: Duration::from_secs(60),
         min_turn_interval: Duration::ZERO,

@@ -15,7 +15,7 @@ use alloy::{
 use ballast_chains::{
     Head,
     fees::{FeeError, FeeQuote, next_base_fee},
-    pool::{Answer, SendAnswer},
+    pool::{Answer, Route, SendAnswer},
     reader::CallError,
 };
 use ballast_strategy_api::Call;
@@ -80,6 +80,8 @@ pub(super) struct World {
     pub(super) pool: BTreeMap<u64, B256>,
     /// Every broadcast, in order.
     pub(super) sent: Vec<B256>,
+    /// Who was told of each of them.
+    pub(super) routes: Vec<Route>,
     pub(super) faults: Faults,
     pub(super) base_fee: u128,
     pub(super) balance: U256,
@@ -105,6 +107,7 @@ impl Sim {
             known: BTreeMap::new(),
             pool: BTreeMap::new(),
             sent: Vec::new(),
+            routes: Vec::new(),
             faults: Faults::default(),
             base_fee: 10 * GWEI,
             balance: U256::from(10).pow(U256::from(20)),
@@ -423,7 +426,7 @@ impl Node for Sim {
         Box::pin(ready(quote))
     }
 
-    fn broadcast(&self, raw: Bytes) -> BoxFuture<'_, Vec<Answer>> {
+    fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>> {
         Box::pin(async move {
             let hash = keccak256(&raw);
             let journalled = "SELECT 1 FROM attempts WHERE hash = $1";
@@ -436,6 +439,7 @@ impl Node for Sim {
             }
             let mut world = self.world();
             world.sent.push(hash);
+            world.routes.push(route);
             let tx = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
             let faults = world.faults.clone();
             let said = (!faults.swallowed).then(|| world.accept(hash, tx));

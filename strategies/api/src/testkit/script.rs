@@ -224,6 +224,8 @@ fn profile() -> ChainProfile {
         explorer: None,
         rpc: Vec::new(),
         send: Vec::new(),
+        private_send: Vec::new(),
+        public_after: None,
         request_timeout: LOOK_TIMEOUT,
         stale_after: LOOK_TIMEOUT,
         min_turn_interval: Duration::ZERO,
