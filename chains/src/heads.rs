@@ -8,13 +8,15 @@
 //!
 //! Hints come from a WebSocket subscription per endpoint that has one, from polls (every eighth of
 //! a block time around the time a block is due; rarely while a subscription lives) and from the
-//! pool's probes. Which hints count when endpoints disagree stands in `reports`.
+//! pool's probes. Which hints count when endpoints disagree about the newest blocks stands in
+//! `reports`, and whose chain is followed when they are on different ones in `vote`.
 
 mod known;
 mod link;
 mod poll;
 mod reports;
 mod stream;
+mod vote;
 mod ws;
 
 use std::time::Duration;
@@ -29,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use stream::HeadStream;
+pub(crate) use vote::Dispute;
 
 /// What is remembered of a block header. Enough to pin reads, price and follow the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,11 +26,13 @@ use std::{
 };
 
 use alloy::{
+    primitives::B256,
     providers::{DynProvider, Provider as _, ProviderBuilder},
     rpc::client::RpcClient,
 };
 use thiserror::Error;
 use tokio::sync::broadcast;
+use tracing::{info, warn};
 use url::Url;
 
 pub use endpoint::describe_metrics;
@@ -41,7 +43,10 @@ pub(crate) use probe::Sighting;
 pub use receipts::ChainReceipt;
 pub use send::{Answer, Privacy, Route};
 
-use crate::profile::{ChainProfile, EndpointProfile};
+use crate::{
+    heads::Dispute,
+    profile::{ChainProfile, EndpointProfile},
+};
 use endpoint::{Common, Endpoint};
 use service::ReadService;
 
@@ -96,9 +101,36 @@ struct Shared {
     missing_block_wait: Duration,
     noted: Mutex<Option<u64>>,
     sightings: broadcast::Sender<Sighting>,
+    chain: String,
+    dispute: Mutex<Option<String>>,
 }
 
 impl Shared {
+    /// Notes a disagreement, or its end, and tells people when that changes.
+    fn disputed(&self, dispute: Option<Dispute>) {
+        let text = dispute.map(|dispute| {
+            let side = |(hash, places): &(B256, Vec<usize>)| {
+                let readers = places.iter().filter_map(|place| self.readers().get(*place));
+                let labels: Vec<&str> = readers.map(|reader| reader.label.as_str()).collect();
+                format!("{hash} by {}", labels.join(", "))
+            };
+            let sides: Vec<String> = dispute.sides.iter().map(side).collect();
+            format!("block {}: {}", dispute.number, sides.join("; "))
+        });
+        let mut shown = self.dispute.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*shown, &text) {
+            (None, Some(dispute)) => {
+                warn!(chain = %self.chain, %dispute, "endpoints disagree without a majority");
+            }
+            (Some(_), None) => info!(chain = %self.chain, "endpoints agree again"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        if shown.is_some() != text.is_some() {
+            endpoint::show_dispute(&self.chain, text.is_some());
+        }
+        *shown = text;
+    }
+
     fn readers(&self) -> &[Arc<Endpoint>] {
         self.endpoints.get(..self.readers).unwrap_or_default()
     }
@@ -136,7 +168,10 @@ impl Pool {
             missing_block_wait: (profile.block_time / 8).clamp(shortest, longest),
             noted: Mutex::new(None),
             sightings: broadcast::Sender::new(SIGHTINGS),
+            chain: profile.name.clone(),
+            dispute: Mutex::new(None),
         });
+        endpoint::show_dispute(&shared.chain, false);
         // "Not local" only sets poll intervals of alloy's own, which nothing here uses.
         let client = RpcClient::new(ReadService(Arc::clone(&shared)), false);
         let provider =
@@ -152,9 +187,11 @@ impl Pool {
         self.provider.clone()
     }
 
-    /// Which blocks the endpoints disagree about, for people, while they do so without a majority.
+    /// Which block the endpoints disagree about, with its hashes and who has which, while they have
+    /// done so for some block times without a majority. The side that comes first is followed: that
+    /// of the first endpoint in the configured order. Always `None` without a running head stream.
     pub fn dispute(&self) -> Option<String> {
-        None
+        self.shared.dispute.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Every endpoint's state, read endpoints first, in the configured order.

@@ -64,6 +64,11 @@ impl Reports {
         }
     }
 
+    /// How long a disagreement has to last before it means something.
+    pub(super) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// The endpoint whose head was told last.
     pub(super) fn follow(&mut self, endpoint: usize) {
         self.leader = endpoint;

@@ -2,6 +2,8 @@
 
 use std::{pin::pin, time::Duration};
 
+use alloy::primitives::B256;
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::{
     sync::{broadcast, mpsc},
     task::JoinSet,
@@ -16,6 +18,7 @@ use super::{
     link::{self, LinkError, Linked, link},
     poll::Cadence,
     reports::{Reports, Verdict},
+    vote::{DEPTH, Outcome, Relation, Vote},
     ws,
 };
 use crate::{
@@ -32,8 +35,28 @@ pub struct HeadStream {
     ws: ws::Settings,
     known: Known,
     reports: Reports,
+    vote: Vote,
+    /// Questions of the vote under way, one for an endpoint at most.
+    questions: FuturesUnordered<BoxFuture<'static, Told>>,
     /// Links that failed in a row, for a parent that is nowhere to be had.
     lost_parents: u32,
+}
+
+/// What to do with a head that leads away further than a reorganisation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Far {
+    /// Have the vote ask about it, unless the endpoint is alone.
+    Asks,
+    /// Follow it: the vote was held.
+    Follows,
+}
+
+/// An endpoint's answer about its block at a height.
+#[derive(Debug)]
+struct Told {
+    endpoint: usize,
+    number: u64,
+    hash: Option<B256>,
 }
 
 /// Links that may fail in a row before the stream starts over from the newest head.
@@ -44,7 +67,8 @@ const PUSHED: usize = 64;
 impl HeadStream {
     /// Prepares to follow the chain of a profile; no IO yet.
     pub fn new(pool: Pool, profile: &ChainProfile) -> Self {
-        let reports = Reports::new(pool.reader_count(), profile.block_time);
+        let pool_size = pool.reader_count();
+        let reports = Reports::new(pool_size, profile.block_time);
         Self {
             ws: ws::Settings {
                 chain_id: profile.chain_id,
@@ -55,6 +79,8 @@ impl HeadStream {
             block_time: profile.block_time,
             stale_after: profile.stale_after,
             known: Known::default(),
+            vote: Vote::new(pool_size, reports.patience()),
+            questions: FuturesUnordered::new(),
             reports,
             lost_parents: 0,
         }
@@ -113,6 +139,10 @@ impl HeadStream {
                     cadence.polled(Instant::now());
                     false
                 }
+                Some(told) = self.questions.next(), if !self.questions.is_empty() => {
+                    self.vote.told(told.endpoint, told.number, told.hash);
+                    self.settle(told.endpoint, out).await?
+                }
                 () = sleep_until(cadence.next(live.any())), if polling.is_none() => {
                     polling.set(Some(pool.poll_head()));
                     false
@@ -144,9 +174,22 @@ impl HeadStream {
         sighting: Sighting,
         out: &mpsc::Sender<HeadEvent>,
     ) -> Result<bool, HeadsError> {
+        let (endpoint, now) = (sighting.endpoint, Instant::now());
+        let relation = Relation::of(&sighting.head, &self.known);
+        self.vote.heard(endpoint, sighting.head, relation, now);
+        let told =
+            if self.vote.is_apart(endpoint) { false } else { self.judge(sighting, out).await? };
+        Ok(self.settle(endpoint, out).await? || told)
+    }
+
+    async fn judge(
+        &mut self,
+        sighting: Sighting,
+        out: &mpsc::Sender<HeadEvent>,
+    ) -> Result<bool, HeadsError> {
         match self.reports.judge(sighting, &self.known, Instant::now()) {
             Verdict::Nothing => Ok(false),
-            Verdict::Link => self.link(sighting, out).await,
+            Verdict::Link => self.link(sighting.endpoint, sighting.head, Far::Asks, out).await,
             Verdict::RolledBack(to) => {
                 warn!(chain_head = to.number, "the chain went back");
                 let dropped = self.known.truncate(to.number);
@@ -155,17 +198,53 @@ impl HeadStream {
                 tell(out, HeadEvent::Reorg { to, dropped }).await?;
                 Ok(false)
             }
-            Verdict::StartOver => self.start_over(sighting.head, out).await,
+            Verdict::StartOver => self.start_over(sighting.endpoint, sighting.head, out).await,
         }
     }
 
-    async fn link(
+    /// Asks what the vote wants to know of an endpoint, and follows another chain if that is what it
+    /// comes to. Returns whether there was a new head.
+    async fn settle(
         &mut self,
-        sighting: Sighting,
+        endpoint: usize,
         out: &mpsc::Sender<HeadEvent>,
     ) -> Result<bool, HeadsError> {
-        let source = link::FromEndpoint { pool: &self.pool, place: sighting.endpoint };
-        let linked = link(&self.known, sighting.head, &source).await;
+        let now = Instant::now();
+        if let Some(number) = self.vote.question(endpoint, &self.known, now) {
+            let pool = self.pool.clone();
+            let ask = async move {
+                let hash = pool.hash_at(endpoint, number).await;
+                Told { endpoint, number, hash }
+            };
+            self.questions.push(ask.boxed());
+        }
+        let told = match self.vote.outcome(now) {
+            Outcome::Stay => false,
+            Outcome::Switch { endpoint, head } => {
+                let told = self.link(endpoint, head, Far::Follows, out).await?;
+                if self.known.top().is_some_and(|top| top.hash == head.hash) {
+                    warn!(head = head.number, "the endpoints' vote changed the chain followed");
+                    self.vote.switched(endpoint);
+                }
+                told
+            }
+        };
+        self.pool.judged(&self.vote.apart(), self.vote.dispute(now));
+        Ok(told)
+    }
+
+    /// Links a head of an endpoint. One that leads further away than a reorganisation does is only
+    /// followed if nobody else has a say, or the vote has been held.
+    async fn link(
+        &mut self,
+        endpoint: usize,
+        head: Head,
+        far: Far,
+        out: &mpsc::Sender<HeadEvent>,
+    ) -> Result<bool, HeadsError> {
+        let source = link::FromEndpoint { pool: &self.pool, place: endpoint };
+        let linked = link(&self.known, head, &source).await;
+        let asks = far == Far::Asks && !self.vote.is_alone(endpoint, Instant::now());
         let heads = match linked {
             Ok(Linked::Extends(heads)) => heads,
             Ok(Linked::Skips(head)) => {
@@ -173,27 +252,39 @@ impl HeadStream {
                 self.known = Known::default();
                 vec![head]
             }
+            Ok(Linked::Forks { to, .. }) if asks && self.is_far(to) => {
+                self.vote.suspect(endpoint);
+                return Ok(false);
+            }
             Ok(Linked::Forks { to, heads }) => {
                 let dropped = self.known.truncate(to.number);
                 info!(to = to.number, dropped, "reorganisation");
                 tell(out, HeadEvent::Reorg { to, dropped }).await?;
                 heads
             }
-            Ok(Linked::Unrelated) => return self.start_over(sighting.head, out).await,
+            Ok(Linked::Unrelated) if asks => {
+                self.vote.suspect(endpoint);
+                return Ok(false);
+            }
+            Ok(Linked::Unrelated) => return self.start_over(endpoint, head, out).await,
             Err(error) => {
                 debug!(%error, "a head could not be linked yet");
                 if let LinkError::ParentUnknown(_) = error {
                     self.lost_parents += 1;
                 }
-                if self.lost_parents > MAX_LOST_PARENTS {
-                    return self.start_over(sighting.head, out).await;
+                // Where there are others, one of them will have what is missing.
+                let most = if asks { 4 * MAX_LOST_PARENTS } else { MAX_LOST_PARENTS };
+                if self.lost_parents > most {
+                    return self.start_over(endpoint, head, out).await;
                 }
                 return Ok(false);
             }
         };
         self.lost_parents = 0;
-        self.reports.follow(sighting.endpoint);
-        self.reports.confirmed();
+        self.reports.follow(endpoint);
+        if far == Far::Asks {
+            self.vote.heard(endpoint, head, Relation::Fits, Instant::now());
+        }
         for head in heads {
             self.known.push(head);
             self.pool.note_head(&head);
@@ -202,9 +293,15 @@ impl HeadStream {
         Ok(true)
     }
 
+    fn is_far(&self, ancestor: Head) -> bool {
+        let top = self.known.top().map_or(0, |top| top.number);
+        top.saturating_sub(ancestor.number) > DEPTH
+    }
+
     /// The chain cannot be linked to what was told: begin again from this head.
     async fn start_over(
         &mut self,
+        endpoint: usize,
         head: Head,
         out: &mpsc::Sender<HeadEvent>,
     ) -> Result<bool, HeadsError> {
@@ -215,7 +312,7 @@ impl HeadStream {
             tell(out, HeadEvent::Reorg { to, dropped }).await?;
         }
         self.lost_parents = 0;
-        self.reports.confirmed();
+        self.reports.follow(endpoint);
         self.known = Known::default();
         self.known.push(head);
         self.pool.note_head(&head);

@@ -36,6 +36,7 @@ const REQUESTS: &str = "ballast_rpc_requests_total";
 const SENDS: &str = "ballast_rpc_send_answers_total";
 const SECONDS: &str = "ballast_rpc_seconds";
 const FIT: &str = "ballast_rpc_endpoint_fit";
+const DISPUTE: &str = "ballast_rpc_dispute";
 
 /// Tells the metrics recorder what the pool's metrics mean. Call it once, after installing one.
 pub fn describe_metrics() {
@@ -46,6 +47,12 @@ pub fn describe_metrics() {
     describe_counter!(SENDS, "Answers of an endpoint to raw transactions");
     describe_histogram!(SECONDS, Unit::Seconds, "Time from request to answer of an endpoint");
     describe_gauge!(FIT, "1 while the endpoint gets reads, else 0");
+    describe_gauge!(DISPUTE, "1 while endpoints are on different forks without a majority, else 0");
+}
+
+/// Shows whether endpoints disagree without a majority.
+pub(super) fn show_dispute(chain: &str, open: bool) {
+    gauge!(DISPUTE, "chain" => chain.to_owned()).set(u8::from(open));
 }
 
 /// What all endpoints of a chain have in common.
@@ -305,6 +312,17 @@ impl Endpoint {
         let (chain, endpoint) = (self.common.chain.clone(), self.label.clone());
         histogram!(SECONDS, "chain" => chain, "endpoint" => endpoint, "class" => class)
             .record(took);
+    }
+
+    /// Tells that the endpoint is on another chain than the one followed, or is back on it.
+    pub(super) fn show_fork(&self, forked: bool) {
+        if forked {
+            warn!(chain = %self.common.chain, endpoint = %self.label, "endpoint is on another fork and gets no reads");
+            self.fitness().note_error("on another fork than the chain followed".to_owned());
+        } else {
+            info!(chain = %self.common.chain, endpoint = %self.label, "endpoint is on the chain followed again");
+        }
+        self.show_state();
     }
 
     /// Shows the state as a gauge: 1 for fit.

@@ -24,6 +24,8 @@ pub enum EndpointState {
     Quarantined,
     /// Was more than the profile's `max_lag` blocks behind the best known head.
     Lagging,
+    /// Is on another chain than the one followed, though it has the right chain id.
+    Forked,
     /// Failed; left alone for a while, then probed.
     Cooling,
     /// Its chain id is not known yet.
@@ -37,6 +39,7 @@ impl EndpointState {
             Self::Fit => "fit",
             Self::Quarantined => "quarantined",
             Self::Lagging => "lagging",
+            Self::Forked => "forked",
             Self::Cooling => "cooling",
             Self::Unverified => "unverified",
         }
@@ -57,6 +60,8 @@ pub(super) struct Fitness {
     head: Option<u64>,
     /// Blocks behind the best head that was known when this endpoint was asked.
     lag: u64,
+    /// The head stream has seen that it is on another chain.
+    forked: bool,
     /// When it last told a head or its chain id.
     heard: Option<Instant>,
     failures: u32,
@@ -70,6 +75,7 @@ impl Fitness {
             chain: ChainCheck::Never,
             head: None,
             lag: 0,
+            forked: false,
             heard: None,
             failures: 0,
             cooling_until: None,
@@ -82,6 +88,7 @@ impl Fitness {
             ChainCheck::Wrong { .. } => EndpointState::Quarantined,
             _ if self.cooling_until.is_some() => EndpointState::Cooling,
             ChainCheck::Never => EndpointState::Unverified,
+            ChainCheck::Right { .. } if self.forked => EndpointState::Forked,
             ChainCheck::Right { .. } if self.lag > max_lag => EndpointState::Lagging,
             ChainCheck::Right { .. } => EndpointState::Fit,
         }
@@ -97,6 +104,20 @@ impl Fitness {
 
     pub(super) const fn head(&self) -> Option<u64> {
         self.head
+    }
+
+    pub(super) const fn is_forked(&self) -> bool {
+        self.forked
+    }
+
+    /// The head stream's word on whose chain the endpoint is on.
+    pub(super) const fn judged(&mut self, forked: bool) {
+        self.forked = forked;
+    }
+
+    /// The endpoint answered something that stands in for a probe.
+    pub(super) const fn was_heard(&mut self, now: Instant) {
+        self.heard = Some(now);
     }
 
     pub(super) const fn lag(&self) -> u64 {
@@ -197,7 +218,10 @@ impl Fitness {
         }
         match self.chain {
             ChainCheck::Never => now,
-            ChainCheck::Wrong { at } => at + CHAIN_ID_INTERVAL,
+            // One that is down as well is asked as any other that is down.
+            ChainCheck::Wrong { at } => {
+                (at + CHAIN_ID_INTERVAL).max(self.cooling_until.unwrap_or(at))
+            }
             ChainCheck::Right { at } if !reads => at + CHAIN_ID_INTERVAL,
             ChainCheck::Right { .. } => match (self.heard, self.head) {
                 (Some(heard), Some(_)) => heard + block_time,
@@ -211,7 +235,7 @@ impl Fitness {
 ///
 /// If that is not enough and nothing is under way (`idle`), those not verified yet follow: the read
 /// verifies them first. Only while none is fit do the least lagging come in, then those that cool
-/// down. One with the wrong chain id never does.
+/// down, then those on another fork. One with the wrong chain id never does.
 pub(super) fn pick(states: &[(EndpointState, u64)], tried: &[bool], idle: bool) -> Option<usize> {
     let untried = |wanted: EndpointState| {
         states.iter().zip(tried).enumerate().filter_map(move |(index, ((state, lag), tried))| {
@@ -230,7 +254,8 @@ pub(super) fn pick(states: &[(EndpointState, u64)], tried: &[bool], idle: bool) 
         (false, false) => first(EndpointState::Unverified),
         (false, true) => first(EndpointState::Unverified)
             .or_else(lagging)
-            .or_else(|| first(EndpointState::Cooling)),
+            .or_else(|| first(EndpointState::Cooling))
+            .or_else(|| first(EndpointState::Forked)),
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     endpoint::{Endpoint, SentAt},
     http::Failure,
 };
-use crate::heads::{Head, RawHeader};
+use crate::heads::{Dispute, Head, RawHeader};
 
 /// Shortest time between two probes of one endpoint, whatever changes.
 const MIN_PROBE_GAP: Duration = Duration::from_millis(100);
@@ -75,6 +75,28 @@ impl Pool {
         }
     }
 
+    /// The hash of one endpoint's block at a height, if it tells one. It comes right behind a probe
+    /// and takes the place of the next.
+    pub(crate) async fn hash_at(&self, place: usize, number: u64) -> Option<B256> {
+        let block = self.block_by_number(place, number).await.ok()??;
+        let endpoint = self.shared.readers().get(place)?;
+        endpoint.fitness().was_heard(Instant::now() + self.shared.block_time);
+        Some(block.hash)
+    }
+
+    /// The head stream's word on who is on another chain than the one it follows, and on the
+    /// disagreement that it could not settle.
+    pub(crate) fn judged(&self, forked: &[bool], dispute: Option<Dispute>) {
+        for (endpoint, forked) in self.shared.readers().iter().zip(forked) {
+            let before = endpoint.fitness().is_forked();
+            if before != *forked {
+                endpoint.fitness().judged(*forked);
+                endpoint.show_fork(*forked);
+            }
+        }
+        self.shared.disputed(dispute);
+    }
+
     /// A block of one endpoint, by hash; `None` if it has none such.
     pub(crate) async fn block_by_hash(
         &self,
@@ -119,6 +141,11 @@ impl Shared {
             let at = self.due(endpoint, Instant::now()).max(earliest);
             tokio::select! {
                 () = sleep_until(at) => {
+                    let now = Instant::now();
+                    if self.due(endpoint, now) > now {
+                        // Something else told meanwhile what the probe was to ask.
+                        continue;
+                    }
                     self.probe(endpoint).await;
                     earliest = Instant::now() + MIN_PROBE_GAP;
                 }
@@ -169,8 +196,12 @@ impl Shared {
 
     /// The highest head that a right endpoint or the head stream has told.
     fn best_head(&self) -> Option<u64> {
-        let told = self.readers().iter().filter_map(|endpoint| endpoint.fitness().head()).max();
-        told.max(*self.noted())
+        let told = |endpoint: &Arc<Endpoint>| {
+            let fitness = endpoint.fitness();
+            // How far a chain is that is not followed does not make the others lag.
+            fitness.head().filter(|_| !fitness.is_forked())
+        };
+        self.readers().iter().filter_map(told).max().max(*self.noted())
     }
 
     /// A subscription of an endpoint delivered a head.

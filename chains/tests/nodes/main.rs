@@ -8,6 +8,7 @@ mod anvil_texts;
 mod chain;
 mod failover;
 mod follower;
+mod forks;
 mod gateways;
 mod heads;
 mod sends;

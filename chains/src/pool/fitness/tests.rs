@@ -25,6 +25,26 @@ fn chain_id_decides_first() {
 }
 
 #[test]
+fn quarantined_endpoint_that_is_down_is_left_alone_for_longer_and_longer() {
+    let start = Instant::now();
+    let mut fitness = Fitness::new();
+    fitness.told_chain(false, start);
+    let mut now = start + CHAIN_ID_INTERVAL;
+    let mut probes = 0;
+    while now < start + CHAIN_ID_INTERVAL * 3 {
+        fitness.failed("connection refused".into(), None, now);
+        probes += 1;
+        let next = fitness.next_probe(true, BLOCK, now);
+        assert!(next > now, "the {probes}th probe is followed at once");
+        now = next;
+    }
+    assert!(probes <= 12, "{probes} probes in two minutes");
+    fitness.told_chain(true, now);
+    fitness.probed(now);
+    assert_eq!(fitness.state(MAX_LAG), S::Fit);
+}
+
+#[test]
 fn lag_is_measured_when_asked_and_ends_when_caught_up() {
     let now = Instant::now();
     let mut fitness = verified(now);
@@ -119,6 +139,20 @@ fn unfit_endpoints_come_in_only_when_no_other_is_left() {
     assert_eq!(pick_of(&states, &[1, 2, 3], true), None, "never the wrong chain");
     let lagging = [(S::Lagging, 20), (S::Lagging, 5)];
     assert_eq!(pick(&lagging, &[false, false], true), Some(1), "the one that lags least");
+}
+
+#[test]
+fn one_on_another_fork_comes_last() {
+    let now = Instant::now();
+    let mut fitness = verified(now);
+    fitness.judged(true);
+    assert_eq!(fitness.state(MAX_LAG), S::Forked);
+    fitness.judged(false);
+    assert_eq!(fitness.state(MAX_LAG), S::Fit);
+    let states = [S::Forked, S::Cooling, S::Lagging];
+    assert_eq!(pick_of(&states, &[], true), Some(2));
+    assert_eq!(pick_of(&states, &[1, 2], true), Some(0));
+    assert_eq!(pick_of(&[S::Forked, S::Fit], &[1], true), None);
 }
 
 #[test]
