@@ -144,7 +144,7 @@ impl HeadStream {
                     self.settle(told.endpoint, out).await?
                 }
                 () = sleep_until(cadence.next(live.any())), if polling.is_none() => {
-                    polling.set(Some(pool.poll_head()));
+                    polling.set(Some(pool.poll_head(cadence.turn())));
                     false
                 }
                 () = live.changed() => {

@@ -23,7 +23,7 @@ use futures::StreamExt as _;
 use thiserror::Error;
 use tokio::{
     sync::{Notify, mpsc},
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 use tracing::debug;
 use url::Url;
@@ -34,8 +34,9 @@ use super::{Head, RawHeader};
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 /// Ping interval: a socket whose peer vanished is noticed within two.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// Block times of silence after which the node is asked whether it is still there.
-const QUIET_BLOCKS: u32 = 4;
+/// Block times of silence after which the node is asked which block it is at: one that has gone on
+/// without a word has dropped the subscription and kept the connection.
+const QUIET_BLOCKS: u32 = 3;
 /// The same on fast chains.
 const MIN_QUIET: Duration = Duration::from_secs(2);
 
@@ -99,6 +100,8 @@ enum SessionEnd {
     WrongChain(u64),
     #[error("the subscription ended")]
     Ended,
+    #[error("the node is at block {0} and did not say so")]
+    Silent(u64),
     #[error("the head stream is gone")]
     NobodyListens,
 }
@@ -148,19 +151,29 @@ async fn session(
     let mut stream = step("subscribe", io, async { subscribe.await }).await?.into_stream();
     let _up = live.enter();
     let quiet = (settings.block_time * QUIET_BLOCKS).max(MIN_QUIET);
-    let mut heard = Instant::now();
+    // The newest block that the node is known to have.
+    let mut at: Option<u64> = None;
+    // It is at a newer one; a head that is under way has so long to arrive.
+    let mut owes: Option<u64> = None;
     loop {
-        match timeout(quiet, stream.next()).await {
+        let patience = if owes.is_some() { MIN_QUIET } else { quiet };
+        match timeout(patience, stream.next()).await {
             Ok(Some(header)) => {
+                let head = Head::from(header);
                 *heads = heads.saturating_add(1);
-                heard = Instant::now();
-                let sent = out.send((place, header.into())).await;
+                (at, owes) = (at.max(Some(head.number)), None);
+                let sent = out.send((place, head)).await;
                 sent.map_err(|_| SessionEnd::NobodyListens)?;
             }
             Ok(None) => return Err(SessionEnd::Ended),
             Err(_) => {
-                debug!(silent = ?heard.elapsed(), "no head by subscription; asking the node");
-                step("a sign of life", io, async { provider.get_block_number().await }).await?;
+                if let Some(number) = owes {
+                    return Err(SessionEnd::Silent(number));
+                }
+                let number = step("a sign of life", io, provider.get_block_number()).await?;
+                debug!(number, "no head by subscription for a while; asked the node");
+                owes = at.is_some_and(|at| number > at).then_some(number);
+                at = at.or(Some(number));
             }
         }
     }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Pool, Shared,
+    EndpointState, Pool, Shared,
     endpoint::{Endpoint, SentAt},
     http::Failure,
 };
@@ -57,11 +57,23 @@ impl Pool {
         *self.shared.noted() = Some(head.number);
     }
 
-    /// The newest block of the endpoint that a read would go to now.
-    pub(crate) async fn poll_head(&self) -> Result<Head, String> {
+    /// The newest block of the endpoint that a read would go to now, or of the one `turn` places
+    /// behind it among the fit ones, round and round.
+    pub(crate) async fn poll_head(&self, turn: u32) -> Result<Head, String> {
         let shared = &self.shared;
-        let none = vec![false; shared.readers().len()];
-        let picked = super::fitness::pick(&shared.states(), &none, true);
+        let states = shared.states();
+        let none = vec![false; states.len()];
+        let fit = || {
+            let fit = |(index, (state, _)): (usize, &(EndpointState, u64))| {
+                (*state == EndpointState::Fit).then_some(index)
+            };
+            states.iter().enumerate().filter_map(fit)
+        };
+        let turn = usize::try_from(turn).unwrap_or_default().checked_rem(fit().count());
+        let picked = match turn {
+            Some(turn) => fit().nth(turn),
+            None => super::fitness::pick(&states, &none, true),
+        };
         let endpoint = picked.and_then(|index| shared.readers().get(index));
         let Some(endpoint) = endpoint else { return Err("no usable endpoint".to_owned()) };
         endpoint.verify(&SentAt::new()).await.map_err(|failure| failure.to_string())?;
@@ -229,7 +241,7 @@ mod tests {
     use futures::future::join_all;
 
     use super::{
-        super::{EndpointState, fitness::CHAIN_ID_INTERVAL, tests::profile},
+        super::{fitness::CHAIN_ID_INTERVAL, tests::profile},
         *,
     };
 

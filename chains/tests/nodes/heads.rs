@@ -83,6 +83,30 @@ async fn subscription_that_is_cut_is_made_again_and_the_gap_filled() {
 }
 
 #[tokio::test]
+async fn subscription_that_is_silent_while_blocks_come_is_made_anew() {
+    let node = node(5).await;
+    let proxy = RpcProxy::start(&node.http_url()).await.unwrap();
+    let ws = endpoint_with_ws(&proxy.http_url(), &proxy.ws_url());
+    let mut follower = Follower::start(&profile(vec![ws]), 8);
+    subscribed(&node, 1).await;
+    reach(&mut follower, node.push_block()).await;
+    assert_eq!(proxy.count(WS_CONNECT), 1);
+
+    // The connection lives and answers; only the heads do not come.
+    let silent = proxy.inject(Fault::DropHeads);
+    let mut head = node.push_block();
+    wait_until("a new subscription", DEADLINE, async || {
+        head = node.push_block();
+        reach(&mut follower, head).await;
+        proxy.count(WS_CONNECT) > 1
+    })
+    .await
+    .unwrap();
+    assert!(silent.fired() > 0);
+    assert!(follower.reorgs.is_empty());
+}
+
+#[tokio::test]
 async fn polls_take_over_while_the_subscription_cannot_be_had() {
     let node = node(5).await;
     let proxy = RpcProxy::start(&node.http_url()).await.unwrap();
