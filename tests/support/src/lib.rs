@@ -20,7 +20,8 @@ pub use json_rpc::{BlockRef, RpcFailure};
 pub use mock_node::{MockBlock, MockCall, MockNode};
 pub use process::{KeeperCommand, KeeperProcess};
 pub use proxy::{
-    Fault, FaultHandle, ProxyHandle, RAW_TRANSACTION, Rewriter, RpcProxy, Rule, WS_CONNECT,
+    Fault, FaultHandle, Fork, HeldTransaction, Mempool, MempoolCounts, ProxyHandle,
+    RAW_TRANSACTION, Rewriter, RpcProxy, Rule, WS_CONNECT,
 };
 pub use request_log::{CallRecord, ConnectionKind, Recorded, RequestLog};
 pub use server::free_port;

@@ -7,8 +7,10 @@
 
 mod exchange;
 mod fault;
+mod fork;
 mod http;
 mod lag;
+mod mempool;
 mod rules;
 mod upstream;
 mod ws;
@@ -17,17 +19,21 @@ mod ws;
 mod tests;
 
 pub use fault::{Fault, Rewriter, Rule};
+pub use fork::Fork;
+pub use mempool::{HeldTransaction, Mempool, MempoolCounts};
 pub use rules::FaultHandle;
 
 use crate::{
-    json_rpc::BlockRef,
+    json_rpc::{BlockRef, Request},
     lock,
     request_log::{CallRecord, Recorded, RequestLog},
     server::{Gate, Server},
 };
+use alloy::primitives::B256;
 use axum::{Router, extract::DefaultBodyLimit, routing::get};
 use eyre::Result;
 use rules::Rules;
+use serde_json::json;
 use std::{
     collections::BTreeMap,
     ops::Deref,
@@ -147,6 +153,18 @@ impl ProxyHandle {
     /// When the URL is not an `http` one.
     pub fn set_upstream(&self, upstream: &str) -> Result<()> {
         self.shared.upstream.set(upstream)
+    }
+
+    /// Hands a transaction of a mempool, replaced or not, to the node. It stays in the pool until
+    /// the chain's nonce has passed it.
+    ///
+    /// # Errors
+    /// When the pool never took it, or the node refuses it.
+    pub async fn release(&self, pool: &Mempool, hash: B256) -> Result<()> {
+        let raw = pool.take(hash)?;
+        let answer = self.shared.upstream.ask(&Request::new(RAW_TRANSACTION, json!([raw]))).await?;
+        eyre::ensure!(answer.get("error").is_none(), "the node refuses {hash}: {answer}");
+        Ok(())
     }
 
     /// How often a method was asked for.

@@ -98,11 +98,11 @@ impl Shared {
                     return Ok(Outcome::Truncated(whole));
                 }
                 Instead::ForwardThenHang => {
-                    self.upstream.forward_regardless(body.clone()).await?;
+                    self.deliver(packet, plans, body.clone()).await?;
                     pending().await
                 }
                 Instead::ForwardThenDrop => {
-                    self.upstream.forward_regardless(body.clone()).await?;
+                    self.deliver(packet, plans, body.clone()).await?;
                     return Ok(Outcome::Cut);
                 }
                 Instead::Error(_) | Instead::Answer(_) | Instead::SwallowRaw => {}
@@ -112,6 +112,21 @@ impl Shared {
         let answers = try_join_all(pairs.map(|(request, plan)| self.answer(request, plan))).await?;
         let joined = serde_json::to_vec(&packet.join(answers))?;
         Ok(Outcome::Body(StatusCode::OK, joined.into()))
+    }
+
+    /// Hands a packet to the node, or what is held to the mempool; the answer is lost.
+    async fn deliver(&self, packet: &Packet, plans: &[Plan], body: Bytes) -> Result<()> {
+        if plans.iter().all(|plan| plan.hold.is_none()) {
+            self.upstream.forward_regardless(body).await?;
+            return Ok(());
+        }
+        for (request, plan) in packet.requests.iter().zip(plans) {
+            match &plan.hold {
+                Some(pool) => pool.answer(&self.upstream, request).await?,
+                None => self.upstream.ask(request).await?,
+            };
+        }
+        Ok(())
     }
 
     async fn pass(&self, body: Bytes) -> Result<Outcome> {
@@ -142,9 +157,11 @@ impl Shared {
             )
             | None => {}
         }
-        let mut answer = match plan.lag {
-            Some(behind) => lag::answer(&self.upstream, request, behind).await?,
-            None => self.upstream.ask(request).await?,
+        let mut answer = match (&plan.hold, &plan.fork, plan.lag) {
+            (Some(pool), _, _) => pool.answer(&self.upstream, request).await?,
+            (None, Some(fork), _) => fork.answer(&self.upstream, request).await?,
+            (None, None, Some(behind)) => lag::answer(&self.upstream, request, behind).await?,
+            (None, None, None) => self.upstream.ask(request).await?,
         };
         if let Some(result) = answer.get_mut("result") {
             if let Some(id) = plan.chain_id {

@@ -1,6 +1,6 @@
 //! The ways in which an endpoint can misbehave, and which requests they befall.
 
-use super::{NOTIFICATION, RAW_TRANSACTION, WS_CONNECT, lag};
+use super::{Fork, Mempool, NOTIFICATION, RAW_TRANSACTION, WS_CONNECT, lag};
 use crate::{json_rpc::RpcFailure, request_log::ConnectionKind};
 use serde_json::Value;
 use std::{fmt, sync::Arc, time::Duration};
@@ -52,6 +52,12 @@ pub enum Fault {
     WrongChainId(u64),
     /// Answers as if the head were this many blocks older, requests and subscriptions alike.
     Lag(u64),
+    /// Answers as a node on another fork, requests and subscriptions alike: see [`Fork`].
+    Fork(Fork),
+    /// Keeps raw transactions in a mempool with geth's rules, which answers look-ups; see
+    /// [`Mempool`], and [`ProxyHandle::release`](super::ProxyHandle::release). With a fault of kind
+    /// `ForwardThen…` the mempool takes the transaction before the answer is lost.
+    Hold(Mempool),
     /// Alters the result of what the node answered; errors pass unchanged.
     Rewrite(Rewriter),
     /// Sends each notification of a subscription twice.
@@ -118,6 +124,7 @@ impl Fault {
             | Self::SwapHeads
             | Self::DropHeads
             | Self::CutWs
+            | Self::Fork(_)
             | Self::Lag(_) => true,
             Self::Hang
             | Self::Delay(_)
@@ -132,13 +139,17 @@ impl Fault {
             | Self::ForwardThenDrop
             | Self::SwallowRaw
             | Self::WrongChainId(_)
+            | Self::Hold(_)
             | Self::Rewrite(_) => false,
         }
     }
 
     /// Whether it changes the node's answer rather than taking its place.
     pub(super) fn alters(&self) -> bool {
-        matches!(self, Self::Lag(_) | Self::WrongChainId(_) | Self::Rewrite(_))
+        matches!(
+            self,
+            Self::Lag(_) | Self::WrongChainId(_) | Self::Fork(_) | Self::Hold(_) | Self::Rewrite(_)
+        )
     }
 
     /// Whether it makes sense for a method, given whether the rule names methods.
@@ -158,6 +169,11 @@ impl Fault {
             Self::SwallowRaw => method == RAW_TRANSACTION,
             Self::WrongChainId(_) => matches!(method, "eth_chainId" | "net_version"),
             Self::Lag(_) => lag::concerns(method),
+            Self::Fork(_) => Fork::concerns(method),
+            Self::Hold(_) => matches!(
+                method,
+                RAW_TRANSACTION | "eth_getTransactionByHash" | "eth_getTransactionCount"
+            ),
             Self::DuplicateHeads | Self::SwapHeads | Self::DropHeads | Self::CutWs => false,
         }
     }

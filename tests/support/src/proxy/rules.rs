@@ -1,6 +1,9 @@
 //! The faults in force, and what they mean for a request.
 
-use super::fault::{Fault, Rewriter, Rule};
+use super::{
+    Fork, Mempool,
+    fault::{Fault, Rewriter, Rule},
+};
 use crate::{
     json_rpc::{Request, RpcFailure},
     lock,
@@ -113,6 +116,9 @@ pub(super) struct Plan {
     /// Blocks that the head seems older.
     pub(super) lag: Option<u64>,
     pub(super) chain_id: Option<u64>,
+    pub(super) fork: Option<Fork>,
+    /// Who keeps raw transactions in place of the node.
+    pub(super) hold: Option<Mempool>,
     pub(super) rewrites: Vec<Rewriter>,
 }
 
@@ -139,12 +145,23 @@ impl Plan {
     }
 
     pub(super) fn alters(&self) -> bool {
-        self.lag.is_some() || self.chain_id.is_some() || !self.rewrites.is_empty()
+        self.lag.is_some()
+            || self.chain_id.is_some()
+            || self.fork.is_some()
+            || self.hold.is_some()
+            || !self.rewrites.is_empty()
     }
 
     /// A fault that another one has already pre-empted does not fire.
     fn has_room_for(&self, fault: &Fault) -> bool {
-        self.instead.is_none() || matches!(fault, Fault::Delay(_))
+        match self.instead {
+            None => true,
+            // Forwarded to the mempool.
+            Some(Instead::ForwardThenHang | Instead::ForwardThenDrop) => {
+                matches!(fault, Fault::Delay(_) | Fault::Hold(_))
+            }
+            Some(_) => matches!(fault, Fault::Delay(_)),
+        }
     }
 
     fn add(&mut self, fault: &Fault) {
@@ -159,6 +176,14 @@ impl Plan {
             }
             Fault::WrongChainId(id) => {
                 self.chain_id = Some(*id);
+                return;
+            }
+            Fault::Fork(fork) => {
+                self.fork = Some(fork.clone());
+                return;
+            }
+            Fault::Hold(pool) => {
+                self.hold = Some(pool.clone());
                 return;
             }
             Fault::Rewrite(rewriter) => {
@@ -190,6 +215,7 @@ impl Plan {
 #[derive(Debug, Default)]
 pub(super) struct HeadPlan {
     pub(super) lag: u64,
+    pub(super) fork: Option<Fork>,
     pub(super) duplicate: bool,
     pub(super) swap: bool,
     pub(super) discard: bool,
@@ -200,6 +226,7 @@ impl HeadPlan {
     fn add(&mut self, fault: &Fault) {
         match fault {
             Fault::Lag(behind) => self.lag = self.lag.max(*behind),
+            Fault::Fork(fork) => self.fork = Some(fork.clone()),
             Fault::DuplicateHeads => self.duplicate = true,
             Fault::SwapHeads => self.swap = true,
             Fault::DropHeads => self.discard = true,
@@ -217,6 +244,7 @@ impl HeadPlan {
             | Fault::ForwardThenDrop
             | Fault::SwallowRaw
             | Fault::WrongChainId(_)
+            | Fault::Hold(_)
             | Fault::Rewrite(_) => {}
         }
     }

@@ -1,7 +1,9 @@
 //! Every fault, over HTTP and over WebSocket, in front of a fake node.
 
 mod faults;
+mod fork;
 mod heads;
+mod hold;
 mod record;
 mod ws;
 

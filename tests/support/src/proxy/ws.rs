@@ -156,6 +156,16 @@ impl Joined {
         let frame: Value = serde_json::from_str(&text)?;
         if frame.get("method").and_then(Value::as_str) == Some(NOTIFICATION) {
             let plan = self.shared.rules.plan_head();
+            let text = match &plan.fork {
+                Some(fork) => {
+                    let mut forged = frame;
+                    if let Some(header) = forged.pointer_mut("/params/result") {
+                        fork.forge(header);
+                    }
+                    forged.to_string().into()
+                }
+                None => text,
+            };
             return self.notify(text, &plan).await;
         }
         if let Some(id) = frame.get("id") {
