@@ -12,5 +12,6 @@ mod fli;
 mod harness;
 mod isolation;
 mod malformed;
+mod private;
 mod rebalance;
 mod restart;
