@@ -114,6 +114,16 @@ pub(crate) struct RawHeader {
     gas_used: u64,
 }
 
+impl RawHeader {
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(crate) const fn hash(&self) -> B256 {
+        self.hash
+    }
+}
+
 impl From<RawHeader> for Head {
     fn from(header: RawHeader) -> Self {
         Self {

@@ -14,6 +14,7 @@ mod errors;
 mod fitness;
 mod http;
 mod limiter;
+mod numbered;
 mod probe;
 mod receipts;
 mod send;

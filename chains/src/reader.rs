@@ -23,7 +23,7 @@ use futures::channel::oneshot;
 
 use self::queue::{Ask, HeaderRead, Queue, Read, Travel};
 pub use self::{
-    backend::{Backend, CallError, CallRequest, INVALID_PARAMS},
+    backend::{Backend, CallError, CallRequest},
     error::{ReadError, Revert},
     source::{BlockSource, ISOLATION_BLOCKS},
 };

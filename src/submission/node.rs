@@ -16,7 +16,7 @@ use ballast_chains::{
     Head,
     fees::{self, FeeError, FeeQuote},
     pool::{Answer, ChainReceipt, Pool, Route},
-    reader::{CallError, INVALID_PARAMS},
+    reader::CallError,
 };
 use ballast_strategy_api::Call;
 use futures::future::{BoxFuture, try_join_all};
@@ -233,17 +233,12 @@ impl Node for Pool {
     }
 }
 
-/// Asks by hash, and by number at a node that does not understand hashes.
+/// Asks by hash; the pool sees to endpoints that take only numbers.
 async fn pinned<T>(
     at: BlockMark,
-    ask: impl Fn(BlockId) -> BoxFuture<'static, Result<T, CallError>>,
+    ask: impl FnOnce(BlockId) -> BoxFuture<'static, Result<T, CallError>>,
 ) -> Result<T, CallError> {
-    match ask(BlockId::Hash(RpcBlockHash::from(at.hash))).await {
-        Err(CallError::Refused { code: INVALID_PARAMS, .. }) => {
-            ask(BlockId::Number(BlockNumberOrTag::Number(at.number))).await
-        }
-        other => other,
-    }
+    ask(BlockId::Hash(RpcBlockHash::from(at.hash))).await
 }
 
 async fn block(

@@ -25,6 +25,7 @@ use super::{
     fitness::{EndpointState, Fitness},
     http::{self, Failure},
     limiter::{Limiter, Share},
+    numbered::Numbered,
 };
 use crate::profile::EndpointProfile;
 
@@ -74,6 +75,8 @@ pub(super) struct Call {
     pub(super) share: Share,
     /// JSON-RPC requests in it.
     pub(super) requests: usize,
+    /// It is a read that is pinned to a block hash.
+    pub(super) pinned: bool,
 }
 
 impl Call {
@@ -101,6 +104,8 @@ pub(super) struct Endpoint {
     common: Common,
     limiter: Limiter,
     fitness: Mutex<Fitness>,
+    /// What is known of it and block hashes.
+    pub(super) numbered: Mutex<Numbered>,
     verifying: tokio::sync::Mutex<()>,
 }
 
@@ -131,6 +136,7 @@ impl Endpoint {
             common,
             limiter: Limiter::new(profile.requests_per_second),
             fitness: Mutex::new(Fitness::new()),
+            numbered: Mutex::default(),
             verifying: tokio::sync::Mutex::new(()),
         }
     }
@@ -192,7 +198,8 @@ impl Endpoint {
     ) -> Result<R, Failure> {
         let request = Request::new(method, Id::Number(1), params);
         let body = serde_json::to_vec(&request).map_err(|e| Failure::Malformed(e.to_string()))?;
-        let call = Call { body: body.into(), class, share: Share::Reads, requests: 1 };
+        let call =
+            Call { body: body.into(), class, share: Share::Reads, requests: 1, pinned: false };
         let packet = self.exchange(&call, sent).await?;
         match packet.first_payload() {
             Some(ResponsePayload::Success(result)) => serde_json::from_str(result.get())

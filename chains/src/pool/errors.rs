@@ -68,6 +68,12 @@ pub(super) fn read_refusal(text: &str) -> SendAnswer {
     }
 }
 
+/// Whether an error text says that the node has not got the block or its state.
+pub(super) fn says_block_is_missing(text: &str) -> bool {
+    let text = text.to_lowercase();
+    texts::MISSING_BLOCK.iter().any(|pattern| text.contains(pattern))
+}
+
 /// What an error answer to a read says about the endpoint. Ordered by how much it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ReadFault {

@@ -55,6 +55,9 @@ pub(super) enum Failure {
     WrongChain { found: u64, expected: u64 },
     #[error("{0}")]
     Refused(String),
+    /// It cannot serve this kind of request; nothing is wrong with it otherwise.
+    #[error("{0}")]
+    Unusable(String),
 }
 
 impl Failure {
@@ -69,7 +72,7 @@ impl Failure {
             Self::RequestTooLarge(_) => "too_large",
             Self::Malformed(_) | Self::TooLong => "malformed",
             Self::WrongChain { .. } => "wrong_chain",
-            Self::Refused(_) => "error",
+            Self::Refused(_) | Self::Unusable(_) => "error",
         }
     }
 
@@ -84,7 +87,8 @@ impl Failure {
             | Self::TooLong
             | Self::RequestTooLarge(_)
             | Self::WrongChain { .. }
-            | Self::Refused(_) => None,
+            | Self::Refused(_)
+            | Self::Unusable(_) => None,
         }
     }
 }

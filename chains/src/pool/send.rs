@@ -89,7 +89,7 @@ impl Pool {
             Ok(body) => body.into(),
             Err(_) => return Vec::new(),
         };
-        let call = Call { body, class: "send", share: Share::Sends, requests: 1 };
+        let call = Call { body, class: "send", share: Share::Sends, requests: 1, pinned: false };
         let right = |endpoint: &&std::sync::Arc<Endpoint>| {
             route.reaches(endpoint) && !endpoint.fitness().has_wrong_chain()
         };

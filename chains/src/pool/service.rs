@@ -25,6 +25,7 @@ use super::{
     fitness::{EndpointState, pick},
     http::Failure,
     limiter::Share,
+    numbered::may_be_pinned,
 };
 
 /// How often a read is repeated when every endpoint says that it has not got the block: the head
@@ -94,6 +95,7 @@ impl Shared {
         }
         let body = serde_json::to_vec(&request).map_err(TransportError::ser_err)?;
         let call = Call {
+            pinned: may_be_pinned(request.method_names()),
             body: body.into(),
             class: class(request.method_names().next().unwrap_or_default()),
             share: Share::Reads,
@@ -186,7 +188,7 @@ impl Endpoint {
     async fn read(&self, call: &Call, sent: &SentAt) -> Result<ResponsePacket, Refused> {
         let failure = |failure| Refused { failure: Some(failure), ..Refused::default() };
         self.verify(sent).await.map_err(failure)?;
-        let answer = match self.exchange(call, sent).await {
+        let answer = match self.exchange_pinned(call, sent).await {
             Ok(answer) => answer,
             Err(broken) => {
                 self.failed(&broken);

@@ -14,10 +14,6 @@ use thiserror::Error;
 
 use crate::{heads::Head, pool::read_call_error};
 
-/// JSON-RPC code for parameters that the node does not understand. Nodes without EIP-1898 give it
-/// to a block named by hash.
-pub const INVALID_PARAMS: i64 = -32602;
-
 /// One `eth_call`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRequest {
@@ -55,7 +51,8 @@ pub enum CallError {
     Unavailable(String),
 }
 
-/// What reading needs of a node. Every question names its block.
+/// What reading needs of a node. Every question names its block, by its hash; the pool sees to
+/// endpoints that take only numbers.
 pub trait Backend: Send + Sync + 'static {
     /// `eth_call`.
     fn eth_call(

@@ -15,11 +15,9 @@ use alloy::{
     providers::bindings::IMulticall3::{self, Call3},
     sol_types::SolCall,
 };
-use futures::future::BoxFuture;
 
 use super::{
     Backend, BlockReader, CallError, CallRequest,
-    backend::INVALID_PARAMS,
     queue::{Ask, Pin, Travel},
 };
 use crate::{driver, heads::Head, profile::ChainProfile};
@@ -53,8 +51,6 @@ struct Shared {
     chain: String,
     multicall3: Address,
     chunk_gas: u64,
-    /// The endpoint does not take block hashes.
-    by_number: AtomicBool,
     warned_slow: AtomicBool,
     learnt: Mutex<Learnt>,
 }
@@ -94,7 +90,6 @@ impl BlockSource {
             chain: profile.name.clone(),
             multicall3: profile.multicall3,
             chunk_gas: profile.chunk_gas,
-            by_number: AtomicBool::new(false),
             warned_slow: AtomicBool::new(false),
             learnt: Mutex::default(),
         };
@@ -168,43 +163,15 @@ impl BlockSource {
                 self.eth_call(request, at).await
             }
             Ask::Balance(of) => {
-                let wei = self.at(at, |block| self.shared.backend.get_balance(*of, block)).await?;
+                let wei = self.shared.backend.get_balance(*of, BlockId::hash(at.hash)).await?;
                 Ok(wei.to_be_bytes::<32>().into())
             }
-            Ask::Code(of) => self.at(at, |block| self.shared.backend.get_code(*of, block)).await,
+            Ask::Code(of) => self.shared.backend.get_code(*of, BlockId::hash(at.hash)).await,
         }
     }
 
     async fn eth_call(&self, request: CallRequest, at: Pin) -> Result<Bytes, CallError> {
-        self.at(at, |block| self.shared.backend.eth_call(request.clone(), block)).await
-    }
-
-    /// Asks at a block by hash, or by number where hashes are not understood. Only a number that
-    /// is answered proves that: parameters may be wrong in other ways.
-    async fn at<'a, T>(
-        &self,
-        at: Pin,
-        ask: impl Fn(BlockId) -> BoxFuture<'a, Result<T, CallError>>,
-    ) -> Result<T, CallError> {
-        if self.shared.by_number.load(Ordering::Relaxed) {
-            return ask(BlockId::number(at.number)).await;
-        }
-        let refused = match ask(BlockId::hash(at.hash)).await {
-            Err(error @ CallError::Refused { code: INVALID_PARAMS, .. }) => error,
-            answer @ (Ok(_) | Err(_)) => return answer,
-        };
-        let answer = ask(BlockId::number(at.number)).await;
-        if matches!(answer, Err(CallError::Refused { .. } | CallError::Unavailable(_))) {
-            return Err(refused);
-        }
-        if !self.shared.by_number.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                chain = self.shared.chain,
-                %refused,
-                "the endpoint takes no block hashes; reading by number, which a reorganisation can mix"
-            );
-        }
-        answer
+        self.shared.backend.eth_call(request, BlockId::hash(at.hash)).await
     }
 
     /// A header by hash, from memory or the node.

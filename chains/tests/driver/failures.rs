@@ -236,23 +236,6 @@ async fn without_multicall_every_read_travels_alone() {
 }
 
 #[tokio::test]
-async fn without_block_hashes_the_number_names_the_block() {
-    let node = Node::new();
-    node.world().block_hashes = false;
-    let source = node.source();
-    let group = innocents(0, 5);
-    for (block, requests) in [(5, 2), (6, 1)] {
-        let (answers, _) = read_groups(&source, block, from_ref(&group)).await;
-        assert!(all_right(&group, &answers[0], block));
-        let log = node.take_log();
-        assert_eq!(log.len(), requests);
-        let Request::Batch { at, .. } = log.last().unwrap() else { panic!("{log:?}") };
-        assert_eq!(at.as_u64(), Some(block));
-    }
-}
-
-/// Dear calls starve those behind them though none misbehaves: chunks get smaller until they fit.
-#[tokio::test]
 async fn chunks_shrink_until_dear_calls_fit() {
     let group = innocents(0, 100);
     let node = Node::with(group.iter().map(|to| (*to, Behaviour::Heavy(1_000_000))));

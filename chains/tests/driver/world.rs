@@ -16,7 +16,7 @@ use alloy::{
 use ballast_chains::{
     ChainProfile, Head,
     profile::{CANONICAL_MULTICALL3, EndpointProfile, FeeModel, FeeProfile, Finality},
-    reader::{Backend, BlockSource, CallError, CallRequest, INVALID_PARAMS},
+    reader::{Backend, BlockSource, CallError, CallRequest},
 };
 use futures::future::BoxFuture;
 
@@ -65,7 +65,6 @@ pub(crate) struct World {
     pub(crate) behaviours: HashMap<Address, Behaviour>,
     pub(crate) log: Vec<Request>,
     pub(crate) multicall: bool,
-    pub(crate) block_hashes: bool,
     pub(crate) reachable: bool,
     /// Calls above which a batch is refused.
     pub(crate) max_batch: usize,
@@ -81,7 +80,6 @@ impl Node {
             behaviours: HashMap::new(),
             log: Vec::new(),
             multicall: true,
-            block_hashes: true,
             reachable: true,
             max_batch: usize::MAX,
         })))
@@ -229,14 +227,10 @@ impl World {
             return Err(CallError::Unavailable("connection refused".into()));
         }
         match at {
-            BlockId::Hash(hash) if self.block_hashes => {
+            BlockId::Hash(hash) => {
                 Ok(u64::try_from(U256::from_be_bytes(hash.block_hash.0)).unwrap() - 0xb10c_0000)
             }
-            BlockId::Hash(_) => {
-                let message = "cannot unmarshal object into Go value of type string".into();
-                Err(CallError::Refused { code: INVALID_PARAMS, message })
-            }
-            BlockId::Number(number) => Ok(number.as_number().expect("reads name their block")),
+            BlockId::Number(_) => panic!("reads name their block by its hash"),
         }
     }
 

@@ -11,4 +11,5 @@ mod follower;
 mod forks;
 mod gateways;
 mod heads;
+mod numbered;
 mod sends;
