@@ -45,13 +45,16 @@ mod armed {
         places: Option<std::path::PathBuf>,
     }
 
-    static ORDERS: LazyLock<Orders> = LazyLock::new(|| {
+    #[expect(clippy::disallowed_methods, reason = "a test's own variables, in no binary of people")]
+    fn from_environment() -> Orders {
         let kill_at = std::env::var("BALLAST_KILL_AT").ok().map(|text| {
             let (place, time) = text.split_once('#').unwrap_or((&text, "1"));
             (place.to_owned(), time.parse().unwrap_or(1))
         });
         Orders { kill_at, places: std::env::var_os("BALLAST_PLACES").map(Into::into) }
-    });
+    }
+
+    static ORDERS: LazyLock<Orders> = LazyLock::new(from_environment);
 
     /// How often each place was reached.
     static REACHED: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
