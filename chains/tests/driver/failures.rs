@@ -11,7 +11,7 @@ use ballast_chains::{
 
 use crate::{
     job, read_all, results,
-    world::{Behaviour, CHUNK_CALLS, Node, Request, address, batches, echo, singles},
+    world::{Behaviour, CHUNK_CALLS, Node, address, batches, echo, singles},
 };
 
 const DATA: Bytes = Bytes::from_static(b"probe");

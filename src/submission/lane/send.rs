@@ -18,6 +18,7 @@ use super::{
     },
     Lane, LaneError, Watched,
 };
+use crate::failpoint;
 
 /// Everything that an attempt is made of.
 #[derive(Debug)]
@@ -109,7 +110,9 @@ impl Lane {
         watched.sent_at_block = at_block.or(watched.sent_at_block);
         let first = watched.slot.attempts.first.signed_at_block;
         let waited = at_block.map(|block| block.saturating_sub(first));
+        failpoint::before("broadcast");
         let answers = self.node.broadcast(raw, self.privacy.route(waited)).await;
+        failpoint::after("broadcast");
         if answers.is_empty() {
             return self.subject.nobody_to_send_to(nonce);
         }
