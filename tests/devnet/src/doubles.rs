@@ -226,7 +226,10 @@ mod tests {
         for (name, source) in SOURCES {
             let is_code = |line: &&str| line.ends_with('{');
             let head: Vec<_> = source.lines().take_while(|line| !is_code(line)).collect();
-            assert!(head.join("\n").contains("double"), "{name} does not say what it is");
+            assert!(
+                head.join("\n").to_lowercase().contains("double"),
+                "{name} does not say what it is"
+            );
         }
     }
 }
