@@ -33,6 +33,20 @@ struct Finding {
     problem: String,
 }
 
+/// What stands on the chains.
+#[derive(Debug, Default)]
+struct Report {
+    findings: Vec<Finding>,
+    recognised: Vec<Recognised>,
+}
+
+/// What a product turned out to be.
+#[derive(Debug, Serialize)]
+struct Recognised {
+    product: String,
+    description: String,
+}
+
 /// Whether a keeper could work with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,20 +64,26 @@ pub(super) async fn check(session: Session, offline: bool, json: bool) -> Result
             return Ok(Exit::BadConfig);
         }
     };
-    let mut findings = Vec::new();
+    let mut report = Report::default();
     if !offline {
         let groups = wire(&config, &session.registry, &session.environment, &Board::default())?;
         for group in groups {
-            findings.extend(check_group(group).await);
+            check_group(group, &mut report).await;
         }
     }
+    let Report { findings, mut recognised } = report;
+    recognised.sort_by(|a, b| a.product.cmp(&b.product));
     let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
     if json {
         out::json(&serde_json::json!({
             "ok": errors == 0, "chains": config.chains.len(),
-            "products": config.products.len(), "offline": offline, "findings": findings,
+            "products": config.products.len(), "offline": offline,
+            "recognised": recognised, "findings": findings,
         }));
     } else {
+        for Recognised { product, description } in &recognised {
+            out::line(&format!("product {product}: {description}"));
+        }
         for finding in &findings {
             let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
             out::line(&format!("{severity}: {}: {}", finding.subject, finding.problem));
@@ -79,9 +99,9 @@ pub(super) async fn check(session: Session, offline: bool, json: bool) -> Result
     Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
 }
 
-async fn check_group(group: Group) -> Vec<Finding> {
+async fn check_group(group: Group, report: &mut Report) {
     let subject = format!("chain {}", group.profile.name);
-    let mut findings = Vec::new();
+    let findings = &mut report.findings;
     if timeout(ANSWER_WITHIN, group.pool.probe_all()).await.is_err() {
         findings.push(warning(&subject, "some endpoints took too long to be probed".into()));
     }
@@ -97,11 +117,11 @@ async fn check_group(group: Group) -> Vec<Finding> {
         Ok(Err(cause)) => {
             let text = format!("no newest block: {}", crate::error_chain(&cause));
             findings.push(error(&subject, text));
-            return findings;
+            return;
         }
         Err(_) => {
             findings.push(error(&subject, "no endpoint gave its newest block in time".into()));
-            return findings;
+            return;
         }
     };
     let age = clock::age_of(head.timestamp);
@@ -113,12 +133,11 @@ async fn check_group(group: Group) -> Vec<Finding> {
         );
         findings.push(error(&subject, text));
     }
-    findings.extend(check_products(group, head).await);
-    findings
+    check_products(group, head, report).await;
 }
 
-async fn check_products(mut group: Group, head: Head) -> Vec<Finding> {
-    let mut findings = Vec::new();
+async fn check_products(mut group: Group, head: Head, report: &mut Report) {
+    let Report { findings, recognised } = report;
     let limit = group.profile.assess_timeout.max(ANSWER_WITHIN);
     let jobs: Vec<_> = group
         .seats
@@ -129,16 +148,20 @@ async fn check_products(mut group: Group, head: Head) -> Vec<Finding> {
             Job { key, caller: seat.caller(), timeout: limit, run }
         })
         .collect();
-    let names: Vec<String> =
-        group.specs.iter().map(|spec| format!("product {}", spec.config.name)).collect();
+    let names: Vec<String> = group.specs.iter().map(|s| s.config.name.to_string()).collect();
     drive(&group.source, head, jobs, |key, outcome| {
-        let Some(subject) = names.get(key) else { return };
+        let Some(product) = names.get(key) else { return };
+        let subject = &format!("product {product}");
         match outcome {
-            Outcome::Done((_, Ok(assessment))) => {
-                findings.extend(check_assessment(subject, &assessment));
-            }
-            Outcome::Done((_, Err(cause))) => {
-                findings.push(error(subject, crate::error_chain(&cause)));
+            Outcome::Done((strategy, assessed)) => {
+                let description = strategy.map(|strategy| strategy.describe());
+                let product = product.clone();
+                recognised
+                    .extend(description.map(|description| Recognised { product, description }));
+                match assessed {
+                    Ok(assessment) => findings.extend(check_assessment(subject, &assessment)),
+                    Err(cause) => findings.push(error(subject, crate::error_chain(&cause))),
+                }
             }
             Outcome::Panicked(text) => {
                 findings.push(error(subject, format!("assessment panicked: {text}")));
@@ -165,7 +188,6 @@ async fn check_products(mut group: Group, head: Head) -> Vec<Finding> {
             findings.push(warning(&subject, text));
         }
     }
-    findings
 }
 
 fn check_assessment(subject: &str, assessment: &Assessment) -> Vec<Finding> {

@@ -1,13 +1,16 @@
-//! Every situation of a leveraged product, on the published bytecode.
+//! Every situation of a leveraged product, on the published bytecode; the variants of which none is
+//! published, on doubles.
 
+mod doubles;
 mod refused;
 mod ripcord;
 mod twap;
+mod variants;
 
 use alloy::{
     consensus::Transaction as _,
     network::{TransactionBuilder as _, TransactionResponse as _},
-    primitives::{U256, utils::parse_ether},
+    primitives::{Address, U256, utils::parse_ether},
     providers::Provider as _,
     rpc::types::TransactionRequest,
     sol_types::SolCall,
@@ -102,22 +105,7 @@ impl Stage {
 
     /// What of the keeper's is in blocks, oldest first.
     async fn mined(&self) -> Result<Vec<Mined>> {
-        let node = self.world.devnet.node();
-        let mut mined = Vec::new();
-        for number in self.first_block..=node.block_number().await? {
-            let block = node.provider().get_block_by_number(number.into()).full().await?;
-            let block = block.ok_or_eyre("a block is missing")?;
-            for transaction in block.transactions.into_transactions() {
-                if transaction.from() != accounts::keeper_address(0) {
-                    continue;
-                }
-                let receipt = node.receipt(transaction.tx_hash()).await?;
-                let (action, exchange) = call(transaction.input())?;
-                let (succeeded, gas_used) = (receipt.status(), receipt.gas_used);
-                mined.push(Mined { action, exchange, succeeded, gas_used });
-            }
-        }
-        Ok(mined)
+        mined_by(&self.world, accounts::keeper_address(0), self.first_block).await
     }
 
     /// Waits until something holds, and warps the chain by `seconds` whenever the keeper says that
@@ -155,6 +143,26 @@ impl Stage {
         assert_eq!(u64::try_from(mined.len())?, self.world.mined().await?, "{mined:?}");
         Ok(mined)
     }
+}
+
+/// What of a keeper's is in blocks from `first` on, oldest first.
+async fn mined_by(world: &World, keeper: Address, first: u64) -> Result<Vec<Mined>> {
+    let node = world.devnet.node();
+    let mut mined = Vec::new();
+    for number in first..=node.block_number().await? {
+        let block = node.provider().get_block_by_number(number.into()).full().await?;
+        let block = block.ok_or_eyre("a block is missing")?;
+        for transaction in block.transactions.into_transactions() {
+            if transaction.from() != keeper {
+                continue;
+            }
+            let receipt = node.receipt(transaction.tx_hash()).await?;
+            let (action, exchange) = call(transaction.input())?;
+            let (succeeded, gas_used) = (receipt.status(), receipt.gas_used);
+            mined.push(Mined { action, exchange, succeeded, gas_used });
+        }
+    }
+    Ok(mined)
 }
 
 /// Which action on which exchange some calldata is.

@@ -27,6 +27,8 @@ pub(crate) struct Setup {
     pub(crate) mining: Mining,
     /// Products besides the first.
     pub(crate) more_products: usize,
+    /// Whether the doubles of the variants stand there, as the last three products.
+    pub(crate) doubles: bool,
     /// Extra lines of the chain file.
     pub(crate) chain: String,
     /// Extra lines of each product file, before its tables.
@@ -42,6 +44,7 @@ impl Default for Setup {
         Self {
             mining: Mining::Every(Duration::from_secs(1)),
             more_products: 0,
+            doubles: false,
             chain: String::new(),
             product: String::new(),
             watch_only: false,
@@ -53,7 +56,8 @@ impl Default for Setup {
 impl World {
     /// A devnet behind a proxy, and files that point a keeper at the proxy.
     pub(crate) async fn start(setup: Setup) -> Result<Self> {
-        let fli = FliOptions { more_products: setup.more_products, ..FliOptions::default() };
+        let (more_products, doubles) = (setup.more_products, setup.doubles);
+        let fli = FliOptions { more_products, doubles, ..FliOptions::default() };
         let options = DevnetOptions { mining: setup.mining, fli, ..DevnetOptions::default() };
         let devnet = Devnet::start(options).await?;
         let proxy = RpcProxy::start(devnet.http_url().as_str()).await?;

@@ -12,6 +12,8 @@ use crate::{Assessment, Refusal, Settlement, Strategy, StrategyError};
 pub trait DynStrategy: Debug + Send + Sync {
     /// [`Strategy::KIND`].
     fn kind(&self) -> &'static str;
+    /// [`Strategy::describe`].
+    fn describe(&self) -> String;
     /// [`Strategy::assess`].
     fn assess<'a>(
         &'a self,
@@ -26,6 +28,10 @@ pub trait DynStrategy: Debug + Send + Sync {
 impl<S: Strategy> DynStrategy for S {
     fn kind(&self) -> &'static str {
         S::KIND
+    }
+
+    fn describe(&self) -> String {
+        Strategy::describe(self)
     }
 
     fn assess<'a>(

@@ -23,6 +23,11 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
         at: &BlockReader,
     ) -> impl Future<Output = Result<Self, StrategyError>> + Send;
 
+    /// What was connected to, in a few words for a person: `check` prints them.
+    fn describe(&self) -> String {
+        Self::KIND.to_owned()
+    }
+
     /// Compares the product's state at one block with where it should be. Depends on nothing else:
     /// no memory, no wall clock.
     fn assess(

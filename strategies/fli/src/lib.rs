@@ -72,6 +72,11 @@ impl Strategy for Fli {
         Ok(Self { product, policy })
     }
 
+    fn describe(&self) -> String {
+        let Deployment { variant, extension, set_token, .. } = self.product;
+        format!("leverage strategy for {variant} at {extension}, product {set_token}")
+    }
+
     async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
         let snapshot = Snapshot::read(&self.product, &self.policy, at).await?;
         decide::decide(&self.product, &self.policy, &snapshot)

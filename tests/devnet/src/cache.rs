@@ -13,7 +13,9 @@ use alloy::primitives::{hex, keccak256};
 use eyre::{Context as _, OptionExt as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::{Anvil, AnvilOptions, Deployment, FliOptions, Mining, Tooling, node::wall_clock};
+use crate::{
+    Anvil, AnvilOptions, Deployment, FliOptions, Mining, Tooling, doubles, node::wall_clock,
+};
 
 /// A state is built anew past this age, in seconds. Products should have traded a short time ago,
 /// or a test that waits for half an interval would depend on when the state was built.
@@ -34,6 +36,7 @@ const SOURCES: &[&str] = &[
     include_str!("contracts.rs"),
     include_str!("deploy.rs"),
     include_str!("deploy/compound.rs"),
+    include_str!("deploy/doubles.rs"),
     include_str!("deploy/product.rs"),
     include_str!("deploy/protocol.rs"),
     include_str!("deploy/venues.rs"),
@@ -68,13 +71,7 @@ impl StateCache {
     ///
     /// If the folder cannot be made.
     pub fn new(tooling: Tooling) -> Result<Self> {
-        let target = tooling.dir().join("../../target");
-        let dir = if target.is_dir() {
-            target.join("devnet")
-        } else {
-            std::env::temp_dir().join("ballast-devnet")
-        };
-        fs::create_dir_all(&dir).wrap_err_with(|| format!("making {}", dir.display()))?;
+        let dir = folder(&tooling, "devnet")?;
         Ok(Self { tooling, dir })
     }
 
@@ -130,7 +127,8 @@ impl StateCache {
         let mut identity = self.tooling.lock_file()?;
         identity.extend(chain_id.to_be_bytes());
         identity.extend(serde_json::to_vec(fli)?);
-        SOURCES.iter().for_each(|source| identity.extend(source.as_bytes()));
+        let solidity = doubles::SOURCES.iter().map(|(_, source)| source);
+        SOURCES.iter().chain(solidity).for_each(|source| identity.extend(source.as_bytes()));
         let key = hex::encode(keccak256(identity).get(..8).ok_or_eyre("a hash has 32 bytes")?);
         Ok(Entry {
             state: self.dir.join(format!("{key}.state.json")),
@@ -160,13 +158,26 @@ fn fresh(entry: &Entry) -> Result<Option<Saved>> {
     Ok((age < MAX_AGE).then_some(saved))
 }
 
-enum Lock {
+/// A folder for what is made once: `target/NAME` of a checkout, or one among temporary files where
+/// there is no `target`.
+pub(crate) fn folder(tooling: &Tooling, name: &str) -> Result<PathBuf> {
+    let target = tooling.dir().join("../../target");
+    let dir = if target.is_dir() {
+        target.join(name)
+    } else {
+        std::env::temp_dir().join(format!("ballast-{name}"))
+    };
+    fs::create_dir_all(&dir).wrap_err_with(|| format!("making {}", dir.display()))?;
+    Ok(dir)
+}
+
+pub(crate) enum Lock {
     Shared,
     Exclusive,
 }
 
 /// The lock is let go when the file is dropped, also by the end of the process.
-async fn locked(path: &Path, lock: Lock) -> Result<File> {
+pub(crate) async fn locked(path: &Path, lock: Lock) -> Result<File> {
     let file = File::create(path).wrap_err_with(|| format!("opening {}", path.display()))?;
     let wait = move || match lock {
         Lock::Shared => file.lock_shared().map(|()| file),
@@ -176,7 +187,7 @@ async fn locked(path: &Path, lock: Lock) -> Result<File> {
 }
 
 /// Writes a file so that it is there wholly or not at all.
-fn put(path: &Path, content: &[u8]) -> Result<()> {
+pub(crate) fn put(path: &Path, content: &[u8]) -> Result<()> {
     let partial = path.with_extension("partial");
     fs::write(&partial, content).wrap_err_with(|| format!("writing {}", partial.display()))?;
     fs::rename(&partial, path).wrap_err_with(|| format!("writing {}", path.display()))

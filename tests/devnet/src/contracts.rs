@@ -250,4 +250,53 @@ sol! {
         function globalLastTradeTimestamp() external view returns (uint256);
         function callAllowList(address caller) external view returns (bool);
     }
+
+    /// The settings that the doubles for Aave take where the published strategy has others.
+    #[derive(Debug)]
+    interface IAaveStrategyDouble {
+        struct ContractSettings {
+            address setToken;
+            address leverageModule;
+            address aaveProtocolDataProvider;
+            address collateralPriceOracle;
+            address borrowPriceOracle;
+            address targetCollateralAToken;
+            address targetBorrowDebtToken;
+            address collateralAsset;
+            address borrowAsset;
+            uint256 collateralDecimalAdjustment;
+            uint256 borrowDecimalAdjustment;
+        }
+
+        function setEModeCategory(uint8 category) external;
+    }
+
+    /// The settings of the double for Morpho.
+    #[derive(Debug)]
+    interface IMorphoStrategyDouble {
+        struct ContractSettings {
+            address setToken;
+            address leverageModule;
+            address collateralAsset;
+            address borrowAsset;
+        }
+        struct ExecutionSettings {
+            uint256 unutilizedLeveragePercentage;
+            uint256 unutilizedLeveragePercentageDelever;
+            uint256 slippageTolerance;
+            uint256 twapCooldownPeriod;
+        }
+    }
+
+    /// What sets a double of a leverage module up.
+    #[derive(Debug)]
+    interface ILeverageModuleDouble {
+        function deposit(address setToken, uint256 amount) external;
+    }
+
+    /// The double of the strategy from before several exchanges were served.
+    #[derive(Debug)]
+    interface ISingleExchangeAdapterDouble {
+        function actions() external view returns (uint256);
+    }
 }

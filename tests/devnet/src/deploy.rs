@@ -4,6 +4,7 @@
 //! depend only on the order of these steps: the same options give the same addresses on any chain.
 
 mod compound;
+mod doubles;
 mod product;
 mod protocol;
 mod venues;
@@ -41,6 +42,9 @@ pub struct FliOptions {
     pub more_keepers: Vec<Address>,
     /// How many products there are besides the first. They are small: one token each.
     pub more_products: usize,
+    /// Whether doubles stand beside the published contracts: a product on each of Aave V2, Aave V3
+    /// and Morpho, after all others, and a strategy from before several exchanges were served.
+    pub doubles: bool,
     /// The settings of every product.
     pub methodology: Methodology,
 }
@@ -51,6 +55,7 @@ impl Default for FliOptions {
             eth_usd: 2_000 * USD,
             more_keepers: Vec::new(),
             more_products: 0,
+            doubles: false,
             methodology: Methodology::default(),
         }
     }
@@ -128,6 +133,8 @@ pub struct Deployment {
     pub set: SetProtocol,
     /// The products; never empty. Product `i` allows keeper `i`.
     pub products: Vec<Product>,
+    /// The double of the strategy from before several exchanges were served, if asked for.
+    pub single_exchange_adapter: Option<Address>,
 }
 
 /// The tokens: collateral and debt.
@@ -206,16 +213,31 @@ pub struct SetProtocol {
 pub struct Product {
     /// Its symbol.
     pub symbol: String,
+    /// The lending market that its strategy is written for.
+    pub variant: Variant,
     /// The token.
     pub set_token: Address,
     /// The `BaseManager`.
     pub manager: Address,
-    /// The `FlexibleLeverageStrategyExtension`: what a keeper calls.
+    /// The leverage strategy extension: what a keeper calls.
     pub strategy: Address,
-    /// The `FLIRebalanceViewer`.
+    /// The `FLIRebalanceViewer`; zero for a double.
     pub viewer: Address,
     /// Who may call `rebalance` and `iterateRebalance`.
     pub keepers: Vec<Address>,
+}
+
+/// The lending market that a strategy is written for. All but the first are doubles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Variant {
+    /// `FlexibleLeverageStrategyExtension`, as published.
+    Compound,
+    /// `AaveLeverageStrategyExtension`.
+    AaveV2,
+    /// `AaveV3LeverageStrategyExtension`.
+    AaveV3,
+    /// `MorphoLeverageStrategyExtension`.
+    Morpho,
 }
 
 impl Deployment {
@@ -243,11 +265,22 @@ impl Deployment {
         venues::find_pools(node, &tokens, &mut uniswap).await?;
 
         let chain_id = node.chain_id().await?;
-        let products = Vec::new();
-        let mut deployment = Self { chain_id, tokens, uniswap, feeds, compound, set, products };
+        let mut deployment = Self {
+            chain_id,
+            tokens,
+            uniswap,
+            feeds,
+            compound,
+            set,
+            products: Vec::new(),
+            single_exchange_adapter: None,
+        };
         let plan = product::Plan::first(options);
         deployment.add(tooling, node, options, vec![plan]).await?;
         deployment.add_small(tooling, node, options, options.more_products).await?;
+        if options.doubles {
+            deployment.add_doubles(tooling, node, options).await?;
+        }
         quiet.end(node).await?;
         Ok(deployment)
     }
@@ -300,11 +333,33 @@ impl Deployment {
         options: &FliOptions,
         plans: Vec<product::Plan>,
     ) -> Result<()> {
+        let products = product::deploy(tooling, node, self, &options.methodology, &plans).await?;
+        self.open(node, &options.methodology, products).await
+    }
+
+    async fn add_doubles(
+        &mut self,
+        tooling: &Tooling,
+        node: &Node,
+        options: &FliOptions,
+    ) -> Result<()> {
+        let methodology = doubles::methodology(&options.methodology);
+        let (products, adapter) = doubles::deploy(tooling, node, self, &methodology).await?;
+        self.single_exchange_adapter = Some(adapter);
+        self.open(node, &methodology, products).await
+    }
+
+    /// Levers new products, cuts their trade sizes to the working values and funds their keepers.
+    async fn open(
+        &mut self,
+        node: &Node,
+        methodology: &Methodology,
+        products: Vec<Product>,
+    ) -> Result<()> {
         let market = Market::new(node.clone(), self.clone());
         let price = market.price().await?;
-        let products = product::deploy(tooling, node, self, &options.methodology, &plans).await?;
-        product::lever(node, &market, &options.methodology, &products, price).await?;
-        product::settle(node, self, &options.methodology, &products).await?;
+        product::lever(node, &market, methodology, &products, price).await?;
+        product::settle(node, self, methodology, &products).await?;
         for keeper in products.iter().flat_map(|product| &product.keepers) {
             node.set_balance(*keeper, KEEPER_BALANCE).await?;
         }

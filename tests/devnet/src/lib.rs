@@ -30,6 +30,7 @@
 //! - [`Deployment`] puts the contracts on a bare node and names what stands where. It is `serde`
 //!   data, so it can be stored beside a dumped state;
 //! - [`Market`] moves the price everywhere at once and reads what a strategy would say;
+//! - [`doubles`] are the Solidity stand-ins for strategies whose bytecode no package ships;
 //! - [`StateCache`] keeps deployed states on disk, built once for all parallel tests;
 //! - [`accounts`] are the keys: product `i` allows [`accounts::keeper`]`(i)`.
 //!
@@ -43,6 +44,7 @@ mod cache;
 pub mod contracts;
 mod deploy;
 mod devnet;
+pub mod doubles;
 mod market;
 mod node;
 mod tooling;
@@ -51,7 +53,7 @@ pub use anvil::{Anvil, AnvilOptions, Mining};
 pub use cache::StateCache;
 pub use deploy::{
     Compound, Deployment, Feeds, FliOptions, Methodology, Product, SetProtocol, Tokens, Uniswap,
-    V2_EXCHANGE, V3_EXCHANGE,
+    V2_EXCHANGE, V3_EXCHANGE, Variant,
 };
 pub use devnet::{Devnet, DevnetOptions};
 pub use market::{Action, Market, USD};

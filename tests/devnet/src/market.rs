@@ -277,6 +277,8 @@ impl Market {
         // Parts of the price as a fraction, dollars over ether.
         let (over, under) = (U256::from(eth_usd), U256::from(WEI_PRICE_PER_USDC));
         let (sold, bought, amount) = match v2_input(ether, usd, under, over)? {
+            // Too little to buy a base unit with, which the pool refuses: the price is there.
+            Some(ether_in) if dollars(ether_in, eth_usd)? < U256::from(2) => return Ok(None),
             Some(ether_in) => (tokens.weth, tokens.usdc, ether_in),
             None => match v2_input(usd, ether, over, under)? {
                 Some(usd_in) => (tokens.usdc, tokens.weth, usd_in),

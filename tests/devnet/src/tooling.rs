@@ -96,6 +96,15 @@ impl Tooling {
         fs::read(&path).wrap_err_with(|| format!("reading {}", path.display()))
     }
 
+    /// The version of the installed Solidity compiler.
+    pub(crate) fn solc_version(&self) -> Result<String> {
+        let manifest = self.modules().join("solc/package.json");
+        let text = fs::read(&manifest).wrap_err(format!("solc is not installed: {ADVICE}"))?;
+        let manifest: Value = serde_json::from_slice(&text)?;
+        let version = manifest.get("version").and_then(Value::as_str);
+        Ok(version.ok_or_eyre("solc's package has no version")?.to_owned())
+    }
+
     /// The creation code of a contract of `package`, from the artifact at `path`, a path without
     /// `.json`. Every library placeholder is replaced by the address given for the library.
     pub(crate) fn code(

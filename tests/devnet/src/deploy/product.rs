@@ -6,7 +6,9 @@ use alloy::{
 };
 use eyre::{OptionExt as _, Result, bail};
 
-use super::{Deployment, FliOptions, Methodology, Product, V2_EXCHANGE, V3_EXCHANGE, percent};
+use super::{
+    Deployment, FliOptions, Methodology, Product, V2_EXCHANGE, V3_EXCHANGE, Variant, percent,
+};
 use crate::{
     Market, Node, Tooling,
     accounts::{self, OPERATOR},
@@ -29,7 +31,7 @@ const C_ETHER_UNIT: i64 = 5_000_000_000;
 const LEVER_CHUNK: &str = "250";
 /// What a strategy holds for ripcord rewards, in ether.
 const REWARDS: &str = "10";
-/// A feed has 8 decimals and the strategy computes with 18 + 18, so the adjustment is 28 − decimals.
+/// A feed has 8 decimals and strategies compute with 18 + 18, so the adjustment is 28 − decimals.
 const FEED_SCALE: u64 = 28;
 
 /// What is particular to one product.
@@ -222,22 +224,43 @@ async fn add_strategy(
     set_token: Address,
     codes: &Codes,
 ) -> Result<Product> {
-    let parties = (set_token, OPERATOR, OPERATOR).abi_encode_params();
-    let manager = batch.deploy("BaseManager", &codes.manager, parties).await?;
-    batch.call(set_token, ISetToken::setManagerCall { manager }).await?;
+    let manager = add_manager(batch, &codes.manager, set_token).await?;
     let arguments = strategy_arguments(deployment, methodology, manager, set_token)?;
     let strategy = batch.deploy("strategy", &codes.strategy, arguments).await?;
-    batch.call(manager, IBaseManager::addAdapterCall { adapter: strategy }).await?;
-    let callers: Vec<_> = plan.keepers.iter().copied().chain([OPERATOR]).collect();
-    let statuses = vec![true; callers.len()];
-    batch.call(strategy, IStrategy::updateCallerStatusCall { callers, statuses }).await?;
-    batch.transfer(strategy, parse_ether(REWARDS)?).await?;
+    wire(batch, manager, strategy, &plan.keepers).await?;
     let uniswap = &deployment.uniswap;
     let (v3, v2) = (V3_EXCHANGE.to_owned(), V2_EXCHANGE.to_owned());
     let arguments = (strategy, uniswap.v3_quoter, uniswap.v2_router, v3, v2).abi_encode_params();
     let viewer = batch.deploy("viewer", &codes.viewer, arguments).await?;
     let (symbol, keepers) = (plan.symbol.clone(), plan.keepers.clone());
-    Ok(Product { symbol, set_token, manager, strategy, viewer, keepers })
+    let variant = Variant::Compound;
+    Ok(Product { symbol, variant, set_token, manager, strategy, viewer, keepers })
+}
+
+/// The published manager, which the token is handed over to.
+pub(super) async fn add_manager(
+    batch: &mut Batch<'_>,
+    code: &Bytes,
+    set_token: Address,
+) -> Result<Address> {
+    let parties = (set_token, OPERATOR, OPERATOR).abi_encode_params();
+    let manager = batch.deploy("BaseManager", code, parties).await?;
+    batch.call(set_token, ISetToken::setManagerCall { manager }).await?;
+    Ok(manager)
+}
+
+/// Makes a strategy its manager's, lets keepers call it, and fills its purse.
+pub(super) async fn wire(
+    batch: &mut Batch<'_>,
+    manager: Address,
+    strategy: Address,
+    keepers: &[Address],
+) -> Result<()> {
+    batch.call(manager, IBaseManager::addAdapterCall { adapter: strategy }).await?;
+    let callers: Vec<_> = keepers.iter().copied().chain([OPERATOR]).collect();
+    let statuses = vec![true; callers.len()];
+    batch.call(strategy, IStrategy::updateCallerStatusCall { callers, statuses }).await?;
+    batch.transfer(strategy, parse_ether(REWARDS)?).await
 }
 
 /// The operator becomes the first holder.
@@ -261,8 +284,6 @@ fn strategy_arguments(
     manager: Address,
     set_token: Address,
 ) -> Result<Vec<u8>> {
-    let chunk = parse_ether(LEVER_CHUNK)?;
-    let adjustment = |decimals: u64| U256::from(FEED_SCALE.saturating_sub(decimals));
     let contracts = IStrategy::ContractSettings {
         setToken: set_token,
         leverageModule: deployment.set.leverage_module,
@@ -276,28 +297,48 @@ fn strategy_arguments(
         collateralDecimalAdjustment: adjustment(18),
         borrowDecimalAdjustment: adjustment(6),
     };
-    let ratios = IStrategy::MethodologySettings {
-        targetLeverageRatio: methodology.target_leverage_ratio,
-        minLeverageRatio: methodology.min_leverage_ratio,
-        maxLeverageRatio: methodology.max_leverage_ratio,
-        recenteringSpeed: methodology.recentering_speed,
-        rebalanceInterval: U256::from(methodology.rebalance_interval),
-    };
     let execution = IStrategy::ExecutionSettings {
         unutilizedLeveragePercentage: methodology.unutilized_leverage_percentage,
         slippageTolerance: methodology.slippage_tolerance,
         twapCooldownPeriod: U256::from(methodology.twap_cooldown_period),
     };
-    let incentive = IStrategy::IncentiveSettings {
+    let (names, exchanges) = first_exchanges(deployment)?;
+    let (ratios, incentive) = (ratios(methodology), incentive(methodology));
+    let arguments = (manager, contracts, ratios, execution, incentive, names, exchanges);
+    Ok(arguments.abi_encode_params())
+}
+
+pub(super) fn ratios(methodology: &Methodology) -> IStrategy::MethodologySettings {
+    IStrategy::MethodologySettings {
+        targetLeverageRatio: methodology.target_leverage_ratio,
+        minLeverageRatio: methodology.min_leverage_ratio,
+        maxLeverageRatio: methodology.max_leverage_ratio,
+        recenteringSpeed: methodology.recentering_speed,
+        rebalanceInterval: U256::from(methodology.rebalance_interval),
+    }
+}
+
+pub(super) fn incentive(methodology: &Methodology) -> IStrategy::IncentiveSettings {
+    IStrategy::IncentiveSettings {
         etherReward: methodology.ether_reward,
         incentivizedLeverageRatio: methodology.incentivized_leverage_ratio,
         incentivizedSlippageTolerance: methodology.incentivized_slippage_tolerance,
         incentivizedTwapCooldownPeriod: U256::from(methodology.incentivized_twap_cooldown_period),
-    };
+    }
+}
+
+/// What brings a feed's price to the scale for a token with these decimals.
+pub(super) fn adjustment(decimals: u64) -> U256 {
+    U256::from(FEED_SCALE.saturating_sub(decimals))
+}
+
+/// Both exchanges, with chunks for levering up.
+pub(super) fn first_exchanges(
+    deployment: &Deployment,
+) -> Result<(Vec<String>, Vec<IStrategy::ExchangeSettings>)> {
+    let chunk = parse_ether(LEVER_CHUNK)?;
     let names = vec![V3_EXCHANGE.to_owned(), V2_EXCHANGE.to_owned()];
-    let exchanges = vec![exchange_v3(deployment, (chunk, chunk))?, exchange_v2((chunk, chunk))];
-    let arguments = (manager, contracts, ratios, execution, incentive, names, exchanges);
-    Ok(arguments.abi_encode_params())
+    Ok((names, vec![exchange_v3(deployment, (chunk, chunk))?, exchange_v2((chunk, chunk))]))
 }
 
 fn exchange_v3(
