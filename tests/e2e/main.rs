@@ -15,3 +15,4 @@ mod isolation;
 mod malformed;
 mod rebalance;
 mod restart;
+mod steps;

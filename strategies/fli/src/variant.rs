@@ -253,8 +253,9 @@ async fn variant(
     at: &BlockReader,
 ) -> Result<Variant, StrategyError> {
     let Some(market) = collateral_market else { return Ok(Variant::Morpho) };
+    // Most extensions have no such function, and a failure without data is not believed in a batch.
     let (e_mode, rate) = futures::join!(
-        at.call(extension, Ext::currentEModeCategoryIdCall {}),
+        at.call_isolated(extension, Ext::currentEModeCategoryIdCall {}),
         at.call(market, ICompoundMarket::exchangeRateStoredCall {}),
     );
     let answers = |result: Result<(), ReadError>| match result {
