@@ -121,6 +121,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// By the position itself: after a fall by the distance the debt is within the limit, after
         /// one by a little more it is not.
         #[test]

@@ -97,9 +97,9 @@ impl Strategy for Fli {
             tracing::warn!(%tight, "rebalances are blocked");
         }
         if let Some(viewer) = params.viewer
-            && let Some(seen) = viewer::looks_elsewhere(viewer, extension, at).await
+            && let Some(why) = viewer::doubt(viewer, extension, at).await
         {
-            tracing::warn!(%viewer, %seen, %extension, "the viewer is that of another extension");
+            tracing::warn!(%viewer, %extension, why, "the viewer will give no hint");
         }
         tracing::debug!(?product, ?policy, "recognised");
         let caller_is_contract = is_contract(&code);

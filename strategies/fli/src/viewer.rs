@@ -5,7 +5,7 @@
 //! and whatever it answers, or does not, they stay the same candidates.
 
 use alloy::primitives::Address;
-use ballast_chains::BlockReader;
+use ballast_chains::{BlockReader, ReadError};
 
 use crate::{contracts::IFLIRebalanceViewer as Viewer, policy::Bounds};
 
@@ -47,15 +47,17 @@ impl Ranking {
     }
 }
 
-/// Whether a viewer is that of another product. One that does not say is given the benefit of the
-/// doubt: it cannot do harm.
-pub async fn looks_elsewhere(
-    viewer: Address,
-    extension: Address,
-    at: &BlockReader,
-) -> Option<Address> {
-    let seen = at.call(viewer, Viewer::fliStrategyExtensionCall {}).await.ok()?;
-    (seen != extension).then_some(seen)
+/// Why a viewer will be of no use: it is that of another product, or none at all. It cannot do harm
+/// either, so this is for people to read.
+pub async fn doubt(viewer: Address, extension: Address, at: &BlockReader) -> Option<String> {
+    match at.call_isolated(viewer, Viewer::fliStrategyExtensionCall {}).await {
+        Ok(seen) if seen == extension => None,
+        Ok(seen) => Some(format!("it is that of {seen}")),
+        Err(ReadError::Unavailable(_)) => None,
+        Err(error @ (ReadError::Reverted(_) | ReadError::Malformed { .. })) => {
+            Some(error.to_string())
+        }
+    }
 }
 
 #[cfg(test)]

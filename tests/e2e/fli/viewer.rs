@@ -33,3 +33,21 @@ async fn the_better_price_is_tried_first_and_a_broken_viewer_changes_only_that()
     assert_eq!((mined[1].action, mined[1].exchange.as_str()), ("rebalance", V3_EXCHANGE));
     Ok(())
 }
+
+#[tokio::test]
+async fn a_viewer_that_is_none_is_named_at_the_start_and_holds_nothing_up() -> Result<()> {
+    let world = World::start(Setup::default()).await?;
+    let token = world.devnet.product().set_token;
+    set_params(&world, &format!("viewer = \"{token}\""))?;
+    let stage = Stage::over(world, "inside bounds").await?;
+    let warned = |line: &String| {
+        line.contains("the viewer will give no hint") && line.contains(&token.to_string())
+    };
+    assert!(stage.keeper.lines().iter().any(warned), "{}", stage.keeper.tail());
+    stage.world.devnet.node().warp(INTERVAL).await?;
+    let traded = async |stage: &Stage| Ok(!stage.mined().await?.is_empty());
+    stage.warp_until("the rebalance", 0, traded).await?;
+    let mined = stage.assert_rests().await?;
+    assert_eq!((mined.len(), mined[0].exchange.as_str()), (1, V3_EXCHANGE), "{mined:?}");
+    Ok(())
+}

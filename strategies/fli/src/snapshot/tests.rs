@@ -1,6 +1,11 @@
 //! The whole strategy against scripted blocks: recognition, rounds, decoding, and the contract
 //! that every strategy keeps.
 
+mod ceiling;
+mod degraded;
+mod token;
+mod viewer;
+
 use std::sync::Arc;
 
 use alloy::{
@@ -15,24 +20,19 @@ use ballast_strategy_api::{
 };
 
 use crate::{
-    Fli, Params, ceiling,
+    Fli, Params,
     contracts::{
-        IAaveDataProvider::{getReserveConfigurationDataCall, getReserveConfigurationDataReturn},
-        IAavePool::{EModeCategory, getEModeCategoryDataCall},
-        IAavePoolAddressesProvider::getPoolCall,
         ICompoundComptroller::{marketsCall, marketsReturn},
         ICompoundMarket::{borrowBalanceStoredCall, exchangeRateStoredCall},
-        IFLIRebalanceViewer as viewer,
         ILeverageStrategyExtension::{
             ExchangeSettings, IncentiveSettings, MethodologySettings, anyoneCallableCall,
             callAllowListCall, currentEModeCategoryIdCall, getChunkRebalanceNotionalCall,
             getChunkRebalanceNotionalReturn, getCurrentLeverageRatioCall, getEnabledExchangesCall,
             getExchangeSettingsCall, getExecutionCall, getIncentiveCall, getMethodologyCall,
-            getStrategyCall, globalLastTradeTimestampCall, lendingPoolAddressesProviderCall,
-            shouldRebalanceCall, shouldRebalanceReturn, shouldRebalanceWithBoundsCall,
-            shouldRebalanceWithBoundsReturn, twapLeverageRatioCall,
+            getStrategyCall, globalLastTradeTimestampCall, shouldRebalanceCall,
+            shouldRebalanceReturn, shouldRebalanceWithBoundsCall, shouldRebalanceWithBoundsReturn,
+            twapLeverageRatioCall,
         },
-        IMorphoLeverageModule::{MarketParams, marketParamsCall},
         IToken::{balanceOfCall, decimalsCall},
     },
     variant::Variant,
@@ -159,6 +159,13 @@ async fn checked(block: &ScriptedBlock) -> Checked<Fli> {
 
 async fn refused(block: &ScriptedBlock) -> String {
     check_contract::<Fli>(block, params).await.unwrap_err().to_string()
+}
+
+fn acted(assessment: &Assessment) -> &Action {
+    match &assessment.decision {
+        Decision::Act(action) => action,
+        other @ (Decision::Wait { .. } | Decision::Blocked { .. }) => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -399,95 +406,6 @@ async fn answers_that_do_not_fit_together_are_errors() {
     assert_eq!(refused(&uneven).await, "shouldRebalance() answers 1 values for 2 exchanges");
 }
 
-fn acted(assessment: &Assessment) -> &Action {
-    match &assessment.decision {
-        Decision::Act(action) => action,
-        other @ (Decision::Wait { .. } | Decision::Blocked { .. }) => panic!("{other:?}"),
-    }
-}
-
-/// What only makes an action more precise may be missing: it is sent all the same.
-#[tokio::test]
-async fn what_only_the_expectation_or_an_observation_needs_holds_nothing_up() {
-    let whole = checked(&block()).await;
-    let check = async |what: &str, change: &dyn Fn(&mut ScriptedBlock), at_least: Option<U256>| {
-        let mut block = block();
-        change(&mut block);
-        let checked = checked(&block).await;
-        let action = acted(&checked.assessment);
-        let labels: Vec<&str> = action.candidates.iter().map(|c| c.label.as_str()).collect();
-        assert_eq!((action.name, labels), ("rebalance", vec!["V3", "V2"]), "{what}");
-        let expected = action.expects.as_ref().map(|expects| expects.at_least);
-        assert_eq!(expected, at_least, "{what}");
-        assert!(checked.rounds.rounds <= 2, "{what}");
-    };
-    let precise = acted(&whole.assessment).expects.as_ref().map(|expects| expects.at_least);
-    let any = Some(U256::ONE);
-    let nonsense = |target: Address, call: Vec<u8>| {
-        move |block: &mut ScriptedBlock| {
-            block.answer_raw(target, call.clone().into(), Bytes::from_static(&[7; 5]));
-        }
-    };
-    check("no execution settings", &|b| b.refuse::<getExecutionCall>(EXTENSION, "no"), precise)
-        .await;
-    check(
-        "execution settings of no shape",
-        &|b| raw::<getExecutionCall>(b, &[U256::ONE; 5]),
-        precise,
-    )
-    .await;
-    let chunks = getChunkRebalanceNotionalCall { exchangeNames: names() }.abi_encode();
-    check("sizes of no shape", &nonsense(EXTENSION, chunks.clone()), any).await;
-    check("no sizes", &|b| b.refuse::<getChunkRebalanceNotionalCall>(EXTENSION, "paused"), any)
-        .await;
-    let one = getChunkRebalanceNotionalReturn {
-        sizes: vec![fixed("1")],
-        sellAsset: WETH,
-        buyAsset: USDC,
-    };
-    let one: Bytes = getChunkRebalanceNotionalCall::abi_encode_returns(&one).into();
-    let uneven = move |b: &mut ScriptedBlock| {
-        b.answer_raw(EXTENSION, chunks.clone().into(), one.clone());
-    };
-    check("one size for two exchanges", &uneven, any).await;
-    let debt = borrowBalanceStoredCall { account: SET }.abi_encode();
-    check("a debt of no shape", &nonsense(DEBT_MARKET, debt), any).await;
-    check("no borrow limit", &|b| b.refuse::<marketsCall>(COMPTROLLER, "no"), precise).await;
-}
-
-#[tokio::test]
-async fn a_ripcord_does_not_depend_on_a_size() {
-    let in_range = |reason: &str| {
-        let mut block = block();
-        block.answer(EXTENSION, &getCurrentLeverageRatioCall {}, &fixed("2.9"));
-        let should = shouldRebalanceReturn { names: names(), actions: vec![3, 3] };
-        block.answer(EXTENSION, &shouldRebalanceCall {}, &should);
-        block.refuse::<getChunkRebalanceNotionalCall>(EXTENSION, reason);
-        block
-    };
-    for reason in ["anything", "SafeMath: division by zero", "SafeCast: value must be positive"] {
-        let checked = checked(&in_range(reason)).await;
-        let action = acted(&checked.assessment);
-        assert_eq!((action.name, action.urgency), ("ripcord", Urgency::Emergency), "{reason}");
-        assert_eq!(action.expects.as_ref().unwrap().at_least, U256::ONE, "{reason}");
-    }
-    let decision = checked(&in_range("SafeMath: subtraction overflow")).await.assessment.decision;
-    let Decision::Blocked { reason, .. } = decision else { panic!("{decision:?}") };
-    assert!(reason.starts_with("beyond the ceiling"), "{reason}");
-}
-
-#[tokio::test]
-async fn bounds_that_cannot_be_asked_about_fail_a_rebalance_and_nothing_else() {
-    let mut block = block();
-    block.answer_raw(EXTENSION, by_custom_max().abi_encode().into(), Bytes::from_static(&[7; 5]));
-    let failed = check_contract::<Fli>(&block, bounded).await.unwrap_err().to_string();
-    assert_eq!(failed, "reading what is due by custom bounds");
-    let should = shouldRebalanceReturn { names: names(), actions: vec![3, 0] };
-    block.answer(EXTENSION, &shouldRebalanceCall {}, &should);
-    let checked = check_contract::<Fli>(&block, bounded).await.unwrap();
-    assert_eq!(acted(&checked.assessment).name, "ripcord");
-}
-
 /// Named by its code: it takes an account's own transaction, or the delegation of one.
 #[tokio::test]
 async fn a_wallet_that_is_a_contract_may_do_nothing_and_a_delegated_one_everything() {
@@ -509,145 +427,6 @@ async fn a_wallet_that_is_a_contract_may_do_nothing_and_a_delegated_one_everythi
         block.code(wallet, delegation.into());
         acted(&checked(&block).await.assessment);
     }
-}
-
-const VIEWER: Address = address!("00000000000000000000000000000000000000ee");
-
-fn viewed() -> Params {
-    let table = serde_json::json!({ "extension": EXTENSION, "viewer": VIEWER });
-    serde_json::from_value(table).unwrap()
-}
-
-/// What the viewer is asked: by the bounds in force.
-fn by_bounds() -> viewer::shouldRebalanceWithBoundsCall {
-    viewer::shouldRebalanceWithBoundsCall {
-        minLeverageRatio: fixed("1.7"),
-        maxLeverageRatio: fixed("2.3"),
-    }
-}
-
-async fn order(block: &ScriptedBlock) -> (String, Option<U256>) {
-    let checked = check_contract::<Fli>(block, viewed).await.unwrap();
-    assert_eq!(checked.rounds.rounds, 2);
-    let labels = acted(&checked.assessment).candidates.iter().map(|c| c.label.as_str());
-    let seen = &checked.assessment.observations;
-    let answered = seen.iter().find(|o| o.name == "viewer_answered");
-    let plain = acted(&self::checked(block).await.assessment).clone();
-    let mut sorted = acted(&checked.assessment).clone();
-    let in_order = |action: &mut Action| {
-        let mut all: Vec<_> = action.candidates.iter().cloned().collect();
-        all.sort_by(|a, b| a.label.cmp(&b.label));
-        action.candidates = NonEmpty::from_vec(all).unwrap();
-    };
-    let mut unsorted = plain;
-    in_order(&mut sorted);
-    in_order(&mut unsorted);
-    assert_eq!(sorted, unsorted, "nothing but the order");
-    (labels.collect::<Vec<_>>().join(","), answered.map(|o| o.value.unsigned_abs()))
-}
-
-#[tokio::test]
-async fn a_viewer_orders_the_candidates_and_changes_nothing_else() {
-    let said = |names: [&str; 2], actions: [u8; 2]| {
-        let mut block = block();
-        let names = names.map(str::to_owned);
-        let answer = viewer::shouldRebalanceWithBoundsReturn { names, actions };
-        block.answer(VIEWER, &by_bounds(), &answer);
-        block
-    };
-    let yes = Some(fixed("1"));
-    assert_eq!(order(&said(["V2", "V3"], [1, 1])).await, ("V2,V3".into(), yes));
-    assert_eq!(order(&said(["V3", "V2"], [1, 1])).await, ("V3,V2".into(), yes));
-    let nonsense = [(["V9", "V8"], [1, 1]), (["", ""], [9, 200]), (["V3", "V3"], [1, 0])];
-    for (names, actions) in nonsense {
-        assert_eq!(order(&said(names, actions)).await.0, "V3,V2", "{names:?}");
-    }
-    let unranked = order(&said(["V2", "V3"], [0, 0])).await;
-    assert_eq!(unranked, ("V3,V2".into(), Some(U256::ZERO)), "nothing is due for it");
-
-    let none = ("V3,V2".to_owned(), Some(U256::ZERO));
-    assert_eq!(order(&block()).await, none, "there is no contract");
-    let mut broken = block();
-    broken.refuse_raw::<viewer::shouldRebalanceWithBoundsCall>(VIEWER, Bytes::new());
-    assert_eq!(order(&broken).await, none);
-    let mut garbled = block();
-    garbled.answer_raw(VIEWER, by_bounds().abi_encode().into(), Bytes::from_static(&[0xff; 70]));
-    assert_eq!(order(&garbled).await, none);
-}
-
-#[tokio::test]
-async fn a_viewer_is_not_asked_in_an_emergency_nor_when_nothing_is_due() {
-    for (actions, ratio) in [(vec![3, 3], "2.9"), (vec![0, 0], "2.1")] {
-        let mut block = block();
-        block.answer(EXTENSION, &getCurrentLeverageRatioCall {}, &fixed(ratio));
-        let should = shouldRebalanceReturn { names: names(), actions };
-        block.answer(EXTENSION, &shouldRebalanceCall {}, &should);
-        let with = check_contract::<Fli>(&block, viewed).await.unwrap();
-        let without = checked(&block).await;
-        assert_eq!(with.rounds.calls, without.rounds.calls, "{ratio}");
-        assert_eq!(with.assessment, without.assessment, "{ratio}");
-    }
-}
-
-#[tokio::test]
-async fn the_distance_to_the_ceiling_is_by_each_markets_own_limit() {
-    let distance = async |block: &ScriptedBlock| {
-        let seen = checked(block).await.assessment.observations;
-        seen.iter().find(|o| o.name == CEILING_DISTANCE).map(|o| o.value.unsigned_abs())
-    };
-    let of = |limit: &str| ceiling::distance(fixed("2.4"), fixed(limit));
-    assert_eq!(distance(&block()).await, of("0.7425"), "75 % less 1 %");
-
-    let mut aave = block();
-    aave.refuse_raw::<exchangeRateStoredCall>(COLLATERAL_MARKET, Bytes::new());
-    aave.answer(DEBT_MARKET, &balanceOfCall { account: SET }, &U256::from(1_000_000));
-    let reserve = getReserveConfigurationDataReturn {
-        decimals: U256::from(18),
-        ltv: U256::from(8_050),
-        liquidationThreshold: U256::from(8_300),
-        liquidationBonus: U256::from(10_500),
-        reserveFactor: U256::from(1_500),
-        usageAsCollateralEnabled: true,
-        borrowingEnabled: true,
-        stableBorrowRateEnabled: false,
-        isActive: true,
-        isFrozen: false,
-    };
-    aave.answer(COMPTROLLER, &getReserveConfigurationDataCall { asset: WETH }, &reserve);
-    assert_eq!(distance(&aave).await, of("0.8217"), "83 % less 1 %");
-
-    aave.answer(EXTENSION, &currentEModeCategoryIdCall {}, &0);
-    assert_eq!(distance(&aave).await, of("0.83"), "nothing is held back on V3");
-    let (book, pool) = (Address::repeat_byte(0xb0), Address::repeat_byte(0xb1));
-    aave.answer(EXTENSION, &currentEModeCategoryIdCall {}, &1);
-    assert_eq!(distance(&aave).await, None, "the pool is not to be found");
-    aave.answer(EXTENSION, &lendingPoolAddressesProviderCall {}, &book);
-    aave.answer(book, &getPoolCall {}, &pool);
-    let settings = EModeCategory {
-        ltv: 9_000,
-        liquidationThreshold: 9_300,
-        liquidationBonus: 10_100,
-        priceSource: Address::ZERO,
-        label: "ETH correlated".into(),
-    };
-    aave.answer(pool, &getEModeCategoryDataCall { category: 1 }, &settings);
-    assert_eq!(distance(&aave).await, of("0.93"));
-
-    let mut morpho = block();
-    let module = Address::repeat_byte(0x3f);
-    raw::<getStrategyCall>(&mut morpho, &[word(SET), word(module), word(WETH), word(USDC)]);
-    let settings = [fixed("0.01"), fixed("0.02"), fixed("0.02"), U256::from(600)];
-    raw::<getExecutionCall>(&mut morpho, &settings);
-    assert_eq!(distance(&morpho).await, None, "the module does not say");
-    let market = MarketParams {
-        loanToken: USDC,
-        collateralToken: WETH,
-        oracle: Address::ZERO,
-        irm: Address::ZERO,
-        lltv: fixed("0.86"),
-    };
-    morpho.answer(module, &marketParamsCall { setToken: SET }, &market);
-    assert_eq!(distance(&morpho).await, of("0.8428"), "86 % less the 2 % for delevering");
 }
 
 #[tokio::test]
