@@ -14,8 +14,7 @@ use crate::{policy::Policy, ratio::ONE};
 const DECIMALS: usize = 18;
 
 /// What tells one leveraged product from another; everything else is read from the chain.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "Table")]
+#[derive(Debug, Clone)]
 pub struct Params {
     /// Where the product's extension is found.
     pub source: Source,
@@ -60,16 +59,15 @@ struct Table {
     min_notional: Option<Decimal>,
 }
 
-impl TryFrom<Table> for Params {
-    type Error = &'static str;
-
-    fn try_from(table: Table) -> Result<Self, Self::Error> {
+impl<'de> Deserialize<'de> for Params {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let table = Table::deserialize(from)?;
         let source = match (table.extension, table.set_token) {
             (Some(extension), None) => Source::Extension(extension),
             (None, Some(set_token)) => Source::SetToken(set_token),
-            (None, None) => return Err("missing extension; expected extension or set_token"),
+            (None, None) => return Err(D::Error::missing_field("extension or set_token")),
             (Some(_), Some(_)) => {
-                return Err("both extension and set_token; expected one of them");
+                return Err(D::Error::custom("both extension and set_token; expected one of them"));
             }
         };
         let policy = Policy {
@@ -149,7 +147,7 @@ mod tests {
         let both = json!({ "extension": EXTENSION, "set_token": EXTENSION });
         let said = "both extension and set_token; expected one of them";
         assert_eq!(parse(both).unwrap_err(), said);
-        let said = "missing extension; expected extension or set_token";
+        let said = "missing field `extension or set_token`";
         assert_eq!(parse(json!({ "viewer": EXTENSION })).unwrap_err(), said);
     }
 
@@ -191,7 +189,7 @@ mod tests {
             let error = parse(table).unwrap_err();
             assert!(error.contains(words), "{error}");
         };
-        check(json!({}), "missing extension");
+        check(json!({}), "missing field `extension or set_token`");
         check(json!({ "extension": EXTENSION, "viewer": "0x12" }), "invalid");
         check(json!({ "extension": EXTENSION, "extention": 1 }), "unknown field `extention`");
         check(json!({ "extension": "0x12" }), "invalid");

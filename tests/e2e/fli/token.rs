@@ -110,7 +110,7 @@ async fn one_of_extension_and_token_is_asked_for() -> Result<()> {
         format!("extension = \"{}\"\nset_token = \"{}\"", product.strategy, product.set_token);
     for (params, says) in [
         (both.as_str(), "both extension and set_token; expected one of them"),
-        ("", "missing extension; expected extension or set_token"),
+        ("", "params.extension or set_token: missing; expected to be given"),
         ("set_token = 5", "params.set_token = 5"),
     ] {
         name_by(&world, params)?;
