@@ -1,11 +1,16 @@
 //! Every situation of a leveraged product, on the published bytecode; the variants of which none is
 //! published, on doubles.
 
+mod ceiling;
 mod doubles;
+mod race;
 mod refused;
 mod ripcord;
+mod token;
 mod twap;
 mod variants;
+mod viewer;
+mod wallet;
 
 use alloy::{
     consensus::Transaction as _,
@@ -28,9 +33,9 @@ use eyre::{OptionExt as _, Result};
 use crate::harness::{DEADLINE, PRODUCT, Setup, World, key_name};
 
 /// A second more than the product's interval, of its cooldown, and of the ripcord's.
-const INTERVAL: u64 = 86_401;
-const COOLDOWN: u64 = 601;
-const RIPCORD_COOLDOWN: u64 = 61;
+pub(crate) const INTERVAL: u64 = 86_401;
+pub(crate) const COOLDOWN: u64 = 601;
+pub(crate) const RIPCORD_COOLDOWN: u64 = 61;
 /// A dollar in the feed's 8 decimals.
 const USD: u64 = 100_000_000;
 
@@ -166,7 +171,7 @@ async fn mined_by(world: &World, keeper: Address, first: u64) -> Result<Vec<Mine
 }
 
 /// Which action on which exchange some calldata is.
-fn call(data: &[u8]) -> Result<(&'static str, String)> {
+pub(crate) fn call(data: &[u8]) -> Result<(&'static str, String)> {
     let selector = data.first_chunk::<4>().copied().unwrap_or_default();
     Ok(match selector {
         rebalanceCall::SELECTOR => ("rebalance", rebalanceCall::abi_decode(data)?.exchangeName),

@@ -17,3 +17,4 @@ mod malformed;
 mod private;
 mod rebalance;
 mod restart;
+mod steps;

@@ -72,6 +72,11 @@ pub struct Observation {
 /// before it is needed.
 pub const CALLER_PERMITTED: &str = "caller_permitted";
 
+/// Name of the observation that says how far a leveraged product is from where its protocol lets
+/// nobody help it any more: the share of its collateral's price that may still be lost,
+/// [`Unit::Ratio`]. 1 is at no risk, 0 is there or beyond.
+pub const CEILING_DISTANCE: &str = "ceiling_distance";
+
 /// What an observed value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

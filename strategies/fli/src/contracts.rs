@@ -61,6 +61,7 @@ sol! {
         function getExecution() external view;
         // Aave V3 only.
         function currentEModeCategoryId() external view returns (uint8 category);
+        function lendingPoolAddressesProvider() external view returns (address book);
 
         event Rebalanced(
             uint256 currentLeverageRatio,
@@ -82,6 +83,27 @@ sol! {
         );
     }
 
+    /// `FLIRebalanceViewer`. The selector is that of the extension's own view, the answer is not.
+    /// It is no view for the compiler, since the quoter it asks works by reverting inside.
+    #[derive(Debug, PartialEq, Eq)]
+    interface IFLIRebalanceViewer {
+        function fliStrategyExtension() external view returns (address extension);
+        function shouldRebalanceWithBounds(uint256 minLeverageRatio, uint256 maxLeverageRatio)
+            external returns (string[2] names, uint8[2] actions);
+    }
+
+    /// A product's token.
+    interface ISetToken {
+        function manager() external view returns (address manager);
+    }
+
+    /// The managers that host extensions: `BaseManager` calls them adapters, `BaseManagerV2` and
+    /// later ones extensions.
+    interface IExtensionManager {
+        function getAdapters() external view returns (address[] listed);
+        function getExtensions() external view returns (address[] listed);
+    }
+
     /// An asset, or a lending market's receipt for one.
     interface IToken {
         function decimals() external view returns (uint8 decimals);
@@ -92,6 +114,51 @@ sol! {
     interface ICompoundMarket {
         function exchangeRateStored() external view returns (uint256 rate);
         function borrowBalanceStored(address account) external view returns (uint256 balance);
+    }
+
+    /// Compound's Comptroller; a factor has 18 decimals.
+    interface ICompoundComptroller {
+        function markets(address market)
+            external view returns (bool isListed, uint256 collateralFactor, bool isComped);
+    }
+
+    /// Aave's data provider; shares have 4 decimals.
+    interface IAaveDataProvider {
+        function getReserveConfigurationData(address asset) external view returns (
+            uint256 decimals, uint256 ltv, uint256 liquidationThreshold, uint256 liquidationBonus,
+            uint256 reserveFactor, bool usageAsCollateralEnabled, bool borrowingEnabled,
+            bool stableBorrowRateEnabled, bool isActive, bool isFrozen
+        );
+    }
+
+    /// Aave V3's address book.
+    interface IAavePoolAddressesProvider {
+        function getPool() external view returns (address pool);
+    }
+
+    /// Aave V3's pool; shares have 4 decimals.
+    interface IAavePool {
+        struct EModeCategory {
+            uint16 ltv;
+            uint16 liquidationThreshold;
+            uint16 liquidationBonus;
+            address priceSource;
+            string label;
+        }
+        function getEModeCategoryData(uint8 category)
+            external view returns (EModeCategory settings);
+    }
+
+    /// The leverage module of Morpho; `lltv` has 18 decimals.
+    interface IMorphoLeverageModule {
+        struct MarketParams {
+            address loanToken;
+            address collateralToken;
+            address oracle;
+            address irm;
+            uint256 lltv;
+        }
+        function marketParams(address setToken) external view returns (MarketParams market);
     }
 }
 

@@ -10,6 +10,7 @@ mod rebalance;
 mod ripcord;
 
 use alloy::primitives::U256;
+use ballast_chains::ReadError;
 use ballast_strategy_api::{
     Action, Assessment, Call, Decision, Exposure, NonEmpty, Postcondition, StateKey, StrategyError,
     Urgency,
@@ -20,7 +21,7 @@ use crate::{
     policy::Policy,
     ratio::ONE,
     refusal,
-    snapshot::{Exchange, Live, Market, ShouldRebalance, Sizing, Snapshot},
+    snapshot::{Exchange, Live, Market, ShouldRebalance, Snapshot},
     variant::Deployment,
 };
 
@@ -67,10 +68,13 @@ fn decision(
     match (live.due(), &live.bounds_refused) {
         (ShouldRebalance::Ripcord, _) => ripcord::ripcord(&look),
         (ShouldRebalance::IterateRebalance, _) => iterate::iterate(&look),
-        (ShouldRebalance::Rebalance | ShouldRebalance::None, Some(revert)) => {
+        (ShouldRebalance::Rebalance | ShouldRebalance::None, Some(ReadError::Reverted(revert))) => {
             let tight = policy.check_bounds(&snapshot.methodology).err();
             let detail = tight.map_or_else(|| revert.to_string(), |tight| tight.to_string());
             Ok(blocked(refusal::of_bounds(revert), detail))
+        }
+        (ShouldRebalance::Rebalance | ShouldRebalance::None, Some(unread)) => {
+            Err(StrategyError::reading("what is due by custom bounds")(unread.clone()))
         }
         (ShouldRebalance::Rebalance, None) => rebalance::rebalance(&look),
         (ShouldRebalance::None, None) => Ok(wait(nothing_due(snapshot, live))),
@@ -109,21 +113,55 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    /// The exchanges that the extension says are ready for `action`, with what they would trade.
-    fn ready(
-        self,
-        sizing: &Sizing,
-        action: ShouldRebalance,
-    ) -> impl Iterator<Item = (&'a Exchange, U256)> {
-        let chunks = sizing.chunks.iter().copied();
-        self.live.exchanges.iter().zip(chunks).filter(move |(exchange, _)| exchange.due == action)
+    /// The exchanges that the extension says are ready for `action`, the preferred ones first, with
+    /// what they would trade; without those that would trade nothing. Where the size is not known,
+    /// simulating the call is what tells.
+    ///
+    /// Blocked where the size cannot be computed because the debt is above its limit: then the call
+    /// computes it in vain too.
+    fn ready(self, action: ShouldRebalance) -> Result<Vec<(&'a Exchange, Option<U256>)>, Decision> {
+        let Live { exchanges, sizing, ranking, .. } = self.live;
+        let chunks: Vec<Option<U256>> = match sizing {
+            Ok(sizing) => sizing.chunks.iter().copied().map(Some).collect(),
+            Err(_) => match self.beyond_ceiling() {
+                Some(blocked) => return Err(blocked),
+                None => vec![None; exchanges.len()],
+            },
+        };
+        let mut ready: Vec<_> = exchanges
+            .iter()
+            .zip(chunks)
+            .filter(|(exchange, chunk)| exchange.due == action && *chunk != Some(U256::ZERO))
+            .collect();
+        if let Some(ranking) = ranking {
+            ranking.apply(&mut ready, |(exchange, _)| &exchange.name);
+        }
+        Ok(ready)
     }
 
-    /// Only `rebalance` and `iterateRebalance` ask who is calling.
+    /// The view of the sizes fails as the call would, for the debt is above its limit.
+    fn beyond_ceiling(self) -> Option<Decision> {
+        match &self.live.sizing {
+            Err(ReadError::Reverted(revert)) if refusal::is_beyond_ceiling(revert) => {
+                Some(blocked(refusal::BEYOND_CEILING, revert.to_string()))
+            }
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Every action looks at who is calling: `rebalance` and `iterateRebalance` at their list.
     fn not_permitted(self) -> Option<Decision> {
-        let caller = self.snapshot.caller;
+        let Snapshot { caller, caller_permitted, .. } = self.snapshot;
         let detail = || format!("{caller} is not on the extension's call allow list");
-        (!self.snapshot.caller_permitted).then(|| blocked("caller not permitted", detail()))
+        self.not_plain()
+            .or_else(|| (!caller_permitted).then(|| blocked("caller not permitted", detail())))
+    }
+
+    /// All actions, `ripcord` too, ask for a plain account.
+    fn not_plain(self) -> Option<Decision> {
+        let Snapshot { caller, caller_is_contract, .. } = self.snapshot;
+        let detail = || format!("{caller} has code that is no EIP-7702 delegation");
+        caller_is_contract.then(|| blocked("caller is a contract, not a plain account", detail()))
     }
 
     /// When each exchange last traded: of two calls in one second only these clocks tell.
@@ -164,6 +202,12 @@ impl<'a> Look<'a> {
             value: U256::ZERO,
         }
     }
+}
+
+/// The smallest of what the candidates would trade; `None` unless all are known.
+fn smallest(ready: &[(&Exchange, Option<U256>)]) -> Option<U256> {
+    let chunks: Option<Vec<U256>> = ready.iter().map(|(_, chunk)| *chunk).collect();
+    chunks?.into_iter().min()
 }
 
 /// Never with a time: a price can make the product due at any block.

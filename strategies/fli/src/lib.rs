@@ -16,8 +16,10 @@
 )]
 #![deny(clippy::float_arithmetic)]
 
+pub mod ceiling;
 pub mod contracts;
 pub mod decide;
+pub mod listing;
 pub mod observe;
 pub mod params;
 pub mod policy;
@@ -26,22 +28,37 @@ pub mod refusal;
 pub mod settle;
 pub mod snapshot;
 pub mod variant;
+pub mod viewer;
 
-use alloy::rpc::types::TransactionReceipt;
+use alloy::{
+    primitives::{Address, Bytes},
+    rpc::types::TransactionReceipt,
+};
 use ballast_chains::{BlockReader, Revert};
-use ballast_strategy_api::{Assessment, Refusal, Settlement, Strategy, StrategyError};
+use ballast_strategy_api::{Assessment, Decision, Refusal, Settlement, Strategy, StrategyError};
 
 use contracts::ILeverageStrategyExtension as Ext;
-pub use params::Params;
+use listing::Listing;
+pub use params::{Params, Source};
 use policy::Policy;
 use snapshot::Snapshot;
 use variant::Deployment;
 
-/// One leveraged product.
+/// What the code of an account starts with that has delegated itself by EIP-7702; the delegate's
+/// address follows.
+const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
+/// Bytes of such code.
+const DELEGATION_BYTES: usize = 23;
+
+/// One leveraged product, as it was when it was connected.
 #[derive(Debug)]
 pub struct Fli {
     product: Deployment,
     policy: Policy,
+    viewer: Option<Address>,
+    /// How the extension was found, where its address was not given.
+    listing: Option<Listing>,
+    caller_is_contract: bool,
 }
 
 impl Fli {
@@ -57,19 +74,36 @@ impl Strategy for Fli {
     type Params = Params;
 
     async fn connect(params: Params, at: &BlockReader) -> Result<Self, StrategyError> {
-        let product = Deployment::recognise(params.extension, at).await?;
-        let policy = params.policy();
-        let methodology = at
-            .call(product.extension, Ext::getMethodologyCall {})
-            .await
-            .map_err(StrategyError::reading("the extension's settings"))?;
+        let (listing, extension) = match params.source {
+            Source::Extension(extension) => (None, extension),
+            Source::SetToken(set_token) => {
+                let listing = Listing::find(set_token, at).await?;
+                let extension = listing.extension();
+                (Some(listing), extension)
+            }
+        };
+        let (product, methodology, code) = futures::join!(
+            Deployment::recognise(extension, at),
+            at.call(extension, Ext::getMethodologyCall {}),
+            at.code(at.caller()),
+        );
+        let (product, policy) = (product?, params.policy());
+        let methodology =
+            methodology.map_err(StrategyError::reading("the extension's settings"))?;
+        let code = code.map_err(StrategyError::reading("the wallet's code"))?;
         policy.check(&product)?;
         if let Err(tight) = policy.check_bounds(&methodology) {
             // Not fatal: bounds concern rebalances, and without a connection there is no ripcord.
             tracing::warn!(%tight, "rebalances are blocked");
         }
+        if let Some(viewer) = params.viewer
+            && let Some(why) = viewer::doubt(viewer, extension, at).await
+        {
+            tracing::warn!(%viewer, %extension, why, "the viewer will give no hint");
+        }
         tracing::debug!(?product, ?policy, "recognised");
-        Ok(Self { product, policy })
+        let caller_is_contract = is_contract(&code);
+        Ok(Self { product, policy, viewer: params.viewer, listing, caller_is_contract })
     }
 
     fn describe(&self) -> String {
@@ -78,8 +112,23 @@ impl Strategy for Fli {
     }
 
     async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
-        let snapshot = Snapshot::read(&self.product, &self.policy, at).await?;
-        decide::decide(&self.product, &self.policy, &snapshot)
+        let changed = async {
+            match &self.listing {
+                Some(listing) => listing.changed(at).await,
+                None => Ok(None),
+            }
+        };
+        let (changed, snapshot) = futures::join!(changed, Snapshot::read(self, at));
+        match changed? {
+            // Whatever the extension says, if it still says anything.
+            Some(listing::Changed { reason, detail }) => Ok(Assessment {
+                decision: Decision::Blocked { reason, detail },
+                observations: snapshot
+                    .map(|seen| observe::observations(&self.product, &self.policy, &seen))
+                    .unwrap_or_default(),
+            }),
+            None => decide::decide(&self.product, &self.policy, &snapshot?),
+        }
     }
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
@@ -89,4 +138,12 @@ impl Strategy for Fli {
     fn settle(&self, receipt: &TransactionReceipt) -> Settlement {
         settle::settle(self.product.extension, receipt)
     }
+}
+
+/// Whether an account with this code cannot be the one that sends a transaction. A plain account
+/// that has delegated itself (EIP-7702) still can, and passes for a plain one with the extension;
+/// what its code does to a ripcord's reward, the simulation finds out.
+fn is_contract(code: &Bytes) -> bool {
+    let is_delegation = code.len() == DELEGATION_BYTES && code.starts_with(&DELEGATION);
+    !code.is_empty() && !is_delegation
 }

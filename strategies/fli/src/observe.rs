@@ -4,13 +4,17 @@
 //! switch a bound or an interval off by setting it to the largest number there is.
 
 use alloy::primitives::{I256, U256};
-use ballast_strategy_api::{Observation, Unit, decision::CALLER_PERMITTED};
+use ballast_strategy_api::{
+    Observation, Unit,
+    decision::{CALLER_PERMITTED, CEILING_DISTANCE},
+};
 
 use crate::{
+    ceiling,
     policy::Policy,
     ratio::{ONE, new_leverage_ratio},
     snapshot::{Exchange, Live, Market, Sizing, Snapshot},
-    variant::Deployment,
+    variant::{Asset, Deployment},
 };
 
 /// The inputs, in the order a person would want them.
@@ -20,6 +24,7 @@ pub fn observations(
     snapshot: &Snapshot,
 ) -> Vec<Observation> {
     let mut seen = Vec::new();
+    let may_call = snapshot.caller_permitted && !snapshot.caller_is_contract;
     if let Market::Live(live) = &snapshot.market {
         seen.extend(ratios(snapshot, live));
     }
@@ -29,14 +34,26 @@ pub fn observations(
         ratio("twap_leverage_ratio", snapshot.twap_leverage_ratio),
         policy.custom_min.and_then(|min| ratio("custom_min_leverage_ratio", min)),
         policy.custom_max.and_then(|max| ratio("custom_max_leverage_ratio", max)),
+        seconds("seconds_until_due", seconds_until_due(snapshot)),
         seconds("seconds_until_interval", seconds_until_interval(snapshot)),
-        count(CALLER_PERMITTED, U256::from(snapshot.caller_permitted)),
+        count(CALLER_PERMITTED, U256::from(may_call)),
     ]);
     if let Market::Live(live) = &snapshot.market {
+        let answered = live.ranking.as_ref().map(|ranking| U256::from(ranking.has_answered()));
+        seen.push(answered.and_then(|answered| count("viewer_answered", answered)));
         for (index, exchange) in live.exchanges.iter().enumerate() {
             let chunk = live.sizing.as_ref().ok().and_then(|s| chunk(product, s, index));
+            let settings = &exchange.settings;
             let per_exchange = [
-                chunk.map(|chunk| Observation::new("chunk", chunk, Unit::Count)),
+                tokens("chunk", chunk),
+                tokens(
+                    "max_trade_size",
+                    whole_tokens(product.collateral, settings.twapMaxTradeSize),
+                ),
+                tokens(
+                    "ripcord_max_trade_size",
+                    whole_tokens(product.collateral, settings.incentivizedTwapMaxTradeSize),
+                ),
                 seconds("seconds_since_exchange_trade", since_trade(snapshot, exchange)),
                 seconds("twap_cooldown_left", twap_cooldown_left(snapshot, exchange)),
                 seconds("ripcord_cooldown_left", ripcord_cooldown_left(snapshot, live, exchange)),
@@ -47,7 +64,7 @@ pub fn observations(
     seen.into_iter().flatten().collect()
 }
 
-fn ratios(snapshot: &Snapshot, live: &Live) -> [Option<Observation>; 2] {
+fn ratios(snapshot: &Snapshot, live: &Live) -> [Option<Observation>; 3] {
     let methodology = &snapshot.methodology;
     let current = ratio("leverage_ratio", live.leverage_ratio).map(|mut current| {
         current.min = I256::try_from(methodology.minLeverageRatio).ok();
@@ -55,7 +72,13 @@ fn ratios(snapshot: &Snapshot, live: &Live) -> [Option<Observation>; 2] {
         current.max = I256::try_from(methodology.maxLeverageRatio).ok();
         current.charted()
     });
-    [current, aim(snapshot, live).and_then(|aim| ratio("new_leverage_ratio", aim))]
+    let distance =
+        snapshot.borrow_limit.and_then(|limit| ceiling::distance(live.leverage_ratio, limit));
+    [
+        current,
+        distance.and_then(|d| ratio(CEILING_DISTANCE, d)).map(Observation::charted),
+        aim(snapshot, live).and_then(|aim| ratio("new_leverage_ratio", aim)),
+    ]
 }
 
 /// Where the next trade goes to: the ripcord to the upper bound, an open TWAP to its own target.
@@ -66,6 +89,21 @@ fn aim(snapshot: &Snapshot, live: &Live) -> Option<U256> {
         new_leverage_ratio(&snapshot.methodology, live.leverage_ratio).ok()
     } else {
         Some(snapshot.twap_leverage_ratio)
+    }
+}
+
+/// When a clock makes something due at the latest, whatever the price does: the first exchange to
+/// have rested where one has to, the interval otherwise. 0: a clock holds nothing back.
+fn seconds_until_due(snapshot: &Snapshot) -> Option<U256> {
+    let Market::Live(live) = &snapshot.market else { return None };
+    let rests =
+        |left: &dyn Fn(&Exchange) -> Option<U256>| live.exchanges.iter().filter_map(left).min();
+    if live.leverage_ratio >= snapshot.incentive.incentivizedLeverageRatio {
+        rests(&|exchange| ripcord_cooldown_left(snapshot, live, exchange))
+    } else if snapshot.twap_leverage_ratio.is_zero() {
+        seconds_until_interval(snapshot)
+    } else {
+        rests(&|exchange| twap_cooldown_left(snapshot, exchange))
     }
 }
 
@@ -89,7 +127,7 @@ fn twap_cooldown_left(snapshot: &Snapshot, exchange: &Exchange) -> Option<U256> 
     if snapshot.twap_leverage_ratio.is_zero() {
         return None;
     }
-    cooldown_left(snapshot, exchange, snapshot.twap_cooldown_period)
+    cooldown_left(snapshot, exchange, snapshot.twap_cooldown_period?)
 }
 
 /// Only in ripcord range does it matter, and only where the operator lets an exchange serve.
@@ -115,11 +153,17 @@ fn chunk(product: &Deployment, sizing: &Sizing, index: usize) -> Option<I256> {
     let sold = [product.collateral, product.borrow]
         .into_iter()
         .find(|asset| asset.token == sizing.sell_asset)?;
-    let base_units = *sizing.chunks.get(index)?;
-    let unit = U256::from(10).checked_pow(U256::from(sold.decimals))?;
-    // Rounded down, for tokens with more than 18 decimals.
-    let fixed = base_units.checked_mul(ONE)?.checked_div(unit)?;
-    I256::try_from(fixed).ok()
+    whole_tokens(sold, *sizing.chunks.get(index)?)
+}
+
+/// Base units in whole tokens; rounded down, for tokens with more than 18 decimals.
+fn whole_tokens(asset: Asset, base_units: U256) -> Option<I256> {
+    let unit = U256::from(10).checked_pow(U256::from(asset.decimals))?;
+    I256::try_from(base_units.checked_mul(ONE)?.checked_div(unit)?).ok()
+}
+
+fn tokens(name: &'static str, amount: Option<I256>) -> Option<Observation> {
+    Some(Observation::new(name, amount?, Unit::Count))
 }
 
 fn ratio(name: &'static str, value: U256) -> Option<Observation> {

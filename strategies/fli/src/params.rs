@@ -14,35 +14,68 @@ use crate::{policy::Policy, ratio::ONE};
 const DECIMALS: usize = 18;
 
 /// What tells one leveraged product from another; everything else is read from the chain.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct Params {
-    /// The product's leverage strategy extension.
-    pub extension: Address,
-    /// Below this ratio a rebalance is due at once, in place of the product's own lower bound; not
-    /// above it. It changes neither the interval nor the ratio that is traded to.
-    pub custom_min_leverage_ratio: Option<Decimal>,
-    /// As `custom_min_leverage_ratio`, for the upper bound; not below the product's own. A little
-    /// looser keeps a delever that fees left a hair above the bound from being followed by another.
-    pub custom_max_leverage_ratio: Option<Decimal>,
-    /// Interval rebalances of less than this, in whole collateral tokens, wait: their gas would
-    /// not be worth it. Never holds back anything that is due for another reason.
-    pub min_notional: Option<Decimal>,
+    /// Where the product's extension is found.
+    pub source: Source,
+    /// A `FLIRebalanceViewer` of the product: a hint which exchange to try first.
+    pub viewer: Option<Address>,
+    policy: Policy,
+}
 
-    #[serde(default, rename = "set_token")]
-    _set_token: Option<NotYet>,
-    #[serde(default, rename = "viewer")]
-    _viewer: Option<NotYet>,
+/// Where the product's leverage strategy extension is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// At this address.
+    Extension(Address),
+    /// Among the extensions of this token's manager, looked up again at each block.
+    SetToken(Address),
 }
 
 impl Params {
     /// The operator's choices among them.
     pub fn policy(&self) -> Policy {
-        Policy {
-            custom_min: self.custom_min_leverage_ratio.map(Decimal::fixed18),
-            custom_max: self.custom_max_leverage_ratio.map(Decimal::fixed18),
-            min_notional: self.min_notional.map(Decimal::fixed18),
-        }
+        self.policy
+    }
+}
+
+/// The table as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    /// The product's leverage strategy extension …
+    extension: Option<Address>,
+    /// … or its token, whose manager lists it.
+    set_token: Option<Address>,
+    viewer: Option<Address>,
+    /// Below this ratio a rebalance is due at once, in place of the product's own lower bound; not
+    /// above it. It changes neither the interval nor the ratio that is traded to.
+    custom_min_leverage_ratio: Option<Decimal>,
+    /// As `custom_min_leverage_ratio`, for the upper bound; not below the product's own. A little
+    /// looser keeps a delever that fees left a hair above the bound from being followed by another.
+    custom_max_leverage_ratio: Option<Decimal>,
+    /// Interval rebalances of less than this, in whole collateral tokens, wait: their gas would
+    /// not be worth it. Never holds back anything that is due for another reason.
+    min_notional: Option<Decimal>,
+}
+
+impl<'de> Deserialize<'de> for Params {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let table = Table::deserialize(from)?;
+        let source = match (table.extension, table.set_token) {
+            (Some(extension), None) => Source::Extension(extension),
+            (None, Some(set_token)) => Source::SetToken(set_token),
+            (None, None) => return Err(D::Error::missing_field("extension or set_token")),
+            (Some(_), Some(_)) => {
+                return Err(D::Error::custom("both extension and set_token; expected one of them"));
+            }
+        };
+        let policy = Policy {
+            custom_min: table.custom_min_leverage_ratio.map(Decimal::fixed18),
+            custom_max: table.custom_max_leverage_ratio.map(Decimal::fixed18),
+            min_notional: table.min_notional.map(Decimal::fixed18),
+        };
+        Ok(Self { source, viewer: table.viewer, policy })
     }
 }
 
@@ -87,17 +120,6 @@ impl<'de> Deserialize<'de> for Decimal {
     }
 }
 
-/// A key that is known but not served: refused whatever its value, and by the deserializer, so
-/// that the error carries the path of the key.
-#[derive(Debug, Clone)]
-enum NotYet {}
-
-impl<'de> Deserialize<'de> for NotYet {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(D::Error::custom("not yet supported"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -111,10 +133,22 @@ mod tests {
     }
 
     #[test]
-    fn the_extension_suffices() {
+    fn the_extension_or_the_token_suffices() {
+        let address: Address = EXTENSION.parse().unwrap();
         let params = parse(json!({ "extension": EXTENSION })).unwrap();
-        assert_eq!(params.extension.to_string().to_lowercase(), EXTENSION);
+        assert_eq!((params.source, params.viewer), (Source::Extension(address), None));
         assert_eq!(params.policy(), Policy::default());
+        let params = parse(json!({ "set_token": EXTENSION, "viewer": EXTENSION })).unwrap();
+        assert_eq!((params.source, params.viewer), (Source::SetToken(address), Some(address)));
+    }
+
+    #[test]
+    fn one_of_extension_and_token_and_not_both() {
+        let both = json!({ "extension": EXTENSION, "set_token": EXTENSION });
+        let said = "both extension and set_token; expected one of them";
+        assert_eq!(parse(both).unwrap_err(), said);
+        let said = "missing field `extension or set_token`";
+        assert_eq!(parse(json!({ "viewer": EXTENSION })).unwrap_err(), said);
     }
 
     #[test]
@@ -150,22 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_later_features_are_refused_whatever_their_value() {
-        for key in ["set_token", "viewer"] {
-            for value in [json!("1.5"), json!(2), json!(true), json!({})] {
-                let error = parse(json!({ "extension": EXTENSION, key: value })).unwrap_err();
-                assert_eq!(error, "not yet supported", "{key}");
-            }
-        }
-    }
-
-    #[test]
     fn everything_else_is_an_error() {
         let check = |table: Value, words: &str| {
             let error = parse(table).unwrap_err();
             assert!(error.contains(words), "{error}");
         };
-        check(json!({}), "missing field `extension`");
+        check(json!({}), "missing field `extension or set_token`");
+        check(json!({ "extension": EXTENSION, "viewer": "0x12" }), "invalid");
         check(json!({ "extension": EXTENSION, "extention": 1 }), "unknown field `extention`");
         check(json!({ "extension": "0x12" }), "invalid");
     }

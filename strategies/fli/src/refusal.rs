@@ -9,7 +9,8 @@ const RIPCORD_NO_REASON: &str = "ripcord reverted without a reason: can the wall
 
 // The contracts compute with SafeMath and SafeCast; which of them fails tells what is wrong.
 const NO_COLLATERAL: &str = "no collateral, or none beyond the debt";
-const BEYOND_LIMIT: &str =
+/// No action can delever any more: see [`ceiling`](crate::ceiling).
+pub const BEYOND_CEILING: &str =
     "beyond the ceiling: debt exceeds the borrow limit, no trade is possible";
 const NO_EQUITY: &str = "debt exceeds the collateral, or its price feed gives nothing";
 const TIGHTER: &str = "custom bounds are tighter than the product's own";
@@ -36,13 +37,10 @@ pub fn of_ratio(revert: &Revert) -> &'static str {
     }
 }
 
-/// Why the extension could not size a trade, in fixed words.
-pub fn of_sizing(revert: &Revert) -> &'static str {
-    match of_view(revert) {
-        Failed::Division => NO_COLLATERAL,
-        Failed::Subtraction => BEYOND_LIMIT,
-        Failed::Otherwise(why) => why,
-    }
+/// Whether the extension could not size a trade because the debt is above its limit. Any other
+/// failure of that view says nothing certain about the call.
+pub fn is_beyond_ceiling(revert: &Revert) -> bool {
+    matches!(of_view(revert), Failed::Subtraction)
 }
 
 /// Why the extension does not go by the operator's bounds, in fixed words.
@@ -106,7 +104,7 @@ fn by_reason(reason: &str) -> Refusal {
         "Redeem underlying failed" => blocked("lending market refused to release collateral"),
         "Repay failed" => blocked("lending market refused the repayment"),
         "Mint failed" => blocked("lending market refused the deposit"),
-        "SafeMath: subtraction overflow" => blocked(BEYOND_LIMIT),
+        "SafeMath: subtraction overflow" => blocked(BEYOND_CEILING),
         "SafeMath: division by zero" => blocked(NO_COLLATERAL),
         "SafeCast: value must be positive" => blocked(DEAD_ORACLE),
 
@@ -213,6 +211,8 @@ mod tests {
         assert!(is_wound_down(&Revert::Panic(0x12)));
         assert!(!is_wound_down(&Revert::Reason("SafeMath: subtraction overflow".into())));
         assert!(!is_wound_down(&Revert::Empty));
+        assert!(!is_beyond_ceiling(&Revert::Empty));
+        assert!(!is_beyond_ceiling(&Revert::Reason("SafeMath: division by zero".into())));
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
         for underflow in
             [Revert::Panic(0x11), Revert::Reason("SafeMath: subtraction overflow".into())]
         {
-            assert_eq!(of_sizing(&underflow), BEYOND_LIMIT);
+            assert!(is_beyond_ceiling(&underflow));
             assert_eq!(of_ratio(&underflow), NO_EQUITY);
         }
         assert_eq!(of_bounds(&Revert::Reason("Custom bounds must be valid".into())), TIGHTER);

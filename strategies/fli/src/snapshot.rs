@@ -9,12 +9,14 @@ use ballast_strategy_api::StrategyError;
 use futures::future;
 
 use crate::{
+    Fli, ceiling,
     contracts::ILeverageStrategyExtension::{
         self as Ext, ExchangeSettings, IncentiveSettings, MethodologySettings,
     },
-    policy::{Bounds, Policy},
+    policy::Bounds,
     ratio::Position,
-    variant::{Deployment, twap_cooldown_period},
+    variant::Execution,
+    viewer::Ranking,
 };
 
 /// A product at one block.
@@ -24,14 +26,21 @@ pub struct Snapshot {
     pub now: U256,
     /// The product's wallet.
     pub caller: Address,
-    /// Whether that wallet may rebalance and iterate; a ripcord needs no permission.
+    /// Whether that wallet is a contract: then it may do nothing, since every action asks for a
+    /// plain account.
+    pub caller_is_contract: bool,
+    /// Whether the extension's lists let that wallet rebalance and iterate; a ripcord needs no
+    /// permission.
     pub caller_permitted: bool,
     /// Where the leverage ratio should be.
     pub methodology: MethodologySettings,
     /// The ripcord's terms.
     pub incentive: IncentiveSettings,
-    /// Seconds that an exchange rests between chunks.
-    pub twap_cooldown_period: U256,
+    /// Seconds that an exchange rests between chunks; `None` if it could not be read.
+    pub twap_cooldown_period: Option<U256>,
+    /// The share of the collateral's value that may be owed before no action can delever any more,
+    /// 18 decimals; `None` if it could not be read.
+    pub borrow_limit: Option<U256>,
     /// The ratio that an open TWAP goes to; 0 if none is open.
     pub twap_leverage_ratio: U256,
     /// When any action was last taken, seconds since 1970.
@@ -42,6 +51,7 @@ pub struct Snapshot {
 
 /// What the extension says of its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one a product and block")]
 pub enum Market {
     /// It has a leverage ratio.
     Live(Live),
@@ -58,11 +68,14 @@ pub struct Live {
     pub exchanges: Vec<Exchange>,
     /// Why the extension did not say what is due by the operator's bounds. What is due is then by
     /// its own.
-    pub bounds_refused: Option<Revert>,
-    /// What each exchange would trade, or why no trade can be sized.
-    pub sizing: Result<Sizing, Revert>,
+    pub bounds_refused: Option<ReadError>,
+    /// What each exchange would trade, or why that is not known.
+    pub sizing: Result<Sizing, ReadError>,
     /// What is owned and owed. Read only when something is due and the variant tells.
     pub position: Option<Position>,
+    /// What the viewer said. `None` if it was not asked: there is none, nothing is due that it
+    /// could rank, or there is an emergency, which does not wait for a hint.
+    pub ranking: Option<Ranking>,
 }
 
 /// One enabled exchange.
@@ -127,20 +140,15 @@ impl Snapshot {
     /// Reads all of it.
     ///
     /// # Errors
-    /// [`StrategyError::Read`] if the chain did not answer; [`StrategyError::Misconfigured`] if
-    /// the contract answers otherwise than its kind does.
-    pub async fn read(
-        product: &Deployment,
-        policy: &Policy,
-        at: &BlockReader,
-    ) -> Result<Self, StrategyError> {
-        let ext = product.extension;
+    /// [`StrategyError::Read`] if the chain did not answer something that the decision needs;
+    /// [`StrategyError::Misconfigured`] if the contract answers otherwise than its kind does.
+    pub async fn read(fli: &Fli, at: &BlockReader) -> Result<Self, StrategyError> {
+        let ext = fli.product.extension;
         let caller = at.caller();
         let reads = async {
             futures::try_join!(
                 at.call(ext, Ext::getMethodologyCall {}),
                 at.call(ext, Ext::getIncentiveCall {}),
-                at.call_raw(ext, Ext::getExecutionCall {}.abi_encode().into()),
                 at.call(ext, Ext::twapLeverageRatioCall {}),
                 at.call(ext, Ext::globalLastTradeTimestampCall {}),
                 at.call(ext, Ext::callAllowListCall { caller }),
@@ -148,27 +156,34 @@ impl Snapshot {
             )
             .map_err(StrategyError::reading("the extension's settings"))
         };
-        let (reads, ratio, should) = futures::join!(
-            reads,
-            at.call(ext, Ext::getCurrentLeverageRatioCall {}),
-            at.call(ext, Ext::shouldRebalanceCall {}),
-        );
-        let (methodology, incentive, execution, twap_leverage_ratio, last, listed, anyone) = reads?;
-        let bounds = policy.has_bounds().then(|| policy.bounds(&methodology));
-        let market = match refused_or(ratio, "the leverage ratio")? {
-            Err(revert) => Market::Refused(revert),
-            Ok(ratio) => match refused_or(should, "what is due")? {
-                Err(revert) => Market::Refused(revert),
-                Ok(due) => Market::Live(Live::read(product, bounds, at, ratio, due).await?),
-            },
+        let first = async {
+            let (reads, ratio, should) = futures::join!(
+                reads,
+                at.call(ext, Ext::getCurrentLeverageRatioCall {}),
+                at.call(ext, Ext::shouldRebalanceCall {}),
+            );
+            let reads = reads?;
+            let market = Market::read(fli, at, &reads.0, ratio, should).await?;
+            Ok((reads, market))
         };
+        // Beside it: what only observations are made of.
+        let (first, execution, factor) = futures::join!(
+            first,
+            at.call_raw(ext, Ext::getExecutionCall {}.abi_encode().into()),
+            ceiling::factor(&fli.product, at),
+        );
+        let ((methodology, incentive, twap_leverage_ratio, last, listed, anyone), market) = first?;
+        let execution = execution.ok().and_then(|e| Execution::decode(fli.product.variant, e));
+        let limit = |execution: Execution| ceiling::borrow_limit(factor?, execution.held_back);
         Ok(Self {
             now: U256::from(at.header().timestamp),
             caller,
+            caller_is_contract: fli.caller_is_contract,
             caller_permitted: listed || anyone,
             methodology,
             incentive,
-            twap_cooldown_period: twap_cooldown_period(ext, execution)?,
+            twap_cooldown_period: execution.map(|execution| execution.twap_cooldown_period),
+            borrow_limit: execution.and_then(limit),
             twap_leverage_ratio,
             global_last_trade: last,
             market,
@@ -176,37 +191,63 @@ impl Snapshot {
     }
 }
 
-impl Live {
-    /// The second round: what depends on the exchanges' names.
+impl Market {
     async fn read(
-        product: &Deployment,
-        bounds: Option<Bounds>,
+        fli: &Fli,
         at: &BlockReader,
+        methodology: &MethodologySettings,
+        ratio: Result<U256, ReadError>,
+        should: Result<Ext::shouldRebalanceReturn, ReadError>,
+    ) -> Result<Self, StrategyError> {
+        Ok(match refused_or(ratio, "the leverage ratio")? {
+            Err(revert) => Self::Refused(revert),
+            Ok(ratio) => match refused_or(should, "what is due")? {
+                Err(revert) => Self::Refused(revert),
+                Ok(due) => Self::Live(Live::read(fli, at, methodology, ratio, due).await?),
+            },
+        })
+    }
+}
+
+impl Live {
+    /// The second round: what depends on the exchanges' names. Of it only their settings must be
+    /// there; without the rest an action is the less precise.
+    async fn read(
+        fli: &Fli,
+        at: &BlockReader,
+        methodology: &MethodologySettings,
         leverage_ratio: U256,
         should: Ext::shouldRebalanceReturn,
     ) -> Result<Self, StrategyError> {
         let Ext::shouldRebalanceReturn { names, actions } = should;
         let due = ShouldRebalance::of_each(&names, actions)?;
         // Looser bounds can only take something away, so this is enough to go by.
-        let is_due = due.iter().any(|due| *due != ShouldRebalance::None);
-        let (bounded, settings, sizing, position) = futures::try_join!(
-            due_by(bounds, product.extension, &names, at),
-            read_settings(product.extension, &names, at),
-            Sizing::read(product.extension, &names, at),
-            async { if is_due { product.position(at).await } else { Ok(None) } },
-        )?;
-        let (due, bounds_refused) = match bounded {
+        let most = due.iter().copied().max().unwrap_or(ShouldRebalance::None);
+        let extension = fli.product.extension;
+        let bounds = fli.policy.bounds(methodology);
+        let custom = fli.policy.has_bounds().then_some(bounds);
+        let viewer = fli.viewer.filter(|_| most.may_wait() && names.len() > 1);
+        let (bounded, settings, sizing, position, ranking) = futures::join!(
+            due_by(custom, extension, &names, at),
+            read_settings(extension, &names, at),
+            Sizing::read(extension, &names, at),
+            async {
+                if most == ShouldRebalance::None { None } else { fli.product.position(at).await }
+            },
+            async { Some(Ranking::read(viewer?, bounds, at).await) },
+        );
+        let (due, bounds_refused) = match bounded? {
             None => (due, None),
             Some(Ok(bounded)) => (bounded, None),
-            Some(Err(revert)) => (due, Some(revert)),
+            Some(Err(error)) => (due, Some(error)),
         };
         let exchanges = names
             .into_iter()
             .zip(due)
-            .zip(settings)
+            .zip(settings?)
             .map(|((name, due), settings)| Exchange { name, due, settings })
             .collect();
-        Ok(Self { leverage_ratio, exchanges, bounds_refused, sizing, position })
+        Ok(Self { leverage_ratio, exchanges, bounds_refused, sizing, position, ranking })
     }
 
     /// The most pressing action that any exchange is ready for.
@@ -215,42 +256,47 @@ impl Live {
     }
 }
 
+impl ShouldRebalance {
+    /// Whether it is due but can wait for a hint.
+    fn may_wait(self) -> bool {
+        matches!(self, Self::Rebalance | Self::IterateRebalance)
+    }
+}
+
 impl Sizing {
     async fn read(
         extension: Address,
         names: &[String],
         at: &BlockReader,
-    ) -> Result<Result<Self, Revert>, StrategyError> {
+    ) -> Result<Self, ReadError> {
         let call = Ext::getChunkRebalanceNotionalCall { exchangeNames: names.to_vec() };
-        let sizing = refused_or(at.call(extension, call).await, "the trade sizes")?;
-        if let Ok(sizing) = &sizing
-            && sizing.sizes.len() != names.len()
-        {
-            return Err(uneven("getChunkRebalanceNotional()", names.len(), sizing.sizes.len()));
+        let sizing = at.call(extension, call).await?;
+        if sizing.sizes.len() != names.len() {
+            let (asked, answered) = (names.len(), sizing.sizes.len());
+            let detail = format!("{answered} trade sizes for {asked} exchanges");
+            return Err(ReadError::Malformed { target: extension, detail });
         }
-        Ok(sizing.map(|sizing| Self { chunks: sizing.sizes, sell_asset: sizing.sellAsset }))
+        Ok(Self { chunks: sizing.sizes, sell_asset: sizing.sellAsset })
     }
 }
 
-/// What is due if `bounds` replace the product's own; `None` without bounds, a revert where the
-/// extension refuses them.
+/// What is due if `bounds` replace the product's own; `None` without bounds, an error where the
+/// extension refuses them or they could not be asked about.
 async fn due_by(
     bounds: Option<Bounds>,
     extension: Address,
     names: &[String],
     at: &BlockReader,
-) -> Result<Option<Result<Vec<ShouldRebalance>, Revert>>, StrategyError> {
+) -> Result<Option<Result<Vec<ShouldRebalance>, ReadError>>, StrategyError> {
     let Some(Bounds { min, max }) = bounds else { return Ok(None) };
     let call = Ext::shouldRebalanceWithBoundsCall {
         customMinLeverageRatio: min,
         customMaxLeverageRatio: max,
     };
-    let read = refused_or(at.call(extension, call).await, "what is due by custom bounds")?;
-    let due = match read {
+    Ok(Some(match at.call(extension, call).await {
         Ok(should) => Ok(ShouldRebalance::of_each(names, should.actions)?),
-        Err(revert) => Err(revert),
-    };
-    Ok(Some(due))
+        Err(error) => Err(error),
+    }))
 }
 
 async fn read_settings(

@@ -14,7 +14,7 @@ use ballast_strategy_api::StrategyError;
 
 use crate::{
     contracts::{
-        ICompoundMarket, ILeverageStrategyExtension as Ext,
+        IAavePoolAddressesProvider, ICompoundMarket, ILeverageStrategyExtension as Ext,
         IToken::{balanceOfCall, decimalsCall},
     },
     ratio::{Position, precise_mul},
@@ -58,6 +58,12 @@ pub struct Deployment {
     pub extension: Address,
     /// Its lending market.
     pub variant: Variant,
+    /// Who knows how much may be borrowed: Compound's Comptroller, Aave's data provider, or the
+    /// leverage module of Morpho.
+    pub authority: Address,
+    /// Aave V3's pool, which knows the limits of an e-mode. `None` elsewhere, or if it could not be
+    /// found: then only the distance to the ceiling is not known.
+    pub e_mode_pool: Option<Address>,
     /// The product's token.
     pub set_token: Address,
     /// What the product owns.
@@ -79,7 +85,7 @@ pub struct Asset {
 }
 
 impl Deployment {
-    /// Looks at `extension` and says what it is; two rounds of reads.
+    /// Looks at `extension` and says what it is; two rounds of reads, two more on Aave V3.
     ///
     /// # Errors
     /// [`StrategyError::Misconfigured`] if there is no contract, or one that this crate does not
@@ -97,10 +103,10 @@ impl Deployment {
         refuse_single_exchange_adapter(extension, &should)?;
         or_misconfigured(names, "getEnabledExchanges()", extension)?;
         let strategy = Words(or_misconfigured(strategy, "getStrategy()", extension)?);
-        let [set_token, collateral, borrow, collateral_market, borrow_market] =
+        let [set_token, authority, collateral, borrow, collateral_market, borrow_market] =
             match strategy.len() {
-                Some(STRATEGY_WORDS) => [0, 7, 8, 5, 6],
-                Some(MORPHO_STRATEGY_WORDS) => [0, 2, 3, 0, 0],
+                Some(STRATEGY_WORDS) => [0, 2, 7, 8, 5, 6],
+                Some(MORPHO_STRATEGY_WORDS) => [0, 1, 2, 3, 0, 0],
                 Some(_) | None => return Err(strategy.unexpected("getStrategy()", extension)),
             }
             .map(|at| strategy.address(at));
@@ -110,9 +116,15 @@ impl Deployment {
             decimals(borrow, at),
             variant(extension, has_market.then_some(collateral_market), at),
         )?;
+        let e_mode_pool = match variant {
+            Variant::AaveV3 => pool(extension, at).await,
+            Variant::Compound | Variant::AaveV2 | Variant::Morpho => None,
+        };
         Ok(Self {
             extension,
             variant,
+            authority,
+            e_mode_pool,
             set_token,
             collateral: Asset {
                 token: collateral,
@@ -128,16 +140,12 @@ impl Deployment {
     }
 
     /// What the product owns and owes at the block; one round of reads. `None` where the market
-    /// keeps its own books, or refuses to say.
-    ///
-    /// # Errors
-    /// [`StrategyError::Read`] if the chain did not answer.
-    pub async fn position(&self, at: &BlockReader) -> Result<Option<Position>, StrategyError> {
-        let (Some(collateral), Some(debt)) = (self.collateral.market, self.borrow.market) else {
-            return Ok(None);
-        };
+    /// keeps its own books, or does not say for whatever reason: an action is the more precise for
+    /// it, but does not depend on it.
+    pub async fn position(&self, at: &BlockReader) -> Option<Position> {
+        let (collateral, debt) = (self.collateral.market?, self.borrow.market?);
         let holder = balanceOfCall { account: self.set_token };
-        let read = match self.variant {
+        match self.variant {
             Variant::Compound => {
                 let owed = ICompoundMarket::borrowBalanceStoredCall { account: self.set_token };
                 futures::try_join!(
@@ -145,37 +153,74 @@ impl Deployment {
                     at.call(collateral, ICompoundMarket::exchangeRateStoredCall {}),
                     at.call(debt, owed),
                 )
-                .map(|(receipts, rate, debt)| {
+                .ok()
+                .and_then(|(receipts, rate, debt)| {
                     Some(Position { collateral: precise_mul(receipts, rate)?, debt })
                 })
             }
             Variant::AaveV2 | Variant::AaveV3 => {
                 futures::try_join!(at.call(collateral, holder.clone()), at.call(debt, holder))
-                    .map(|(collateral, debt)| Some(Position { collateral, debt }))
+                    .ok()
+                    .map(|(collateral, debt)| Position { collateral, debt })
             }
-            Variant::Morpho => Ok(None),
-        };
-        match read {
-            Ok(position) => Ok(position),
-            Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => Ok(None),
-            Err(error @ ReadError::Unavailable(_)) => {
-                Err(StrategyError::reading("the position")(error))
-            }
+            Variant::Morpho => None,
         }
     }
 }
 
-/// The TWAP cooldown period, seconds, from a raw answer of `getExecution()`. Morpho's tuple has one
-/// percentage more in front of it.
+/// Which token an extension serves; `None` if it answers as none that is served. For telling a
+/// leverage strategy extension from the other extensions of a manager.
 ///
 /// # Errors
-/// [`StrategyError::Misconfigured`] if the answer has neither length.
-pub fn twap_cooldown_period(extension: Address, execution: Bytes) -> Result<U256, StrategyError> {
-    let execution = Words(execution);
-    match execution.len() {
-        Some(3) => Ok(execution.number(2)),
-        Some(4) => Ok(execution.number(3)),
-        Some(_) | None => Err(execution.unexpected("getExecution()", extension)),
+/// [`StrategyError::Read`] if the chain did not answer.
+pub async fn served_token(
+    extension: Address,
+    at: &BlockReader,
+) -> Result<Option<Address>, StrategyError> {
+    match at.call_raw(extension, Ext::getStrategyCall {}.abi_encode().into()).await {
+        Ok(answer) => {
+            let words = Words(answer);
+            let is_one = matches!(words.len(), Some(STRATEGY_WORDS | MORPHO_STRATEGY_WORDS));
+            Ok(is_one.then(|| words.address(0)))
+        }
+        Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => Ok(None),
+        Err(error @ ReadError::Unavailable(_)) => {
+            Err(StrategyError::reading("a manager's extension")(error))
+        }
+    }
+}
+
+/// Aave V3's pool, by way of its address book.
+async fn pool(extension: Address, at: &BlockReader) -> Option<Address> {
+    let book = at.call(extension, Ext::lendingPoolAddressesProviderCall {}).await.ok()?;
+    at.call(book, IAavePoolAddressesProvider::getPoolCall {}).await.ok()
+}
+
+/// What is used of `getExecution()`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Execution {
+    /// Share of the borrow limit that a delever leaves alone, 18 decimals.
+    pub held_back: U256,
+    /// Seconds that an exchange rests between two chunks.
+    pub twap_cooldown_period: U256,
+}
+
+impl Execution {
+    /// Reads a raw answer. Morpho's tuple has one percentage more, which is the one that counts
+    /// when delevering; on Aave V3 nothing is held back then. `None` if the answer has neither
+    /// length: nothing that is sent depends on it.
+    pub fn decode(variant: Variant, answer: Bytes) -> Option<Self> {
+        let words = Words(answer);
+        let (held_back, period) = match words.len()? {
+            3 => (0, 2),
+            4 => (1, 3),
+            _ => return None,
+        };
+        let held_back = match variant {
+            Variant::AaveV3 => U256::ZERO,
+            Variant::Compound | Variant::AaveV2 | Variant::Morpho => words.number(held_back),
+        };
+        Some(Self { held_back, twap_cooldown_period: words.number(period) })
     }
 }
 
@@ -208,8 +253,9 @@ async fn variant(
     at: &BlockReader,
 ) -> Result<Variant, StrategyError> {
     let Some(market) = collateral_market else { return Ok(Variant::Morpho) };
+    // Most extensions have no such function, and a failure without data is not believed in a batch.
     let (e_mode, rate) = futures::join!(
-        at.call(extension, Ext::currentEModeCategoryIdCall {}),
+        at.call_isolated(extension, Ext::currentEModeCategoryIdCall {}),
         at.call(market, ICompoundMarket::exchangeRateStoredCall {}),
     );
     let answers = |result: Result<(), ReadError>| match result {

@@ -39,6 +39,7 @@ pub struct ScriptedBlock {
     exact: HashMap<(Address, Bytes), Answer>,
     by_selector: HashMap<(Address, Bytes), Answer>,
     contracts: HashSet<Address>,
+    codes: HashMap<Address, Bytes>,
     balances: HashMap<Address, U256>,
 }
 
@@ -55,6 +56,7 @@ impl ScriptedBlock {
             exact: HashMap::new(),
             by_selector: HashMap::new(),
             contracts: HashSet::new(),
+            codes: HashMap::new(),
             balances: HashMap::new(),
         };
         block.contracts.insert(CANONICAL_MULTICALL3);
@@ -101,6 +103,11 @@ impl ScriptedBlock {
         self.contracts.insert(target);
         self.exact.retain(|(at, call), _| *at != target || !call.starts_with(&C::SELECTOR));
         self.by_selector.insert((target, C::SELECTOR.into()), Err(data));
+    }
+
+    /// Gives an account this code; contracts that answer something have some code without it.
+    pub fn code(&mut self, of: Address, code: Bytes) {
+        self.codes.insert(of, code);
     }
 
     /// Gives an account a native balance, wei.
@@ -175,9 +182,12 @@ impl Backend for Script {
     }
 
     fn get_code(&self, of: Address, _: BlockId) -> BoxFuture<'_, Result<Bytes, CallError>> {
-        // Which code it is does not matter; `INVALID` is the shortest that is none by mistake.
-        let code =
-            if self.0.contracts.contains(&of) { Bytes::from_static(&[0xfe]) } else { Bytes::new() };
+        let code = match self.0.codes.get(&of) {
+            Some(code) => code.clone(),
+            // Which code it is does not matter; `INVALID` is the shortest that is none by mistake.
+            None if self.0.contracts.contains(&of) => Bytes::from_static(&[0xfe]),
+            None => Bytes::new(),
+        };
         Box::pin(ready(Ok(code)))
     }
 

@@ -14,17 +14,17 @@ use crate::{
 /// and impact, which a delever of ratio `r` feels `r` times, and for interest and prices that move
 /// until the call is mined.
 ///
-/// Where the position is not known, any move in the right direction will do. `None` for a chunk so
-/// small that it moves nothing.
+/// Where the position or a chunk is not known, any move in the right direction will do. `None` for a
+/// chunk so small that it moves nothing.
 pub(super) fn half_of(
     look: Look<'_>,
     side: Side,
     new: U256,
-    smallest: U256,
+    smallest: Option<U256>,
 ) -> Result<Option<Postcondition>, StrategyError> {
     let current = look.live.leverage_ratio;
-    let at_least = match look.live.position {
-        Some(position) => {
+    let at_least = match look.live.position.zip(smallest) {
+        Some((position, smallest)) => {
             let implied = ratio::implied_move(side, smallest, current, position)?;
             let rounding = ratio::rounding(current, position)?;
             implied.min(current.abs_diff(new)).wrapping_shr(1).saturating_sub(rounding)

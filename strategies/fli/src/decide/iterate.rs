@@ -5,11 +5,10 @@ use std::cmp::Ordering;
 use alloy::{primitives::U256, sol_types::SolCall};
 use ballast_strategy_api::{Decision, Exposure, Postcondition, StateKey, StrategyError, Urgency};
 
-use super::{Look, NOTHING_TO_TRADE, blocked, expect, wait};
+use super::{Look, NOTHING_TO_TRADE, expect, smallest, wait};
 use crate::{
     contracts::ILeverageStrategyExtension::{MethodologySettings, iterateRebalanceCall},
     ratio::Side,
-    refusal,
     snapshot::{Exchange, ShouldRebalance},
 };
 
@@ -31,14 +30,12 @@ pub(super) fn iterate(look: &Look<'_>) -> Result<Decision, StrategyError> {
     if let Some(blocked) = look.not_permitted() {
         return Ok(blocked);
     }
-    let sizing = match &live.sizing {
-        Ok(sizing) => sizing,
-        Err(revert) => return Ok(blocked(refusal::of_sizing(revert), revert.to_string())),
+    let ready = match look.ready(ShouldRebalance::IterateRebalance) {
+        Ok(ready) => ready,
+        Err(blocked) => return Ok(blocked),
     };
-    let ready = look.ready(sizing, ShouldRebalance::IterateRebalance);
-    let (on, chunks): (Vec<&Exchange>, Vec<U256>) = ready.filter(|(_, c)| !c.is_zero()).unzip();
-    let smallest = chunks.into_iter().min().unwrap_or_default();
-    let expects = expect::half_of(*look, side, new, smallest)?;
+    let expects = expect::half_of(*look, side, new, smallest(&ready))?;
+    let on: Vec<&Exchange> = ready.into_iter().map(|(exchange, _)| exchange).collect();
     Ok(send(look, &on, side.exposure(), expects))
 }
 

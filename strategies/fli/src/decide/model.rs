@@ -10,8 +10,8 @@ mod worlds;
 use std::cmp::{max, min};
 
 use alloy::primitives::{Address, U256, address, uint};
-use ballast_chains::Revert;
-use ballast_strategy_api::Urgency;
+use ballast_chains::{ReadError, Revert};
+use ballast_strategy_api::{Exposure, Urgency};
 
 use super::tests::product;
 use crate::{
@@ -43,6 +43,7 @@ fn div(a: U256, b: U256) -> U256 {
 /// A product, its market and its clocks.
 #[derive(Debug, Clone)]
 struct World {
+    now: u64,
     collateral: U256,
     debt: U256,
     collateral_price: U256,
@@ -82,10 +83,10 @@ impl World {
     fn should_rebalance(&self, venue: &Venue, low: U256, high: U256) -> ShouldRebalance {
         let ratio = self.ratio();
         if ratio >= self.ripcord_line {
-            let is_rested = venue.last_trade + self.ripcord_cooldown < NOW;
+            let is_rested = venue.last_trade + self.ripcord_cooldown < self.now;
             if is_rested { ShouldRebalance::Ripcord } else { ShouldRebalance::None }
         } else if self.twap_ratio > U256::ZERO {
-            let is_rested = venue.last_trade + self.twap_cooldown < NOW;
+            let is_rested = venue.last_trade + self.twap_cooldown < self.now;
             if is_rested { ShouldRebalance::IterateRebalance } else { ShouldRebalance::None }
         } else if self.interval_is_over() || ratio > high || ratio < low {
             ShouldRebalance::Rebalance
@@ -103,7 +104,7 @@ impl World {
     }
 
     fn interval_is_over(&self) -> bool {
-        U256::from(NOW - self.global_last_trade) > self.methodology.rebalanceInterval
+        U256::from(self.now - self.global_last_trade) > self.methodology.rebalanceInterval
     }
 
     fn is_outside(&self) -> bool {
@@ -133,6 +134,12 @@ impl World {
             div(mul(self.collateral, free), limit)
         };
         Ok((min(min(cap, total), most), total))
+    }
+
+    /// Whether the debt is within a share of its limit, or of a base unit or two.
+    fn is_nearly_beyond(&self, share: U256) -> bool {
+        let limit = mul(mul(self.collateral_value(), COLLATERAL_FACTOR), UNIT - UNUTILIZED);
+        self.debt_value() + mul(limit, share) + U256::from(2) >= limit
     }
 
     /// What the view of the chunks would trade next, in collateral base units.
@@ -168,7 +175,7 @@ impl World {
         if self.ratio() >= self.ripcord_line {
             return Err("Must be below incentivized leverage ratio");
         }
-        if U256::from(NOW - since) <= period && !self.is_outside() {
+        if U256::from(self.now - since) <= period && !self.is_outside() {
             return Err("Cooldown not elapsed or not valid leverage ratio");
         }
         Ok(())
@@ -237,12 +244,36 @@ impl World {
         if self.ratio() < self.ripcord_line {
             return Err("Must be above incentivized leverage ratio");
         }
-        if venue.last_trade + self.ripcord_cooldown >= NOW {
+        if venue.last_trade + self.ripcord_cooldown >= self.now {
             return Err("TWAP cooldown must have elapsed");
         }
         let mut after = self.clone();
         after.trade(venue.ripcord_size, self.methodology.maxLeverageRatio, loss)?;
         after.twap_ratio = U256::ZERO;
+        Ok(after)
+    }
+
+    /// What a trade has done to the exposure, by what is owned and owed after it.
+    fn exposure(&self, after: &Self) -> Exposure {
+        if after.collateral < self.collateral {
+            Exposure::Lowers
+        } else if after.debt > self.debt {
+            Exposure::Raises
+        } else {
+            Exposure::Keeps
+        }
+    }
+
+    /// A call by name, made now on the venue at `index`: the world after it, its clocks stamped.
+    fn call(&self, action: &str, index: usize) -> Result<Self, &'static str> {
+        let venue = &self.exchanges[index];
+        let mut after = match action {
+            "rebalance" => self.rebalance(venue, U256::ZERO)?,
+            "iterateRebalance" => self.iterate(venue, U256::ZERO)?,
+            _ => self.ripcord(venue, U256::ZERO)?,
+        };
+        after.global_last_trade = self.now;
+        after.exchanges[index].last_trade = self.now;
         Ok(after)
     }
 
@@ -263,8 +294,9 @@ impl World {
                 let gap = max(self.ratio(), self.new_ratio()) - min(self.ratio(), self.new_ratio());
                 let total = mul(div(gap, self.ratio()), self.collateral);
                 let least = self.policy.min_notional.unwrap_or_default();
-                let is_held =
-                    !is_looser || self.global_last_trade == NOW || (!is_outside && total < least);
+                let is_held = !is_looser
+                    || self.global_last_trade == self.now
+                    || (!is_outside && total < least);
                 let after = self.rebalance(venue, loss).ok()?;
                 let urgency = if is_outside { Urgency::Prompt } else { Urgency::Routine };
                 (!is_held).then_some(("rebalance", urgency, after))
@@ -280,7 +312,8 @@ impl World {
         // Refused bounds leave the contract's own.
         let (low, high) =
             if is_looser { (low, high) } else { (m.minLeverageRatio, m.maxLeverageRatio) };
-        let refused = Revert::Reason("Custom bounds must be valid".into());
+        let reverted = |said: &str| ReadError::Reverted(Revert::Reason(said.into()));
+        let refused = reverted("Custom bounds must be valid");
         let viewed = self.viewed_ratio();
         let is_lever = viewed > self.ratio();
         let chunks: Result<Vec<U256>, _> = self
@@ -306,8 +339,9 @@ impl World {
             },
         });
         Snapshot {
-            now: U256::from(NOW),
+            now: U256::from(self.now),
             caller: CALLER,
+            caller_is_contract: false,
             caller_permitted: self.is_permitted,
             methodology: self.methodology.clone(),
             incentive: IncentiveSettings {
@@ -316,7 +350,8 @@ impl World {
                 incentivizedSlippageTolerance: UNIT / U256::from(20),
                 incentivizedTwapCooldownPeriod: U256::from(self.ripcord_cooldown),
             },
-            twap_cooldown_period: U256::from(self.twap_cooldown),
+            twap_cooldown_period: Some(U256::from(self.twap_cooldown)),
+            borrow_limit: Some(mul(COLLATERAL_FACTOR, UNIT - UNUTILIZED)),
             twap_leverage_ratio: self.twap_ratio,
             global_last_trade: U256::from(self.global_last_trade),
             market: Market::Live(Live {
@@ -325,8 +360,9 @@ impl World {
                 bounds_refused: (!is_looser).then_some(refused),
                 sizing: chunks
                     .map(|chunks| Sizing { chunks, sell_asset: sold.token })
-                    .map_err(|said: &str| Revert::Reason(said.into())),
+                    .map_err(reverted),
                 position: Some(Position { collateral: self.collateral, debt: self.debt }),
+                ranking: None,
             }),
         }
     }

@@ -5,11 +5,10 @@ use std::cmp::Ordering;
 use alloy::sol_types::SolCall;
 use ballast_strategy_api::{Decision, StateKey, StrategyError, Urgency};
 
-use super::{Look, NOTHING_TO_TRADE, blocked, expect, wait};
+use super::{Look, NOTHING_TO_TRADE, expect, smallest, wait};
 use crate::{
     contracts::ILeverageStrategyExtension::rebalanceCall,
     ratio::{self, Side},
-    refusal,
     snapshot::ShouldRebalance,
 };
 
@@ -24,7 +23,9 @@ pub(super) fn rebalance(look: &Look<'_>) -> Result<Decision, StrategyError> {
         Ordering::Equal => return Ok(wait(NOTHING_TO_TRADE)),
     };
     // Another trade in this very second would leave the clocks as they are, and with them the key
-    // that tells one rebalance from the next. Chains with several blocks a second get there.
+    // that tells one rebalance from the next: the third one would be taken for the second, which
+    // was answered, and be held back for ever. Chains with several blocks a second get there. From
+    // the next second on any inclusion is later than the last trade, however fast the blocks are.
     if snapshot.global_last_trade >= snapshot.now {
         return Ok(wait("traded in this second"));
     }
@@ -38,13 +39,10 @@ pub(super) fn rebalance(look: &Look<'_>) -> Result<Decision, StrategyError> {
     if let Some(blocked) = look.not_permitted() {
         return Ok(blocked);
     }
-    let sizing = match &live.sizing {
-        Ok(sizing) => sizing,
-        Err(revert) => return Ok(blocked(refusal::of_sizing(revert), revert.to_string())),
+    let ready = match look.ready(ShouldRebalance::Rebalance) {
+        Ok(ready) => ready,
+        Err(blocked) => return Ok(blocked),
     };
-    let ready: Vec<_> =
-        look.ready(sizing, ShouldRebalance::Rebalance).filter(|(_, c)| !c.is_zero()).collect();
-    let smallest = ready.iter().map(|(_, chunk)| *chunk).min().unwrap_or_default();
     let calls = ready.iter().map(|(exchange, _)| {
         let call = rebalanceCall { exchangeName: exchange.name.clone() };
         look.call(exchange, call.abi_encode())
@@ -54,6 +52,6 @@ pub(super) fn rebalance(look: &Look<'_>) -> Result<Decision, StrategyError> {
         ("twap_leverage_ratio", &snapshot.twap_leverage_ratio),
     ]);
     let urgency = if is_outside { Urgency::Prompt } else { Urgency::Routine };
-    let expects = expect::half_of(*look, side, new, smallest)?;
+    let expects = expect::half_of(*look, side, new, smallest(&ready))?;
     Ok(look.act(("rebalance", urgency, side.exposure()), answers, calls.collect(), expects))
 }

@@ -9,7 +9,7 @@ use alloy::{
     primitives::{Address, U256, address, utils::parse_ether},
     sol_types::SolCall,
 };
-use ballast_chains::Revert;
+use ballast_chains::{ReadError, Revert};
 use ballast_strategy_api::{Action, Decision, Direction};
 
 use super::decide;
@@ -36,6 +36,8 @@ pub(crate) fn product() -> Deployment {
         extension: EXTENSION,
         variant: Variant::Compound,
         set_token: address!("0000000000000000000000000000000000000005"),
+        authority: address!("00000000000000000000000000000000000000cf"),
+        e_mode_pool: None,
         collateral: Asset { token: WETH, decimals: 18, market: Some(receipt) },
         borrow: Asset { token: USDC, decimals: 6, market: Some(receipt) },
     }
@@ -51,6 +53,7 @@ fn healthy(leverage_ratio: &str) -> Snapshot {
     Snapshot {
         now: U256::from(NOW),
         caller: address!("00000000000000000000000000000000000000ca"),
+        caller_is_contract: false,
         caller_permitted: true,
         methodology: MethodologySettings {
             targetLeverageRatio: fixed("2"),
@@ -65,7 +68,8 @@ fn healthy(leverage_ratio: &str) -> Snapshot {
             incentivizedSlippageTolerance: fixed("0.05"),
             incentivizedTwapCooldownPeriod: U256::from(60),
         },
-        twap_cooldown_period: U256::from(600),
+        twap_cooldown_period: Some(U256::from(600)),
+        borrow_limit: Some(fixed("0.7425")),
         twap_leverage_ratio: U256::ZERO,
         global_last_trade: U256::from(NOW - INTERVAL - 1),
         market: Market::Live(Live {
@@ -77,6 +81,7 @@ fn healthy(leverage_ratio: &str) -> Snapshot {
                 collateral: fixed("2000"),
                 debt: U256::from(2_000_000_000_000_u64),
             }),
+            ranking: None,
         }),
     }
 }
@@ -106,6 +111,11 @@ fn due(snapshot: &mut Snapshot, due: ShouldRebalance) {
     for exchange in &mut live(snapshot).exchanges {
         exchange.due = due;
     }
+}
+
+/// A view that refused.
+fn reverted(reason: &str) -> ReadError {
+    ReadError::Reverted(Revert::Reason(reason.into()))
 }
 
 fn decided(snapshot: &Snapshot) -> Decision {
@@ -232,7 +242,7 @@ fn what_cannot_be_done_is_blocked_with_the_reason() {
         "no exchange can trade",
     );
     check(
-        |s| live(s).sizing = Err(Revert::Reason("SafeMath: subtraction overflow".into())),
+        |s| live(s).sizing = Err(reverted("SafeMath: subtraction overflow")),
         "beyond the ceiling: debt exceeds the borrow limit, no trade is possible",
     );
     check(|s| s.market = Market::Refused(Revert::Empty), "reverted without a reason");

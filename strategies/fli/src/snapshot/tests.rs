@@ -1,6 +1,11 @@
 //! The whole strategy against scripted blocks: recognition, rounds, decoding, and the contract
 //! that every strategy keeps.
 
+mod ceiling;
+mod degraded;
+mod token;
+mod viewer;
+
 use std::sync::Arc;
 
 use alloy::{
@@ -9,13 +14,15 @@ use alloy::{
 };
 use ballast_chains::driver::Outcome;
 use ballast_strategy_api::{
-    Decision, Strategy, StrategyError, Urgency,
+    Action, Assessment, Decision, NonEmpty, Strategy, StrategyError, Urgency,
+    decision::{CALLER_PERMITTED, CEILING_DISTANCE},
     testkit::{Checked, ScriptedBlock, check_contract},
 };
 
 use crate::{
     Fli, Params,
     contracts::{
+        ICompoundComptroller::{marketsCall, marketsReturn},
         ICompoundMarket::{borrowBalanceStoredCall, exchangeRateStoredCall},
         ILeverageStrategyExtension::{
             ExchangeSettings, IncentiveSettings, MethodologySettings, anyoneCallableCall,
@@ -37,6 +44,8 @@ const WETH: Address = address!("00000000000000000000000000000000000000c0");
 const USDC: Address = address!("00000000000000000000000000000000000000b0");
 const COLLATERAL_MARKET: Address = address!("00000000000000000000000000000000000000c1");
 const DEBT_MARKET: Address = address!("00000000000000000000000000000000000000b1");
+/// The second word of `getStrategy()`: on Compound its Comptroller.
+const COMPTROLLER: Address = address!("00000000000000000000000000000000000000f2");
 const NOW: u64 = 1_700_000_000;
 
 fn fixed(text: &str) -> U256 {
@@ -133,6 +142,8 @@ fn market(block: &mut ScriptedBlock) {
     block.answer(COLLATERAL_MARKET, &balanceOfCall { account: SET }, &receipts);
     let rate = U256::from(200_000_000) * fixed("1");
     block.answer(COLLATERAL_MARKET, &exchangeRateStoredCall {}, &rate);
+    let share = marketsReturn { isListed: true, collateralFactor: fixed("0.75"), isComped: true };
+    block.answer(COMPTROLLER, &marketsCall { market: COLLATERAL_MARKET }, &share);
     let debt = U256::from(1_166_666_000_000_u64);
     block.answer(DEBT_MARKET, &borrowBalanceStoredCall { account: SET }, &debt);
 }
@@ -148,6 +159,13 @@ async fn checked(block: &ScriptedBlock) -> Checked<Fli> {
 
 async fn refused(block: &ScriptedBlock) -> String {
     check_contract::<Fli>(block, params).await.unwrap_err().to_string()
+}
+
+fn acted(assessment: &Assessment) -> &Action {
+    match &assessment.decision {
+        Decision::Act(action) => action,
+        other @ (Decision::Wait { .. } | Decision::Blocked { .. }) => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -350,10 +368,6 @@ async fn the_cooldown_is_found_in_either_shape_of_the_execution_settings() {
         let left = seen.iter().find(|o| o.name == "twap_cooldown_left" && o.of == "V3");
         assert_eq!(left.unwrap().value.unsigned_abs(), fixed("101"), "rested for 900 s of 1,000");
     }
-    let mut block = block();
-    raw::<getExecutionCall>(&mut block, &[U256::ONE; 5]);
-    let said = refused(&block).await;
-    assert!(said.ends_with("getExecution() answers 160 bytes"), "{said}");
 }
 
 #[tokio::test]
@@ -390,18 +404,29 @@ async fn answers_that_do_not_fit_together_are_errors() {
     let should = shouldRebalanceReturn { names: names(), actions: vec![1] };
     uneven.answer(EXTENSION, &shouldRebalanceCall {}, &should);
     assert_eq!(refused(&uneven).await, "shouldRebalance() answers 1 values for 2 exchanges");
+}
 
-    let mut short = block();
-    let sizes = getChunkRebalanceNotionalReturn {
-        sizes: vec![fixed("1")],
-        sellAsset: WETH,
-        buyAsset: USDC,
-    };
-    short.answer_any::<getChunkRebalanceNotionalCall>(EXTENSION, &sizes);
-    let exact = getChunkRebalanceNotionalCall { exchangeNames: names() };
-    short.answer(EXTENSION, &exact, &sizes);
-    let said = refused(&short).await;
-    assert_eq!(said, "getChunkRebalanceNotional() answers 1 values for 2 exchanges");
+/// Named by its code: it takes an account's own transaction, or the delegation of one.
+#[tokio::test]
+async fn a_wallet_that_is_a_contract_may_do_nothing_and_a_delegated_one_everything() {
+    for (actions, ratio) in [(vec![1, 1], "2.4"), (vec![3, 3], "2.9")] {
+        let mut block = block();
+        block.answer(EXTENSION, &getCurrentLeverageRatioCall {}, &fixed(ratio));
+        let should = shouldRebalanceReturn { names: names(), actions };
+        block.answer(EXTENSION, &shouldRebalanceCall {}, &should);
+        let wallet = block.caller();
+        block.code(wallet, Bytes::from_static(&[0x60, 0x80]));
+        let seen = checked(&block).await.assessment;
+        let Decision::Blocked { reason, detail } = seen.decision else { panic!("{ratio}") };
+        assert_eq!(reason, "caller is a contract, not a plain account");
+        assert!(detail.starts_with(&wallet.to_string()), "{detail}");
+        let permitted = seen.observations.iter().find(|o| o.name == CALLER_PERMITTED).unwrap();
+        assert!(permitted.value.is_zero(), "check says so before anything is due");
+
+        let delegation = [&[0xef, 0x01, 0x00][..], WETH.as_slice()].concat();
+        block.code(wallet, delegation.into());
+        acted(&checked(&block).await.assessment);
+    }
 }
 
 #[tokio::test]

@@ -89,6 +89,7 @@ prop_compose! {
         let value = mul(collateral_price, collateral);
         let debt_value = value - div(value, milli(leverage));
         let mut world = World {
+            now: NOW,
             collateral,
             debt: div(debt_value, BORROW_PRICE),
             collateral_price,

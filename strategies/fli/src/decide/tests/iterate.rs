@@ -60,7 +60,7 @@ fn half_of_the_smallest_chunks_move_is_expected() {
 
 #[test]
 fn an_outrun_twap_is_cleared_whatever_the_view_of_the_chunks_says() {
-    let outrun = |ratio: &str, twap: &str, sizing: Result<Sizing, Revert>| {
+    let outrun = |ratio: &str, twap: &str, sizing: Result<Sizing, ReadError>| {
         let mut snapshot = on_the_way(ratio);
         snapshot.twap_leverage_ratio = fixed(twap);
         live(&mut snapshot).sizing = sizing;
@@ -79,7 +79,7 @@ fn an_outrun_twap_is_cleared_whatever_the_view_of_the_chunks_says() {
     outrun("2.1", "2.25", Ok(Sizing { chunks: chunks(7), sell_asset: USDC }));
     outrun("1.75", "1.75", Ok(Sizing { chunks: chunks(0), sell_asset: WETH }));
     outrun("2.1", "1.75", Ok(Sizing { chunks: chunks(7), sell_asset: WETH }));
-    outrun("2.1", "2.25", Err(Revert::Reason("SafeMath: subtraction overflow".into())));
+    outrun("2.1", "2.25", Err(reverted("SafeMath: subtraction overflow")));
 }
 
 #[test]
@@ -101,9 +101,7 @@ fn what_cannot_be_done_is_blocked_with_the_reason() {
         let refused = with(ratio, |s| s.caller_permitted = false);
         assert_eq!(refused, "blocked: caller not permitted", "{ratio}");
     }
-    let beyond = with("2.4", |s| {
-        live(s).sizing = Err(Revert::Reason("SafeMath: subtraction overflow".into()))
-    });
+    let beyond = with("2.4", |s| live(s).sizing = Err(reverted("SafeMath: subtraction overflow")));
     let reason = "beyond the ceiling: debt exceeds the borrow limit, no trade is possible";
     assert_eq!(beyond, format!("blocked: {reason}"));
     let zero = with("2.4", |s| live(s).sizing.as_mut().unwrap().chunks = vec![U256::ZERO; 2]);

@@ -38,6 +38,11 @@ fn the_inputs_can_be_observed() {
     check("twap_leverage_ratio", "", "0");
     check("seconds_until_interval", "", "86001");
     check("caller_permitted", "", "1");
+    check("seconds_until_due", "", "86001");
+    // 2.2 × with 74.25 % of the collateral's value as the limit: 1 − (1.2 / 2.2) / 0.7425.
+    check("ceiling_distance", "", "0.265381083562901744");
+    check("max_trade_size", "V2", "30");
+    check("ripcord_max_trade_size", "V2", "100");
     check("chunk", "V3", "8");
     check("chunk", "V2", "4");
     check("seconds_since_exchange_trade", "V3", "5000");
@@ -123,4 +128,41 @@ fn custom_bounds_are_shown_beside_the_products_own() {
     assert!(observed(&seen, "custom_min_leverage_ratio", "").is_none());
     let leverage = observed(&seen, "leverage_ratio", "").unwrap();
     assert_eq!(leverage.max, Some(I256::try_from(fixed("2.3")).unwrap()));
+}
+
+#[test]
+fn what_is_due_next_is_said_by_the_clock_that_holds_it_back() {
+    let left = |change: fn(&mut Snapshot)| {
+        let mut snapshot = healthy("2.2");
+        snapshot.global_last_trade = U256::from(NOW - 400);
+        live(&mut snapshot).exchanges[0].settings.exchangeLastTradeTimestamp = U256::from(NOW - 20);
+        live(&mut snapshot).exchanges[1].settings.exchangeLastTradeTimestamp = U256::from(NOW - 30);
+        change(&mut snapshot);
+        value(&snapshot, "seconds_until_due", "")
+    };
+    assert_eq!(left(|_| ()), Some(fixed("86001")));
+    assert_eq!(left(|s| s.twap_leverage_ratio = fixed("2.1")), Some(fixed("571")));
+    assert_eq!(left(|s| live(s).leverage_ratio = fixed("2.7")), Some(fixed("31")));
+    let only_v3 = left(|s| {
+        live(s).leverage_ratio = fixed("2.7");
+        live(s).exchanges[1].settings.incentivizedTwapMaxTradeSize = U256::ZERO;
+    });
+    assert_eq!(only_v3, Some(fixed("41")));
+    let unread = left(|s| {
+        s.twap_leverage_ratio = fixed("2.1");
+        s.twap_cooldown_period = None;
+    });
+    assert_eq!(unread, None);
+}
+
+#[test]
+fn a_limit_that_is_not_known_gives_no_distance_and_stops_nothing() {
+    let mut snapshot = healthy("2.2");
+    snapshot.borrow_limit = None;
+    assert_eq!(value(&snapshot, "ceiling_distance", ""), None);
+    snapshot.borrow_limit = Some(U256::ZERO);
+    assert_eq!(value(&snapshot, "ceiling_distance", ""), None);
+    live(&mut snapshot).leverage_ratio = fixed("5");
+    snapshot.borrow_limit = Some(fixed("0.7425"));
+    assert_eq!(value(&snapshot, "ceiling_distance", ""), Some(U256::ZERO), "beyond it");
 }

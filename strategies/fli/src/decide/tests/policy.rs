@@ -28,7 +28,7 @@ fn between_the_products_bounds_and_looser_ones_nothing_is_urgent() {
 #[test]
 fn bounds_that_became_tighter_than_the_products_are_blocked_and_said_at_once() {
     let refused = |s: &mut Snapshot| {
-        live(s).bounds_refused = Some(Revert::Reason("Custom bounds must be valid".into()));
+        live(s).bounds_refused = Some(reverted("Custom bounds must be valid"));
     };
     assert_eq!(with(Policy::default(), "2.2", refused), TIGHTER);
     let idle = with(Policy::default(), "2.2", |s| {

@@ -47,7 +47,7 @@ fn nobody_needs_permission() {
 fn neither_an_open_twap_nor_an_operators_choice_holds_it_back() {
     assert_eq!(with(|s| s.twap_leverage_ratio = fixed("2.3")), "emergency: ripcord");
     let refused = |s: &mut Snapshot| {
-        live(s).bounds_refused = Some(Revert::Reason("Custom bounds must be valid".into()));
+        live(s).bounds_refused = Some(reverted("Custom bounds must be valid"));
     };
     assert_eq!(with(refused), "emergency: ripcord");
 }
@@ -78,7 +78,7 @@ fn an_exchange_that_rests_is_no_candidate() {
 #[test]
 fn beyond_the_ceiling_it_says_so() {
     let verdict = with(|s| {
-        live(s).sizing = Err(Revert::Reason("SafeMath: subtraction overflow".into()));
+        live(s).sizing = Err(reverted("SafeMath: subtraction overflow"));
     });
     let reason = "beyond the ceiling: debt exceeds the borrow limit, no trade is possible";
     assert_eq!(verdict, format!("blocked: {reason}"));
