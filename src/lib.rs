@@ -9,6 +9,7 @@ mod clock;
 pub mod config;
 pub mod guard;
 mod http;
+pub mod money;
 pub mod registry;
 pub mod runtime;
 pub mod store;

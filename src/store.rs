@@ -11,6 +11,7 @@
 mod decisions;
 mod lock;
 pub mod schema;
+mod spending;
 mod statement;
 mod writer;
 
@@ -27,6 +28,7 @@ use sqlx::{
 use thiserror::Error;
 
 pub use decisions::{DecisionRow, StoredObservation};
+pub use spending::Cost;
 pub(crate) use statement::Statement;
 
 use crate::submission::Journal;

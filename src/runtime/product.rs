@@ -1,17 +1,18 @@
 //! One product's task: guard, submit, observe. It owns the product's nonce lane, so nothing that
 //! happens here can delay another product.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use ballast_chains::{ChainProfile, Head};
+use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
 use ballast_strategy_api::{
-    Action, Assessment, Decision, DynStrategy, Observation, decision::fixed18,
+    Action, Assessment, Decision, DynStrategy, Observation, Urgency, decision::fixed18,
 };
 use eyre::Result;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{
+    accounts::Accounts,
     events::{Event, Events, What},
     seat::{Mailbox, Turn},
     status::{Board, LastDecision},
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     clock,
     config::ProductConfig,
-    guard::{self, Circumstances, Verdict},
+    guard::{self, Circumstances, Effect, Judgement, Past, Row, Verdict},
     store::{DecisionRow, Store},
     submission::{Lane, LaneEvent, Pursuit},
 };
@@ -30,6 +31,9 @@ pub(crate) struct ProductTask {
     pub(crate) profile: Arc<ChainProfile>,
     pub(crate) lane: Lane,
     pub(crate) mailbox: Mailbox,
+    pub(crate) accounts: Accounts,
+    /// What the guard found at the last action; its change is worth a line in the log.
+    pub(crate) found: BTreeSet<Row>,
     pub(crate) store: Store,
     pub(crate) board: Board,
     pub(crate) events: Events,
@@ -66,15 +70,43 @@ impl ProductTask {
     pub(crate) async fn observe(&mut self) -> Vec<LaneEvent> {
         let Some(head) = *self.mailbox.heads.borrow_and_update() else { return Vec::new() };
         let strategy = self.strategy();
-        let upkeep = guard::upkeep(&self.circumstances(&head), &self.profile, &self.config.limits);
-        match self.lane.observe(&head, strategy.as_deref(), &upkeep).await {
+        let nothing = Past::default();
+        let upkeep = guard::upkeep(&self.circumstances(&head, &nothing), &self.config.limits);
+        let events = match self.lane.observe(&head, strategy.as_deref(), &upkeep).await {
             Ok(events) => self.tell(&head, events),
             Err(error) => {
                 let detail = crate::error_chain(&error);
                 warn!(product = self.config.name, detail, "following transactions failed");
+                self.accounts.changed();
                 Vec::new()
             }
+        };
+        if !events.is_empty() {
+            self.accounts.changed();
         }
+        self.keep_accounts(&head).await;
+        events
+    }
+
+    /// Brings the books up to date, and makes known what they say.
+    async fn keep_accounts(&mut self, head: &Head) {
+        let price = self.circumstances(head, &Past::default()).fresh_price();
+        if !self.accounts.refresh(head, price).await {
+            return;
+        }
+        let spent = self.accounts.budget_use(head.timestamp, price, &self.config.limits);
+        let product = &self.config.name;
+        if self.profile.feeds.native_usd.is_some() {
+            let gauge = |name, usd: &str| {
+                // The edge: from here on the value is a float for a chart.
+                if let Ok(value) = usd.parse::<f64>() {
+                    metrics::gauge!(name, "product" => product.clone()).set(value);
+                }
+            };
+            gauge("ballast_month_spent_usd", &spent.spent_usd);
+            gauge("ballast_month_reserved_usd", &spent.reserved_usd);
+        }
+        self.board.spent(product, spent);
     }
 
     /// Acts on the newest assessment in the mailbox, if there is one.
@@ -113,30 +145,92 @@ impl ProductTask {
         if head.number < found_at.number {
             return record.say("refused", "its block was reorganised away", "");
         }
-        let circumstances = self.circumstances(&head);
         let Some(strategy) = self.strategy() else {
             return record.say("error", "strategy not connected", "");
         };
-        match guard::judge(action, &circumstances, &self.profile, &self.config.limits) {
-            Verdict::Refuse { reason, detail } => record.say("refused", reason, &detail),
+        let first_due = self.first_due(&action, &head).await;
+        let Some(past) = self.accounts.past() else {
+            return record.say("error", "the journal cannot be read", "");
+        };
+        let circumstances = Circumstances { first_due, ..self.circumstances(&head, past) };
+        let judgement = guard::judge(action, &circumstances, &self.config.limits);
+        self.note(&judgement, record);
+        match judgement.verdict {
+            Verdict::Refuse(finding) => {
+                record.say(finding.row.decision(), finding.reason, &finding.detail);
+            }
             Verdict::Rehearse(rehearsal) => {
                 let planned = self.lane.plan(&rehearsal, &head, strategy.as_ref()).await;
                 self.say_pursuit(planned, rehearsal.reason, record);
             }
             Verdict::Permit(permit) => {
                 let pursued = self.lane.pursue(permit, &head, strategy.as_ref()).await;
+                self.accounts.changed();
                 self.say_pursuit(pursued, "", record);
             }
         }
     }
 
-    fn circumstances(&self, head: &Head) -> Circumstances {
+    /// Since when the action is due, where somebody wants to know.
+    async fn first_due(&mut self, action: &Action, head: &Head) -> Option<u64> {
+        let waits = self.config.limits.routine_base_fee.is_some();
+        if waits && action.urgency == Urgency::Routine {
+            Some(self.accounts.first_due(action, head.timestamp).await)
+        } else {
+            None
+        }
+    }
+
+    /// Makes known what the guard found: with the decision, as a metric, and in the log when it is
+    /// another than before.
+    fn note(&mut self, judgement: &Judgement, record: &mut Record) {
+        let bound = match &judgement.verdict {
+            Verdict::Refuse(finding) => Some((finding, Effect::Binds)),
+            Verdict::Permit(_) | Verdict::Rehearse(_) => None,
+        };
+        let notes = judgement.notes.iter().map(|(finding, effect)| (finding, *effect));
+        let (product, chain) = (&self.config.name, &self.profile.name);
+        let mut found = BTreeSet::new();
+        for (finding, effect) in bound.into_iter().chain(notes) {
+            let (row, reason, detail) = (finding.row.label(), finding.reason, &finding.detail);
+            let word = if effect == Effect::Binds { "binds" } else { "warns" };
+            let labels = [("product", product.clone()), ("chain", chain.clone())];
+            let labels = labels.into_iter().chain([("row", row.into()), ("effect", word.into())]);
+            metrics::counter!("ballast_guard_findings_total", &labels.collect::<Vec<_>>())
+                .increment(1);
+            let is_new = !self.found.contains(&finding.row);
+            if is_new && finding.row == Row::Dispute {
+                error!(product, chain, effect = word, detail, "{reason}");
+            } else if is_new {
+                warn!(product, chain, row, effect = word, detail, "guard: {reason}");
+            }
+            found.insert(finding.row);
+        }
+        self.found = found;
+        record.notes = judgement
+            .notes
+            .iter()
+            .map(|(finding, effect)| {
+                let word = if *effect == Effect::Binds { "also held back by" } else { "warning" };
+                format!("{word}: {}: {}", finding.reason, finding.detail)
+            })
+            .collect();
+    }
+
+    fn circumstances<'a>(&'a self, head: &Head, past: &'a Past) -> Circumstances<'a> {
         Circumstances {
+            chain: &self.profile,
             mode: self.config.mode,
             paused: self.config.paused,
             dry_run: self.config.dry_run,
             can_sign: self.lane.can_sign(),
             head_age: clock::age_of(head.timestamp),
+            now: head.timestamp,
+            next_base_fee: next_base_fee(head),
+            dispute: self.accounts.dispute(),
+            feeds: self.mailbox.feeds.borrow().clone(),
+            past,
+            first_due: None,
         }
     }
 
@@ -205,6 +299,8 @@ struct Record {
     urgency: Option<&'static str>,
     reason: String,
     detail: String,
+    /// What the guard found besides.
+    notes: Vec<String>,
 }
 
 impl Record {
@@ -217,6 +313,7 @@ impl Record {
             urgency: None,
             reason: String::new(),
             detail: String::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -232,12 +329,14 @@ impl Record {
     }
 
     fn into_decision(self) -> LastDecision {
+        let told = std::iter::once(self.detail).filter(|detail| !detail.is_empty());
+        let detail = told.chain(self.notes).collect::<Vec<_>>().join("; ");
         LastDecision {
             kind: self.kind,
             action: self.action,
             urgency: self.urgency,
             reason: self.reason,
-            detail: self.detail,
+            detail,
             observations: self.observations,
             head: self.head,
         }
