@@ -16,6 +16,7 @@ use tracing::warn;
 use super::seat::TurnResult;
 
 /// What a job of a chain's driver brings back.
+#[expect(clippy::large_enum_variant, reason = "one a product and block, and the large one is it")]
 pub(crate) enum Brought {
     /// A product's assessment.
     Turn(TurnResult),

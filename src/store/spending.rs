@@ -331,3 +331,6 @@ fn parse<T: FromStr<Err: std::fmt::Display>>(
 fn corrupt(detail: String) -> StoreError {
     StoreError::Corrupt { what: "a product's past", detail }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod commands;
 mod endpoints;
 mod files;
 mod fli;
+mod guard;
 mod harness;
 mod isolation;
 mod malformed;

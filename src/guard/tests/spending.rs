@@ -133,7 +133,7 @@ fn months_are_those_of_the_calendar() {
     ] {
         assert_eq!((month_start(at), month_name(at).as_str()), (start, name), "{at}");
     }
-    assert!(month_start(u64::MAX) <= u64::MAX);
+    assert!(month_start(u64::MAX) > 4_107_542_400);
 }
 
 proptest! {
