@@ -196,7 +196,6 @@ async fn start(
     let (name, chain_id) = (&spec.config.name, spec.profile.chain_id);
     Ok(ProductTask {
         accounts: Accounts::new(name, chain_id, store.clone(), spec.pool.clone()),
-        found: Default::default(),
         config: spec.config,
         profile: spec.profile,
         lane: lane.ok_or_else(|| eyre!("stopped"))?,

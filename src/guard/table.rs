@@ -1,9 +1,11 @@
 //! The table: which reason holds back which urgency.
 
 use ballast_strategy_api::Urgency;
+use serde::Serialize;
 
 /// A reason not to act, or not yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Row {
     /// An operator has stopped the product.
     Paused,

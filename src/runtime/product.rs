@@ -1,7 +1,7 @@
 //! One product's task: guard, submit, observe. It owns the product's nonce lane, so nothing that
 //! happens here can delay another product.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
 use ballast_strategy_api::{
@@ -9,18 +9,19 @@ use ballast_strategy_api::{
 };
 use eyre::Result;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::{
     accounts::Accounts,
     events::{Event, Events, What},
+    findings::{self, GuardNote},
     seat::{Mailbox, Turn},
     status::{Board, LastDecision},
 };
 use crate::{
-    clock,
+    alerts, clock,
     config::ProductConfig,
-    guard::{self, Circumstances, Effect, Judgement, Past, Row, Verdict},
+    guard::{self, Circumstances, Past, Verdict},
     store::{DecisionRow, Store},
     submission::{Lane, LaneEvent, Pursuit},
 };
@@ -32,8 +33,6 @@ pub(crate) struct ProductTask {
     pub(crate) lane: Lane,
     pub(crate) mailbox: Mailbox,
     pub(crate) accounts: Accounts,
-    /// What the guard found at the last action; its change is worth a line in the log.
-    pub(crate) found: BTreeSet<Row>,
     pub(crate) store: Store,
     pub(crate) board: Board,
     pub(crate) events: Events,
@@ -154,7 +153,8 @@ impl ProductTask {
         };
         let circumstances = Circumstances { first_due, ..self.circumstances(&head, past) };
         let judgement = guard::judge(action, &circumstances, &self.config.limits);
-        self.note(&judgement, record);
+        record.guard = findings::of(&judgement);
+        record.notes = findings::beside(&judgement);
         match judgement.verdict {
             Verdict::Refuse(finding) => {
                 record.say(finding.row.decision(), finding.reason, &finding.detail);
@@ -179,42 +179,6 @@ impl ProductTask {
         } else {
             None
         }
-    }
-
-    /// Makes known what the guard found: with the decision, as a metric, and in the log when it is
-    /// another than before.
-    fn note(&mut self, judgement: &Judgement, record: &mut Record) {
-        let bound = match &judgement.verdict {
-            Verdict::Refuse(finding) => Some((finding, Effect::Binds)),
-            Verdict::Permit(_) | Verdict::Rehearse(_) => None,
-        };
-        let notes = judgement.notes.iter().map(|(finding, effect)| (finding, *effect));
-        let (product, chain) = (&self.config.name, &self.profile.name);
-        let mut found = BTreeSet::new();
-        for (finding, effect) in bound.into_iter().chain(notes) {
-            let (row, reason, detail) = (finding.row.label(), finding.reason, &finding.detail);
-            let word = if effect == Effect::Binds { "binds" } else { "warns" };
-            let labels = [("product", product.clone()), ("chain", chain.clone())];
-            let labels = labels.into_iter().chain([("row", row.into()), ("effect", word.into())]);
-            metrics::counter!("ballast_guard_findings_total", &labels.collect::<Vec<_>>())
-                .increment(1);
-            let is_new = !self.found.contains(&finding.row);
-            if is_new && finding.row == Row::Dispute {
-                error!(product, chain, effect = word, detail, "{reason}");
-            } else if is_new {
-                warn!(product, chain, row, effect = word, detail, "guard: {reason}");
-            }
-            found.insert(finding.row);
-        }
-        self.found = found;
-        record.notes = judgement
-            .notes
-            .iter()
-            .map(|(finding, effect)| {
-                let word = if *effect == Effect::Binds { "also held back by" } else { "warning" };
-                format!("{word}: {}: {}", finding.reason, finding.detail)
-            })
-            .collect();
     }
 
     fn circumstances<'a>(&'a self, head: &Head, past: &'a Past) -> Circumstances<'a> {
@@ -247,7 +211,8 @@ impl ProductTask {
                 record.say(pursuit.kind(), &reason, &pursuit.to_string());
                 if let Pursuit::Sent { .. } = pursuit {
                     let text = pursuit.to_string();
-                    self.emit(record.head, What::Transaction { step: "sent", text });
+                    let what = What::Transaction { step: "sent", text, incident: None };
+                    self.emit(record.head, what);
                 }
             }
             Err(error) => record.say("error", error.reason(), &crate::error_chain(&error)),
@@ -257,7 +222,9 @@ impl ProductTask {
     fn tell(&self, head: &Head, events: Vec<LaneEvent>) -> Vec<LaneEvent> {
         for event in &events {
             info!(product = self.config.name, step = event.step(), "{event}");
-            self.emit(*head, What::Transaction { step: event.step(), text: event.to_string() });
+            let (step, text) = (event.step(), event.to_string());
+            let incident = alerts::incidents::of(event);
+            self.emit(*head, What::Transaction { step, text, incident });
         }
         events
     }
@@ -265,8 +232,12 @@ impl ProductTask {
     /// Makes a decision known: log on change, metrics, board, store, listeners.
     fn publish(&self, record: Record) {
         let product = &self.config.name;
+        let guard = record.guard.clone();
         let decision = record.into_decision();
-        let before = self.board.product(product).and_then(|status| status.last);
+        let before = self.board.product(product).unwrap_or_default();
+        findings::tell(product, &self.profile.name, &guard, &before.guard);
+        self.board.guarded(product, guard);
+        let before = before.last;
         let changed = before.is_none_or(|b| {
             (b.kind, &b.action, &b.reason) != (decision.kind, &decision.action, &decision.reason)
         });
@@ -299,7 +270,9 @@ struct Record {
     urgency: Option<&'static str>,
     reason: String,
     detail: String,
-    /// What the guard found besides.
+    /// All that the guard found.
+    guard: Vec<GuardNote>,
+    /// What of it is told besides.
     notes: Vec<String>,
 }
 
@@ -313,6 +286,7 @@ impl Record {
             urgency: None,
             reason: String::new(),
             detail: String::new(),
+            guard: Vec::new(),
             notes: Vec::new(),
         }
     }

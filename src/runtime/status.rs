@@ -7,7 +7,7 @@ use ballast_strategy_api::Observation;
 use dashmap::DashMap;
 use serde::Serialize;
 
-use super::accounts::BudgetUse;
+use super::{accounts::BudgetUse, findings::GuardNote};
 
 /// A product's last decision with everything that explains it.
 #[derive(Debug, Clone, Serialize)]
@@ -39,6 +39,8 @@ pub struct ProductStatus {
     pub last: Option<LastDecision>,
     /// Why the product stopped, if it did.
     pub halted: Option<String>,
+    /// What the guard found at the last decision, if an action was due.
+    pub guard: Vec<GuardNote>,
     /// What it has spent this month, once that is known.
     pub budget: Option<BudgetUse>,
 }
@@ -81,6 +83,12 @@ impl Board {
         }
     }
 
+    pub(crate) fn guarded(&self, product: &str, guard: Vec<GuardNote>) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.guard = guard;
+        }
+    }
+
     pub(crate) fn spent(&self, product: &str, budget: BudgetUse) {
         if let Some(mut status) = self.products.get_mut(product) {
             status.budget = Some(budget);
@@ -108,6 +116,14 @@ impl Board {
     /// One product, copied out.
     pub fn product(&self, name: &str) -> Option<ProductStatus> {
         self.products.get(name).map(|entry| entry.value().clone())
+    }
+
+    /// All products, copied out, by name.
+    pub fn products(&self) -> Vec<(String, ProductStatus)> {
+        let mut all: Vec<_> =
+            self.products.iter().map(|e| (e.key().clone(), e.value().clone())).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
     }
 
     /// All chains, copied out, by name.

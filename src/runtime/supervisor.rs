@@ -93,7 +93,6 @@ async fn run_once(
     let (name, chain_id) = (&spec.config.name, spec.profile.chain_id);
     let task = ProductTask {
         accounts: Accounts::new(name, chain_id, store.clone(), spec.pool.clone()),
-        found: Default::default(),
         config: Arc::clone(&spec.config),
         profile: Arc::clone(&spec.profile),
         lane,
