@@ -33,6 +33,8 @@ use thiserror::Error;
 
 pub use decisions::{DecisionRow, StoredObservation};
 pub use spending::Cost;
+#[cfg(test)]
+pub(crate) use spending::tests::JournalRow;
 pub(crate) use statement::Statement;
 
 use crate::submission::Journal;

@@ -201,3 +201,6 @@ fn sum(costs: &[Cost], month: u64) -> Spending {
     }
     spending
 }
+
+#[cfg(test)]
+mod tests;

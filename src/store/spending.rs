@@ -333,4 +333,4 @@ fn corrupt(detail: String) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

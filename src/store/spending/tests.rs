@@ -8,20 +8,20 @@ const ETH2X: &str = "eth2x";
 const CHAIN: u64 = 1;
 
 /// One nonce as it stands in the journal.
-#[derive(Clone)]
-struct Row {
-    product: &'static str,
-    nonce: u64,
-    action: &'static str,
-    kind: &'static str,
+#[derive(Debug, Clone)]
+pub(crate) struct JournalRow {
+    pub(crate) product: &'static str,
+    pub(crate) nonce: u64,
+    pub(crate) action: &'static str,
+    pub(crate) kind: &'static str,
     /// Block, and whether it succeeded there; `None`: pending.
-    included: Option<(u64, bool)>,
-    postcondition: &'static str,
-    receipt: Option<&'static str>,
+    pub(crate) included: Option<(u64, bool)>,
+    pub(crate) postcondition: &'static str,
+    pub(crate) receipt: Option<&'static str>,
 }
 
-impl Row {
-    fn new(nonce: u64, block: u64) -> Self {
+impl JournalRow {
+    pub(crate) fn new(nonce: u64, block: u64) -> Self {
         Self {
             product: ETH2X,
             nonce,
@@ -33,7 +33,7 @@ impl Row {
         }
     }
 
-    async fn write(&self, store: &Store) {
+    pub(crate) async fn write(&self, store: &Store) {
         let keyed = |sql| Statement::new(sql).with(CHAIN).with("0xaa").with(self.nonce);
         let slot = keyed(
             "INSERT INTO slots (chain_id, wallet, nonce, chain, product, state, postcondition,
@@ -95,7 +95,7 @@ fn block_hash(block: u64) -> String {
     B256::from(U256::from(block)).to_string()
 }
 
-async fn store(rows: &[Row]) -> Store {
+async fn store(rows: &[JournalRow]) -> Store {
     let store = Store::in_memory().await.unwrap();
     for row in rows {
         row.write(&store).await;
@@ -112,8 +112,13 @@ async fn a_cost_is_booked_once_and_counts_for_its_block_only() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keeper.db");
     let store = Store::open(&file).await.unwrap();
-    let layer_2 = Row { receipt: Some(r#"{"l1Fee":"0x10","gasUsed":"0x64"}"#), ..Row::new(1, 12) };
-    for row in [Row::new(0, 11), layer_2, Row { product: "other", ..Row::new(2, 12) }] {
+    let layer_2 = JournalRow {
+        receipt: Some(r#"{"l1Fee":"0x10","gasUsed":"0x64"}"#),
+        ..JournalRow::new(1, 12)
+    };
+    for row in
+        [JournalRow::new(0, 11), layer_2, JournalRow { product: "other", ..JournalRow::new(2, 12) }]
+    {
         row.write(&store).await;
     }
     let mut costs = store.costs(ETH2X, CHAIN, 1_000).await.unwrap();
@@ -149,16 +154,17 @@ async fn a_cost_is_booked_once_and_counts_for_its_block_only() {
 
 #[tokio::test]
 async fn outcomes_are_told_newest_first_until_they_are_forgiven() {
-    let failed = Row { included: Some((12, false)), action: "iterate", ..Row::new(1, 12) };
-    let missed = Row { postcondition: "missed", ..Row::new(2, 13) };
+    let failed =
+        JournalRow { included: Some((12, false)), action: "iterate", ..JournalRow::new(1, 12) };
+    let missed = JournalRow { postcondition: "missed", ..JournalRow::new(2, 13) };
     let rows = [
-        Row::new(0, 11),
+        JournalRow::new(0, 11),
         failed,
         missed,
-        Row { postcondition: "due", ..Row::new(3, 13) },
-        Row { kind: "cancellation", postcondition: "unknown", ..Row::new(4, 14) },
-        Row { postcondition: "unknown", ..Row::new(5, 15) },
-        Row { included: None, ..Row::new(6, 0) },
+        JournalRow { postcondition: "due", ..JournalRow::new(3, 13) },
+        JournalRow { kind: "cancellation", postcondition: "unknown", ..JournalRow::new(4, 14) },
+        JournalRow { postcondition: "unknown", ..JournalRow::new(5, 15) },
+        JournalRow { included: None, ..JournalRow::new(6, 0) },
     ];
     let store = store(&rows).await;
     let told = store.recent_calls(ETH2X, CHAIN).await.unwrap();
@@ -170,7 +176,7 @@ async fn outcomes_are_told_newest_first_until_they_are_forgiven() {
 
     store.forgive_failures(ETH2X).await.unwrap();
     assert_eq!(store.recent_calls(ETH2X, CHAIN).await.unwrap(), []);
-    Row { included: Some((16, false)), ..Row::new(7, 16) }.write(&store).await;
+    JournalRow { included: Some((16, false)), ..JournalRow::new(7, 16) }.write(&store).await;
     assert_eq!(store.recent_calls(ETH2X, CHAIN).await.unwrap().len(), 1, "what comes after counts");
     store.forgive_failures(ETH2X).await.unwrap();
     assert_eq!(store.recent_calls(ETH2X, CHAIN).await.unwrap(), []);
@@ -178,8 +184,8 @@ async fn outcomes_are_told_newest_first_until_they_are_forgiven() {
 
 #[tokio::test]
 async fn a_nonce_reserves_its_dearest_attempt_at_its_newest_urgency() {
-    let pending = Row { included: None, ..Row::new(3, 0) };
-    let store = store(&[Row::new(0, 11), pending.clone()]).await;
+    let pending = JournalRow { included: None, ..JournalRow::new(3, 0) };
+    let store = store(&[JournalRow::new(0, 11), pending.clone()]).await;
     let before = store.reservations(ETH2X, CHAIN).await.unwrap();
     assert_eq!(before, [Reservation { urgency: Urgency::Prompt, wei: U256::from(50_000) }]);
     let taken_over = vec![pending.intent("emergency", 1), pending.attempt(&hash_of(90), 1, 60)];
@@ -220,7 +226,7 @@ async fn the_first_moment_an_action_was_due_is_kept() {
 
 #[tokio::test]
 async fn what_cannot_be_read_is_told_and_not_taken_for_nothing() {
-    let store = store(&[Row::new(0, 11)]).await;
+    let store = store(&[JournalRow::new(0, 11)]).await;
     let edit = Statement::new("UPDATE slots SET effective_gas_price = 'cheap'");
     store.commit(vec![edit]).await.unwrap();
     let read = store.costs(ETH2X, CHAIN, 0).await;
