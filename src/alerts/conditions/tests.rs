@@ -97,7 +97,13 @@ fn what_the_guard_found_and_a_person_can_end() {
             Row::MonthlyBudget => Some(("monthly_budget", Warning, 0)),
             Row::NoPrice => Some(("no_price", Warning, 60)),
             Row::RepeatLimit => Some(("repeat_limit", Warning, 0)),
-            _ => None,
+            Row::Paused
+            | Row::DeleverOnly
+            | Row::StaleHead
+            | Row::Sequencer
+            | Row::CoolDown
+            | Row::BaseFee
+            | Row::PatienceOver => None,
         };
         for binds in [true, false] {
             let note = GuardNote { row, binds, reason: "why", detail: "figures".into() };
