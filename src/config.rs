@@ -37,6 +37,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use alloy::primitives::{Address, U256};
@@ -51,7 +52,7 @@ pub use self::{
     secret::{Secret, SecretError},
 };
 use self::{directory::Directory, endpoints::SecretSource, product::Known, reader::Reader};
-use crate::registry::Registry;
+use crate::{money::Usd, registry::Registry};
 
 /// A whole deployment, checked.
 #[derive(Debug, Clone)]
@@ -146,13 +147,15 @@ impl Category {
 pub enum Mode {
     /// Everything.
     Normal,
+    /// Nothing that raises the product's exposure: an operator is winding it down.
+    DeleverOnly,
     /// Look and explain, send nothing.
     Paused,
 }
 
 impl Mode {
     const WORDS: &'static [(&'static str, Self)] =
-        &[("normal", Self::Normal), ("paused", Self::Paused)];
+        &[("normal", Self::Normal), ("delever_only", Self::DeleverOnly), ("paused", Self::Paused)];
 }
 
 /// Who sends a product's transactions.
@@ -165,7 +168,7 @@ pub enum WalletSource {
 }
 
 /// Caps of one product. `None`: the chain's, or no cap.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Most wei per gas that routine and prompt transactions may offer; above 0.
     pub max_fee_per_gas: Option<u128>,
@@ -173,6 +176,32 @@ pub struct Limits {
     pub max_transaction_cost: Option<U256>,
     /// Wallet balance in wei below which people are warned.
     pub min_balance: Option<U256>,
+    /// What routine work may cost in a UTC month; above 0.
+    pub monthly_budget: Option<Usd>,
+    /// What everything may cost in a UTC month; not below `monthly_budget`.
+    pub hard_budget: Option<Usd>,
+    /// Wei per gas: routine work waits while the next block's base fee is above it; above 0.
+    pub routine_base_fee: Option<u128>,
+    /// How long it waits at most after it became due, by the blocks' time; whole seconds.
+    pub routine_patience: Duration,
+}
+
+/// How long routine work waits for a cheap block where a product file does not say.
+const DEFAULT_PATIENCE: Duration = Duration::from_hours(6);
+
+impl Default for Limits {
+    /// No limit of its own.
+    fn default() -> Self {
+        Self {
+            max_fee_per_gas: None,
+            max_transaction_cost: None,
+            min_balance: None,
+            monthly_budget: None,
+            hard_budget: None,
+            routine_base_fee: None,
+            routine_patience: DEFAULT_PATIENCE,
+        }
+    }
 }
 
 /// Whether secrets are looked at while loading.
@@ -245,7 +274,8 @@ fn read(
     }
     chain::report_shared_ids(files.chains.values().flatten(), problems);
     let names: BTreeSet<String> = files.chains.keys().cloned().collect();
-    let known = Known { chains: &names, profiles: &chains, registry, source };
+    let unpriced = chain::unpriced(&files.chains);
+    let known = Known { chains: &names, profiles: &chains, unpriced: &unpriced, registry, source };
     let mut owners = product::Owners::default();
     let mut products = BTreeMap::new();
     for (name, file) in &files.products {

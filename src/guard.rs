@@ -3,13 +3,38 @@
 //! The guard is the only maker of a [`Permit`], and submission asks for one by value: an action
 //! that was not checked cannot be sent, because the call would not compile. It is pure; whoever
 //! asks brings the [`Circumstances`].
+//!
+//! Each reason is a [`Row`], and [`Row::effect`] is the table that says what it does at which
+//! urgency: bind, warn, or nothing. A verdict tells all that were found, the ones that only warn
+//! too, with their figures.
+//!
+//! Three rows of the design are kept elsewhere. *Dry run and watch-only wallets* make a
+//! [`Rehearsal`] of what would else be a permit. *A live intent that may not be replaced* is
+//! known to the lane, which takes the permit and holds. *A wrong chain id* cannot come this far:
+//! the pool asks every endpoint for its id before it reads from it, so a wrong one never gives a
+//! head; with no other endpoint left the head goes stale, which binds everything; and what is
+//! signed carries the id of the chain file, so no other chain would take it.
+//!
+//! Reading order: [`table`](Row::effect) → `breaker`, [`budget`], `feeds`, `patience` (one row or
+//! two each).
+
+mod breaker;
+pub mod budget;
+mod feeds;
+mod patience;
+mod table;
 
 use std::time::Duration;
 
 use alloy::primitives::U256;
-use ballast_chains::ChainProfile;
-use ballast_strategy_api::{Action, Urgency};
+use ballast_chains::{ChainProfile, feeds::FeedReading};
+use ballast_strategy_api::{Action, Exposure, Urgency, decision::Timestamp};
 
+pub use self::{
+    breaker::{BREAKER_AFTER, COOL_DOWN, COOL_DOWN_AFTER, CallResult, REPEAT_WINDOW, Recent},
+    budget::{Reservation, Spending, Used},
+    table::{Effect, Row},
+};
 use crate::config::{Limits, Mode};
 
 /// Leave to send one action, under these caps.
@@ -59,11 +84,13 @@ pub struct Rehearsal {
 }
 
 /// What surrounds an action, as read when it was found.
-#[derive(Debug, Clone, Copy)]
-pub struct Circumstances {
+#[derive(Debug, Clone)]
+pub struct Circumstances<'a> {
+    /// The chain.
+    pub chain: &'a ChainProfile,
     /// The product's own switch, from its file.
     pub mode: Mode,
-    /// `paused` of the product's file.
+    /// Whether an operator has paused the product, wherever that is said.
     pub paused: bool,
     /// `dry_run` of the product's file or of the command line.
     pub dry_run: bool,
@@ -72,6 +99,34 @@ pub struct Circumstances {
     /// Wall clock minus the head's timestamp; zero for a head ahead of the clock, which is only
     /// worth a warning.
     pub head_age: Duration,
+    /// The head's timestamp: what is "now" to every row but the stale head.
+    pub now: Timestamp,
+    /// Base fee of the block after the head, wei per gas; `None` on a chain without base fees.
+    pub next_base_fee: Option<u128>,
+    /// Which blocks the endpoints disagree about, while they do so without a majority.
+    pub dispute: Option<String>,
+    /// What the chain's feeds said last.
+    pub feeds: FeedReading,
+    /// What the journal says of the product.
+    pub past: &'a Past,
+    /// The block time at which this action was first seen to be due; `None`: now.
+    pub first_due: Option<Timestamp>,
+}
+
+/// What the journal says of a product.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Past {
+    /// Its included calls, the newest first; as many as any row looks at.
+    pub recent: Vec<Recent>,
+    /// What it has cost.
+    pub spending: Spending,
+}
+
+impl Past {
+    /// Whether failures may hold something back, so that an operator may have forgiven them since.
+    pub fn is_tripped(&self) -> bool {
+        breaker::streak(&self.recent).0 >= COOL_DOWN_AFTER
+    }
 }
 
 /// How far a transaction that is under way may be helped on.
@@ -114,10 +169,10 @@ impl Upkeep {
 }
 
 /// Decides how far what is under way may be helped on.
-pub fn upkeep(circumstances: &Circumstances, chain: &ChainProfile, limits: &Limits) -> Upkeep {
+pub fn upkeep(circumstances: &Circumstances<'_>, limits: &Limits) -> Upkeep {
     let leave = if circumstances.is_stopped() || circumstances.dry_run || !circumstances.can_sign {
         Leave::Watch
-    } else if circumstances.head_age > chain.stale_after {
+    } else if circumstances.head_age > circumstances.chain.stale_after {
         Leave::Resend
     } else {
         Leave::Sign
@@ -125,58 +180,123 @@ pub fn upkeep(circumstances: &Circumstances, chain: &ChainProfile, limits: &Limi
     Upkeep { leave, limits: *limits }
 }
 
-impl Circumstances {
-    /// Whether an operator has stopped the product by its file.
+impl Circumstances<'_> {
+    /// Whether an operator has stopped the product.
     pub fn is_stopped(&self) -> bool {
         self.paused || self.mode == Mode::Paused
     }
 }
 
-/// The guard's answer.
+/// A reason that was found, with the figures behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which.
+    pub row: Row,
+    /// Why, in fixed words.
+    pub reason: &'static str,
+    /// With figures.
+    pub detail: String,
+}
+
+impl Finding {
+    fn new(row: Row, reason: &'static str, detail: String) -> Self {
+        Self { row, reason, detail }
+    }
+}
+
+/// The guard's answer, with what it found on the way.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// Whether the action may be sent.
+    pub verdict: Verdict,
+    /// What binds or warns beside the reason of a refusal, in the order of [`Row::ALL`].
+    pub notes: Vec<(Finding, Effect)>,
+}
+
+/// Whether an action may be sent.
 #[derive(Debug, Clone)]
 pub enum Verdict {
     /// May be sent.
     Permit(Permit),
     /// May be simulated and recorded, not sent.
     Rehearse(Rehearsal),
-    /// Not now.
-    Refuse {
-        /// Why, in fixed words.
-        reason: &'static str,
-        /// The figures behind it.
-        detail: String,
-    },
+    /// Not now: the first reason that binds.
+    Refuse(Finding),
 }
 
-/// Decides whether an action may be sent. All of these bind whatever the urgency: they are an
-/// operator's word or mean that the decision itself cannot be trusted.
-pub fn judge(
-    action: Action,
-    circumstances: &Circumstances,
-    chain: &ChainProfile,
-    limits: &Limits,
-) -> Verdict {
-    if circumstances.is_stopped() {
-        return refuse("paused by its product file", String::new());
+/// Decides whether an action may be sent.
+pub fn judge(action: Action, circumstances: &Circumstances<'_>, limits: &Limits) -> Judgement {
+    let urgency = action.urgency;
+    let found = findings(&action, circumstances, limits);
+    let felt = found.into_iter().map(|finding| {
+        let effect = finding.row.effect(urgency);
+        (finding, effect)
+    });
+    let mut notes: Vec<_> = felt.filter(|(_, effect)| *effect != Effect::Passes).collect();
+    if let Some(first) = notes.iter().position(|(_, effect)| *effect == Effect::Binds) {
+        let (finding, _) = notes.remove(first);
+        return Judgement { verdict: Verdict::Refuse(finding), notes };
     }
-    if circumstances.head_age > chain.stale_after {
-        return refuse(
-            "stale head",
-            format!(
-                "the newest block is {} s old, more than stale_after = {} s",
-                circumstances.head_age.as_secs(),
-                chain.stale_after.as_secs()
-            ),
+    let mut caps = caps(urgency, circumstances.chain, limits);
+    let left = budget::left(urgency, circumstances, limits);
+    caps.max_transaction_cost = [caps.max_transaction_cost, left].into_iter().flatten().min();
+    let rehearse = |action, reason| Verdict::Rehearse(Rehearsal { action, caps, reason });
+    let verdict = if circumstances.dry_run {
+        rehearse(action, "dry run")
+    } else if circumstances.can_sign {
+        Verdict::Permit(Permit { action, caps })
+    } else {
+        rehearse(action, "watch-only wallet")
+    };
+    Judgement { verdict, notes }
+}
+
+/// Every row that applies, whatever it does at this urgency, in the order of [`Row::ALL`].
+fn findings(action: &Action, case: &Circumstances<'_>, limits: &Limits) -> Vec<Finding> {
+    let rows = [
+        case.is_stopped()
+            .then(|| Finding::new(Row::Paused, "paused by its product file", String::new())),
+        delever_only(action, case),
+        stale_head(case),
+        dispute(case),
+        breaker::repeats(action, case),
+        breaker::failures(case),
+        feeds::sequencer(case),
+        feeds::price(case, limits),
+        patience::base_fee(action.urgency, case, limits),
+    ];
+    let mut found: Vec<Finding> = rows.into_iter().flatten().collect();
+    found.extend(budget::findings(action.urgency, case, limits));
+    let place = |row: Row| Row::ALL.iter().position(|other| *other == row);
+    found.sort_by_key(|finding| place(finding.row));
+    found
+}
+
+fn delever_only(action: &Action, case: &Circumstances<'_>) -> Option<Finding> {
+    let raises = case.mode == Mode::DeleverOnly && action.exposure == Exposure::Raises;
+    raises.then(|| {
+        let detail = format!(
+            "{} would raise the product's exposure, and its file says mode = \"delever_only\"",
+            action.name
         );
-    }
-    let caps = caps(action.urgency, chain, limits);
-    if circumstances.dry_run {
-        return Verdict::Rehearse(Rehearsal { action, caps, reason: "dry run" });
-    }
-    if !circumstances.can_sign {
-        return Verdict::Rehearse(Rehearsal { action, caps, reason: "watch-only wallet" });
-    }
-    Verdict::Permit(Permit { action, caps })
+        Finding::new(Row::DeleverOnly, "only delevering is allowed", detail)
+    })
+}
+
+fn stale_head(case: &Circumstances<'_>) -> Option<Finding> {
+    (case.head_age > case.chain.stale_after).then(|| {
+        let detail = format!(
+            "the newest block is {} s old, more than stale_after = {} s",
+            case.head_age.as_secs(),
+            case.chain.stale_after.as_secs()
+        );
+        Finding::new(Row::StaleHead, "stale head", detail)
+    })
+}
+
+fn dispute(case: &Circumstances<'_>) -> Option<Finding> {
+    let detail = case.dispute.clone()?;
+    Some(Finding::new(Row::Dispute, "endpoints disagree", detail))
 }
 
 /// The caps for an urgency: the product's own limit may only tighten the chain's, and an emergency
@@ -190,10 +310,6 @@ pub fn caps(urgency: Urgency, chain: &ChainProfile, limits: &Limits) -> Caps {
         Urgency::Emergency => chain.fees.emergency_max_fee_per_gas,
     };
     Caps { max_fee_per_gas, max_transaction_cost: limits.max_transaction_cost }
-}
-
-fn refuse(reason: &'static str, detail: String) -> Verdict {
-    Verdict::Refuse { reason, detail }
 }
 
 #[cfg(test)]

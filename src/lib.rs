@@ -11,6 +11,7 @@ pub mod config;
 mod failpoint;
 pub mod guard;
 mod http;
+pub mod money;
 pub mod registry;
 pub mod runtime;
 pub mod store;

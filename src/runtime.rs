@@ -5,8 +5,11 @@
 //! which is what a start is; one that keeps failing is left halted while the others go on. A chain
 //! loop or the HTTP surface ending early ends the process, with its name.
 
+mod accounts;
 mod chain_unit;
 pub mod events;
+mod feeds;
+mod findings;
 mod product;
 pub(crate) mod readiness;
 mod seat;
@@ -14,8 +17,12 @@ mod status;
 mod supervisor;
 mod wiring;
 
+pub(crate) use accounts::Accounts;
+pub use accounts::BudgetUse;
 pub(crate) use chain_unit::ChainUnit;
 pub use events::{Event, Events, What};
+pub(crate) use feeds::{Brought, CALLER as FEED_CALLER};
+pub use findings::GuardNote;
 pub(crate) use product::ProductTask;
 pub(crate) use seat::Seat;
 pub use status::{Board, ChainStatus, LastDecision, ProductStatus};

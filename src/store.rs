@@ -12,6 +12,7 @@ mod decisions;
 mod lock;
 mod reserve;
 pub mod schema;
+mod spending;
 mod statement;
 mod writer;
 
@@ -31,6 +32,9 @@ use sqlx::{
 use thiserror::Error;
 
 pub use decisions::{DecisionRow, StoredObservation};
+pub use spending::Cost;
+#[cfg(test)]
+pub(crate) use spending::tests::JournalRow;
 pub(crate) use statement::Statement;
 
 use crate::submission::Journal;

@@ -88,5 +88,13 @@ fn describe() {
     );
     describe_counter!("ballast_heartbeats_total", Unit::Count, "Heartbeats by outcome");
     describe_gauge!("ballast_observation", "Inputs of the last decision, for charts only");
+    describe_counter!(
+        "ballast_guard_findings_total",
+        Unit::Count,
+        "Reasons of the guard at actions that were due, by row and by what they did"
+    );
+    describe_gauge!("ballast_month_spent_usd", "Cost of this UTC month, US dollars");
+    describe_gauge!("ballast_month_reserved_usd", "Most that pending transactions may cost");
+    describe_gauge!("ballast_feeds_failing", Unit::Count, "1 while a feed gives no usable answer");
     describe_histogram!("ballast_assess_seconds", Unit::Seconds, "Head seen to decision");
 }

@@ -17,7 +17,7 @@ pub fn gwei(wei: u128) -> String {
 }
 
 /// An integer's digits as a decimal number with this many decimals, without trailing zeros.
-fn decimal(digits: &str, decimals: usize) -> String {
+pub fn decimal(digits: &str, decimals: usize) -> String {
     let width = decimals.saturating_add(1);
     let padded = format!("{digits:0>width$}");
     let (whole, fraction) = padded.split_at(padded.len().saturating_sub(decimals));

@@ -300,6 +300,7 @@ mod tests {
                 replacement_bump_bps: 1_000,
             },
             multicall3: CANONICAL_MULTICALL3,
+            feeds: Default::default(),
         }
     }
 

@@ -6,6 +6,8 @@ use std::{fmt, num::NonZeroU32, time::Duration};
 use alloy::primitives::{Address, address};
 use url::Url;
 
+use crate::feeds;
+
 /// Where Multicall3 stands on nearly every EVM chain.
 pub const CANONICAL_MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
 
@@ -51,6 +53,8 @@ pub struct ChainProfile {
     pub fees: FeeProfile,
     /// Where Multicall3 is expected.
     pub multicall3: Address,
+    /// Feeds that say what the chain costs and whether it runs.
+    pub feeds: FeedsProfile,
 }
 
 /// How transactions of a chain are priced.
@@ -116,4 +120,36 @@ pub struct FeeProfile {
     pub relative_cap: u32,
     /// Raise of both fee fields by a replacement, in hundredths of a percent; at least 1000 (10 %).
     pub replacement_bump_bps: u32,
+}
+
+/// The feeds of a chain, in Chainlink's interface, and what their answers are held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedsProfile {
+    /// US dollars per native coin.
+    pub native_usd: Option<Address>,
+    /// Age of a price, by the block's time, beyond which it is not used.
+    pub native_usd_heartbeat: Duration,
+    /// Whether the sequencer of a layer 2 is up.
+    pub sequencer_uptime: Option<Address>,
+    /// How long after an outage of the sequencer the chain is still left alone.
+    pub sequencer_grace: Duration,
+}
+
+impl FeedsProfile {
+    /// Whether there is anything to read.
+    pub fn any(&self) -> bool {
+        self.native_usd.is_some() || self.sequencer_uptime.is_some()
+    }
+}
+
+impl Default for FeedsProfile {
+    /// No feed.
+    fn default() -> Self {
+        Self {
+            native_usd: None,
+            native_usd_heartbeat: feeds::DEFAULT_HEARTBEAT,
+            sequencer_uptime: None,
+            sequencer_grace: feeds::DEFAULT_SEQUENCER_GRACE,
+        }
+    }
 }

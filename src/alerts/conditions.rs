@@ -9,7 +9,8 @@ use super::{Severity, Subject};
 use crate::{
     clock,
     config::Config,
-    runtime::{Board, ChainStatus, LastDecision, ProductStatus, readiness},
+    guard::Row,
+    runtime::{Board, ChainStatus, GuardNote, LastDecision, ProductStatus, readiness},
 };
 
 /// Observation that tells how far a product is from its liquidation ceiling, and below what share of
@@ -149,7 +150,29 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         )),
         _ => None,
     });
-    halted.into_iter().chain(by_decision).chain(observed).collect()
+    let guarded = status.guard.iter().filter_map(|note| of_guard(about, note));
+    halted.into_iter().chain(by_decision).chain(observed).chain(guarded).collect()
+}
+
+/// What the guard found that a person can do something about, whether it held back or not.
+fn of_guard(about: About<'_>, note: &GuardNote) -> Option<Condition> {
+    let (name, severity, blocks) = match note.row {
+        Row::Dispute => ("endpoints_disagree", Severity::Critical, 0),
+        Row::HardBudget => ("hard_budget", Severity::Critical, 0),
+        Row::Breaker => ("circuit_breaker", Severity::Warning, 0),
+        Row::MonthlyBudget => ("monthly_budget", Severity::Warning, 0),
+        // The next block's reading may end it.
+        Row::NoPrice => ("no_price", Severity::Warning, BLOCKS_OF_OTHERS),
+        Row::RepeatLimit => ("repeat_limit", Severity::Warning, 0),
+        Row::Paused
+        | Row::DeleverOnly
+        | Row::StaleHead
+        | Row::Sequencer
+        | Row::CoolDown
+        | Row::BaseFee
+        | Row::PatienceOver => return None,
+    };
+    Some(about.condition(name, severity, blocks, (note.reason, &note.detail)))
 }
 
 /// Something is due and is not sent. Routine work that waits is what the guard is for.

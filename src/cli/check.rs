@@ -6,6 +6,7 @@ use alloy::primitives::U256;
 use ballast_chains::{
     BlockReader, Head, amount,
     driver::{Job, Outcome, drive},
+    feeds::{self, FeedReading, PriceRound, Said},
     heads,
     pool::EndpointState,
 };
@@ -18,7 +19,7 @@ use super::{Exit, Session, out};
 use crate::{
     clock,
     config::Secrets,
-    runtime::{Board, Group, wire},
+    runtime::{Board, Brought, FEED_CALLER, Group, wire},
 };
 
 /// How long one chain's nodes may take for everything asked here.
@@ -133,7 +134,63 @@ async fn check_group(group: Group, report: &mut Report) {
         );
         findings.push(error(&subject, text));
     }
+    let feeds = check_feeds(&group, head).await;
+    report.findings.extend(feeds);
     check_products(group, head, report).await;
+}
+
+/// The feeds of a chain: whether they answer, and with something that can be used.
+async fn check_feeds(group: &Group, head: Head) -> Vec<Finding> {
+    let feeds = group.profile.feeds;
+    let read = group.source.read_at(head, FEED_CALLER, move |reader: BlockReader| async move {
+        feeds::read(&reader, &feeds).await
+    });
+    let reading = match timeout(ANSWER_WITHIN, read).await {
+        Ok(reading) => reading,
+        Err(_) => FeedReading::failed(&feeds, "the feeds took too long to be read"),
+    };
+    let subject = format!("chain {}", group.profile.name);
+    let mut findings = check_price(group, &subject, head, reading.native_usd);
+    match reading.sequencer {
+        Said::NoFeed => {}
+        Said::Nothing(why) => findings.push(error(&subject, why)),
+        Said::Answer(uptime) if uptime.up => {}
+        Said::Answer(uptime) => {
+            let seconds = head.timestamp.saturating_sub(uptime.since);
+            let text = format!("its sequencer is down, for {seconds} s");
+            findings.push(warning(&subject, text));
+        }
+    }
+    findings
+}
+
+/// The price, and the products whose budgets need it.
+fn check_price(group: &Group, subject: &str, head: Head, said: Said<PriceRound>) -> Vec<Finding> {
+    let heartbeat = group.profile.feeds.native_usd_heartbeat.as_secs();
+    let problem = match said {
+        Said::NoFeed => return Vec::new(),
+        Said::Nothing(why) => error(subject, why),
+        Said::Answer(round) => {
+            let age = head.timestamp.saturating_sub(round.updated_at);
+            if age <= heartbeat {
+                return Vec::new();
+            }
+            let symbol = &group.profile.native_symbol;
+            let text = format!(
+                "the price of {symbol} is {age} s old, more than native_usd_heartbeat = {heartbeat} s"
+            );
+            warning(subject, text)
+        }
+    };
+    let budgeted = group.specs.iter().filter(|spec| {
+        let limits = &spec.config.limits;
+        limits.monthly_budget.or(limits.hard_budget).is_some()
+    });
+    let bound = budgeted.map(|spec| {
+        let text = "it has a budget and the chain gives no price: routine work is held back";
+        warning(&format!("product {}", spec.config.name), text.to_owned())
+    });
+    std::iter::once(problem).chain(bound).collect()
 }
 
 async fn check_products(mut group: Group, head: Head, report: &mut Report) {
@@ -153,7 +210,8 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
         let Some(product) = names.get(key) else { return };
         let subject = &format!("product {product}");
         match outcome {
-            Outcome::Done((strategy, assessed)) => {
+            Outcome::Done(Brought::Feeds(_)) => {}
+            Outcome::Done(Brought::Turn((strategy, assessed))) => {
                 let description = strategy.map(|strategy| strategy.describe());
                 let product = product.clone();
                 recognised

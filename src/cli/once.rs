@@ -15,7 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, Session, explain, out};
 use crate::{
     config::Config,
-    runtime::{Board, Events, Group, ProductSpec, ProductTask, Seat, open_lane, wire},
+    runtime::{
+        Accounts, Board, Events, FEED_CALLER, Group, ProductSpec, ProductTask, Seat, open_lane,
+        wire,
+    },
     store::Store,
     submission::{LaneEvent, lifecycle::Outcome},
 };
@@ -190,7 +193,9 @@ async fn start(
     let never = CancellationToken::new();
     let opened = timeout_at(deadline, open_lane(&spec, store, &never)).await;
     let lane = opened.wrap_err("the chain cannot be reached")??;
+    let (name, chain_id) = (&spec.config.name, spec.profile.chain_id);
     Ok(ProductTask {
+        accounts: Accounts::new(name, chain_id, store.clone(), spec.pool.clone()),
         config: spec.config,
         profile: spec.profile,
         lane: lane.ok_or_else(|| eyre!("stopped"))?,
@@ -204,18 +209,23 @@ async fn start(
 /// One assessment of every product at `head`; the results wait in the mailboxes.
 async fn assess(group: &mut Group, head: Head) {
     let timeout = group.profile.assess_timeout;
-    let jobs = group.seats.iter_mut().enumerate().map(|(key, seat)| {
+    let feeds = group.feeds.job(&head);
+    let feeds = feeds.map(|run| Job { key: None, caller: FEED_CALLER, timeout, run });
+    let turns = group.seats.iter_mut().enumerate().map(|(key, seat)| {
         seat.announce(head);
         let (number, run) = seat.begin(&head);
-        Job { key: (key, number), caller: seat.caller(), timeout, run }
+        Job { key: Some((key, number)), caller: seat.caller(), timeout, run }
     });
-    let jobs: Vec<_> = jobs.collect();
+    let jobs: Vec<_> = feeds.into_iter().chain(turns).collect();
     let source = group.source.clone();
-    let seats: &mut [Seat] = &mut group.seats;
-    drive(&source, head, jobs, |(key, number), outcome| {
-        if let Some(seat) = seats.get_mut(key) {
-            seat.end(number, head, outcome);
+    let (desk, seats): (_, &mut [Seat]) = (&mut group.feeds, &mut group.seats);
+    drive(&source, head, jobs, |key, outcome| match key {
+        Some((index, number)) => {
+            if let Some(seat) = seats.get_mut(index) {
+                seat.end(number, head, outcome);
+            }
         }
+        None => desk.take(outcome),
     })
     .await;
 }

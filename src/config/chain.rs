@@ -1,10 +1,14 @@
 //! From a chain file to a [`ChainProfile`].
 
-use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use ballast_chains::{
     ChainProfile,
-    profile::{FeeModel, FeeProfile, Finality},
+    profile::{FeeModel, FeeProfile, FeedsProfile, Finality},
 };
 
 use super::{
@@ -31,6 +35,10 @@ const BUMP_BPS: RangeInclusive<u32> = 1_000..=10_000;
 
 /// Most blocks that a private transaction may wait before it goes public, if it ever does.
 pub(super) const MAX_PUBLIC_AFTER: u64 = 10_000;
+/// The feed that budgets need.
+pub(super) const NATIVE_USD_FEED: &str = "contracts.native_usd_feed";
+/// The feed that `sequencer_grace` is about.
+const SEQUENCER_FEED: &str = "contracts.sequencer_uptime_feed";
 
 /// The profile; `None` if anything is wrong, which has been reported.
 pub(super) fn read(
@@ -66,6 +74,7 @@ pub(super) fn read(
     let max_lag = reader.get("max_lag", form::whole(0..=10_000));
     let fees = fees(reader);
     let multicall3 = reader.get("contracts.multicall3", form::account);
+    let feeds = feeds(reader);
     let block_time = block_time?;
     Some(ChainProfile {
         name: name.to_owned(),
@@ -89,6 +98,27 @@ pub(super) fn read(
         max_lag: max_lag?,
         fees: fees?,
         multicall3: multicall3?,
+        feeds: feeds?,
+    })
+}
+
+/// The feeds. What a feed's answer is held against makes no sense without the feed.
+fn feeds(reader: &mut Reader<'_>) -> Option<FeedsProfile> {
+    let pairs = [("native_usd_heartbeat", NATIVE_USD_FEED), ("sequencer_grace", SEQUENCER_FEED)];
+    for (key, feed) in pairs {
+        if reader.has(key) && !reader.has(feed) {
+            reader.wrong(key, format!("{feed} is missing; expected both or neither"));
+        }
+    }
+    let native_usd = reader.get(NATIVE_USD_FEED, form::account);
+    let heartbeat = reader.get("native_usd_heartbeat", form::long_duration);
+    let sequencer_uptime = reader.get(SEQUENCER_FEED, form::account);
+    let grace = reader.get("sequencer_grace", form::long_duration_or_zero);
+    Some(FeedsProfile {
+        native_usd,
+        native_usd_heartbeat: heartbeat?,
+        sequencer_uptime,
+        sequencer_grace: grace?,
     })
 }
 
@@ -140,6 +170,17 @@ fn fees(reader: &mut Reader<'_>) -> Option<FeeProfile> {
         replacement_bump_bps: bump?,
     };
     fits.then_some(fees)
+}
+
+/// Names of the chains whose files name no price feed. One whose file cannot be read is not among
+/// them: its own problem comes first.
+pub(super) fn unpriced(files: &BTreeMap<String, Option<ConfigFile>>) -> BTreeSet<String> {
+    let without = |file: &ConfigFile| find(file.dict(), NATIVE_USD_FEED).is_none();
+    files
+        .iter()
+        .filter(|(_, file)| file.as_ref().is_some_and(without))
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 /// A chain has one file: two would have two head streams, and two nonce lanes for one wallet.

@@ -7,11 +7,16 @@ use figment::value::{Num, Value};
 use url::Url;
 
 use super::units;
+use crate::money::Usd;
 
 /// Longest duration of a chain's settings.
 const LONGEST_DURATION: Duration = Duration::from_hours(24);
 /// Shortest duration where zero makes no sense.
 const SHORTEST_DURATION: Duration = Duration::from_millis(1);
+/// Longest duration of settings that are not about single blocks.
+const LONGEST_LONG_DURATION: Duration = Duration::from_hours(30 * 24);
+/// Shortest of those.
+const SHORTEST_LONG_DURATION: Duration = Duration::from_secs(1);
 /// Highest price per gas that is not a mistake of units, wei.
 const HIGHEST_GAS_PRICE: u128 = 1_000_000_000_000_000;
 /// Longest symbol of a currency.
@@ -136,6 +141,33 @@ pub(super) fn duration(raw: Raw<'_>) -> Parsed<Duration> {
 pub(super) fn duration_or_zero(raw: Raw<'_>) -> Parsed<Duration> {
     let duration = units::duration(raw.text()?).ok_or(Fault::Form)?;
     if duration > LONGEST_DURATION { Err(Fault::Form) } else { Ok(duration) }
+}
+
+/// A duration of at least a second that is not about single blocks.
+pub(super) fn long_duration(raw: Raw<'_>) -> Parsed<Duration> {
+    let duration = long_duration_or_zero(raw)?;
+    if duration < SHORTEST_LONG_DURATION { Err(Fault::Form) } else { Ok(duration) }
+}
+
+/// As [`long_duration`], zero included. Block time counts in whole seconds, so no parts of one.
+pub(super) fn long_duration_or_zero(raw: Raw<'_>) -> Parsed<Duration> {
+    let duration = units::duration(raw.text()?).ok_or(Fault::Form)?;
+    let fits = duration <= LONGEST_LONG_DURATION && duration.subsec_nanos() == 0;
+    if fits { Ok(duration) } else { Err(Fault::Form) }
+}
+
+/// An amount of US dollars above zero. A float of the file is taken by its shortest decimal text,
+/// which is what was written.
+pub(super) fn usd(raw: Raw<'_>) -> Parsed<Usd> {
+    let text = match (raw.value.as_str(), raw.value.to_num()) {
+        (Some(text), _) if raw.untyped => text.to_owned(),
+        (None, Some(number)) => plain(number).ok_or(Fault::Form)?,
+        (Some(_), _) | (None, None) => return Err(Fault::Form),
+    };
+    match units::micro_usd(&text).ok_or(Fault::Form)? {
+        0 => Err(Fault::because("zero would forbid everything")),
+        micro => Ok(Usd::from_micro(micro)),
+    }
 }
 
 /// A price per gas above zero, wei.

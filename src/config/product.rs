@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 
 use super::{
     Category, Environment, Limits, Mode, Params, ProductConfig, Secret, Secrets, WalletSource,
-    chain::MAX_PUBLIC_AFTER,
+    chain::{self, MAX_PUBLIC_AFTER},
     endpoints::{self, SecretSource, Use},
     file::ConfigFile,
     form::{self, Fault, Parsed},
@@ -25,6 +25,8 @@ pub(super) struct Known<'a> {
     pub(super) chains: &'a BTreeSet<String>,
     /// Chains without problems.
     pub(super) profiles: &'a BTreeMap<String, ChainProfile>,
+    /// Those of them whose files name no price feed.
+    pub(super) unpriced: &'a BTreeSet<String>,
     /// The strategies.
     pub(super) registry: &'a Registry,
     /// Where secrets come from.
@@ -46,7 +48,7 @@ pub(super) fn read(
     let chains: Vec<&str> = known.chains.iter().map(String::as_str).collect();
     let chain = reader.get("chain", |raw| among(form::text(raw)?, "chain", &chains));
     let category = reader.get("category", form::word(Category::WORDS, &[]));
-    let mode = reader.get("mode", form::word(Mode::WORDS, &["delever_only"]));
+    let mode = reader.get("mode", form::word(Mode::WORDS, &[]));
     let paused = reader.get("paused", form::flag);
     let dry_run = reader.get("dry_run", form::flag);
     let profile = chain.as_ref().and_then(|chain| known.profiles.get(chain));
@@ -55,11 +57,7 @@ pub(super) fn read(
     if let (Some(chain), Some(wallet)) = (&chain, &wallet) {
         owners.claim(chain, wallet, reader);
     }
-    let limits = Limits {
-        max_fee_per_gas: reader.get("limits.max_fee_per_gas", form::gas_price),
-        max_transaction_cost: reader.get("limits.max_transaction_cost", form::ether),
-        min_balance: reader.get("limits.min_balance", form::ether_or_zero),
-    };
+    let limits = limits(reader, chain.as_deref(), known);
     let rpc = reader.has("rpc").then(|| endpoints::read(reader, "rpc", Use::Read, known.source));
     if reader.value("params").is_some_and(|value| value.as_dict().is_none()) {
         reader.wrong("params", format!("expected {}", reader.takes("params")));
@@ -77,7 +75,7 @@ pub(super) fn read(
         dry_run: dry_run?,
         privacy: privacy?,
         wallet: wallet?.source,
-        limits,
+        limits: limits?,
         rpc,
         params,
     })
@@ -106,6 +104,48 @@ fn privacy(reader: &mut Reader<'_>, chain: Option<&ChainProfile>) -> Option<Priv
     }
     let public_after = if own { after? } else { chain.and_then(|chain| chain.public_after) };
     Some(Privacy::Private { public_after })
+}
+
+/// The limits; `None` if one is wrong or two do not go together, which has been reported.
+fn limits(reader: &mut Reader<'_>, chain: Option<&str>, known: Known<'_>) -> Option<Limits> {
+    let limits = Limits {
+        max_fee_per_gas: reader.get("limits.max_fee_per_gas", form::gas_price),
+        max_transaction_cost: reader.get("limits.max_transaction_cost", form::ether),
+        min_balance: reader.get("limits.min_balance", form::ether_or_zero),
+        monthly_budget: reader.get("limits.monthly_budget_usd", form::usd),
+        hard_budget: reader.get("limits.hard_budget_usd", form::usd),
+        routine_base_fee: reader.get("limits.routine_base_fee", form::gas_price),
+        routine_patience: reader.get("limits.routine_patience", form::long_duration)?,
+    };
+    if let (Some(monthly), Some(hard)) = (limits.monthly_budget, limits.hard_budget)
+        && hard < monthly
+    {
+        let takes = reader.takes("limits.hard_budget_usd");
+        reader.wrong(
+            "limits.hard_budget_usd",
+            format!("below limits.monthly_budget_usd of {monthly}; expected {takes}"),
+        );
+    }
+    let priced = chain.is_none_or(|chain| !known.unpriced.contains(chain));
+    for key in ["limits.monthly_budget_usd", "limits.hard_budget_usd"] {
+        if reader.has(key) && !priced {
+            let (chain, feed) = (chain.unwrap_or_default(), chain::NATIVE_USD_FEED);
+            reader.wrong(
+                key,
+                format!(
+                    "a budget needs the price of the native currency; expected {feed} in \
+                     chains/{chain}.toml"
+                ),
+            );
+        }
+    }
+    if reader.has("limits.routine_patience") && !reader.has("limits.routine_base_fee") {
+        reader.wrong(
+            "limits.routine_patience",
+            "limits.routine_base_fee is missing; expected both or neither",
+        );
+    }
+    Some(limits)
 }
 
 /// A word that must be one of those known.

@@ -112,6 +112,10 @@ fn is_within(path: &str, table: &str) -> bool {
 const GAS_PRICE: &str = "a gas price of at most 1000000 gwei, such as \"30 gwei\"";
 /// Expected form of amounts.
 const ETHER: &str = "an amount such as \"0.5 ether\" or \"30 gwei\"";
+/// Expected form of amounts in US dollars.
+const USD: &str = "US dollars above 0 with at most six decimals, such as 30000 or 99.5";
+/// Expected form of durations that are not about single blocks.
+const LONG_DURATION: &str = "a duration from 1s to 30days, such as \"6h\"";
 /// Expected form of addresses that may hold a token.
 const SECRET_URL: &str = "an http or https URL without user or password, { env = \"NAME\" } or \
                           { file = \"PATH\" }";
@@ -277,6 +281,18 @@ pub(super) const CHAIN: Schema = Schema {
             "blocks an endpoint may lag behind and still be read from",
         ),
         key(
+            "native_usd_heartbeat",
+            LONG_DURATION,
+            Is("25h"),
+            "a price older than this, by the block's time, is not used",
+        ),
+        key(
+            "sequencer_grace",
+            "a duration from 0s to 30days, such as \"1h\"",
+            Is("1h"),
+            "how long routine work waits after an outage of the sequencer",
+        ),
+        key(
             "fees.max_fee_per_gas",
             GAS_PRICE,
             Is("300 gwei"),
@@ -312,8 +328,20 @@ pub(super) const CHAIN: Schema = Schema {
             Is("0xcA11bde05977b3631167028862bE2a173976CA11"),
             "batches reads; without code there, reads go one by one",
         ),
+        key(
+            "contracts.native_usd_feed",
+            ADDRESS,
+            Follows("no price, so no budgets"),
+            "a Chainlink feed of US dollars per native coin",
+        ),
+        key(
+            "contracts.sequencer_uptime_feed",
+            ADDRESS,
+            Follows("not looked at"),
+            "a Chainlink feed that says whether the sequencer of a layer 2 is up",
+        ),
     ],
-    later: &["archive", "contracts.native_usd_feed", "contracts.sequencer_uptime_feed"],
+    later: &["archive"],
 };
 
 /// Expected form of addresses.
@@ -360,7 +388,12 @@ pub(super) const PRODUCT: Schema = Schema {
             Is("other"),
             "cost centre in reports",
         ),
-        key("mode", "\"normal\" or \"paused\"", Is("normal"), "what the keeper may do"),
+        key(
+            "mode",
+            "\"normal\", \"delever_only\" or \"paused\"",
+            Is("normal"),
+            "what the keeper may do; `delever_only` sends nothing that raises the product's exposure",
+        ),
         key("paused", "true or false", Is("false"), "sends nothing; wins over `ballast resume`"),
         key("dry_run", "true or false", Is("false"), "everything but the broadcast"),
         key(
@@ -401,6 +434,30 @@ pub(super) const PRODUCT: Schema = Schema {
             "most that one transaction may cost",
         ),
         key("limits.min_balance", ETHER, Follows("no warning"), "warns below this wallet balance"),
+        key(
+            "limits.monthly_budget_usd",
+            USD,
+            Follows("no limit"),
+            "what routine work may cost in a UTC month; needs the chain's `contracts.native_usd_feed`",
+        ),
+        key(
+            "limits.hard_budget_usd",
+            "US dollars with at most six decimals, not below limits.monthly_budget_usd",
+            Follows("no limit"),
+            "what everything may cost in a UTC month, emergencies included; needs the same feed",
+        ),
+        key(
+            "limits.routine_base_fee",
+            GAS_PRICE,
+            Follows("routine work does not wait for a cheap block"),
+            "routine work waits while the next block's base fee is above this …",
+        ),
+        key(
+            "limits.routine_patience",
+            LONG_DURATION,
+            Is("6h"),
+            "… and at most so long after it became due, by the blocks' time",
+        ),
         compound(
             List,
             "rpc",
@@ -421,10 +478,6 @@ pub(super) const PRODUCT: Schema = Schema {
         "wallet.keystore",
         "wallet.password",
         "wallet.aws_kms",
-        "limits.monthly_budget_usd",
-        "limits.hard_budget_usd",
-        "limits.routine_base_fee",
-        "limits.routine_patience",
         "limits.act_after_blocks",
     ],
 };

@@ -24,6 +24,9 @@ use crate::registry::Registry;
 
 /// A chain file that is right.
 const CHAIN: &str = "chain_id = 1\nrpc = [\"http://127.0.0.1:8545\"]\n";
+/// What a chain file needs for budgets; at its end.
+const FEED: &str =
+    "[contracts]\nnative_usd_feed = \"0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419\"\n";
 /// A product file that is right.
 const PRODUCT: &str = "strategy = \"toy\"\nchain = \"mainnet\"\n\n[wallet]\n\
                        address = \"0x00000000000000000000000000000000000000aa\"\n\n[params]\n\

@@ -9,6 +9,8 @@ use alloy::primitives::U256;
 
 /// Decimals of a percentage that count: hundredths of a percent.
 const PERCENT_DECIMALS: usize = 2;
+/// Decimals of US dollars that count.
+const USD_DECIMALS: usize = 6;
 
 /// Wei of an amount with its unit: `"30 gwei"`, `"0.5 ether"`, `"1 wei"`. A number alone is
 /// refused, since wei for gwei is wrong by a billion. `None` if it is not such an amount, is not a
@@ -34,6 +36,12 @@ pub(super) fn gas_price(text: &str) -> Option<u128> {
 /// Hundredths of a percent: `"12.5"` is 1250.
 pub(super) fn percent_bps(text: &str) -> Option<u32> {
     decimal(text.trim(), PERCENT_DECIMALS)?.try_into().ok()
+}
+
+/// Millionths of a dollar: `"99.5"` is 99500000. `None` if it is not a plain decimal number with
+/// at most six decimals, or does not fit 64 bits.
+pub(super) fn micro_usd(text: &str) -> Option<u64> {
+    decimal(text.trim(), USD_DECIMALS)?.try_into().ok()
 }
 
 /// A duration such as `"12s"`, `"500ms"` or `"1m 30s"`.
@@ -103,6 +111,16 @@ mod tests {
         }
         assert_eq!(amount(&format!("1{} ether", "0".repeat(80))), None, "too big");
         assert_eq!(gas_price(&format!("1{} wei", "0".repeat(39))), None, "too big for a price");
+    }
+
+    #[test]
+    fn dollars_keep_six_decimals() {
+        assert_eq!(micro_usd("30000"), Some(30_000_000_000));
+        assert_eq!(micro_usd("99.5"), Some(99_500_000));
+        assert_eq!(micro_usd("0.000001"), Some(1));
+        for text in ["0.0000001", "-1", "1e3", "1 USD", "$1", "", "NaN", "99999999999999"] {
+            assert_eq!(micro_usd(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,12 +1,20 @@
 //! Each row of the guard.
 
+mod past;
+mod spending;
+mod table;
+
 use std::time::Duration;
 
 use alloy::primitives::{Address, Bytes, U256};
-use ballast_chains::profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality};
+use ballast_chains::{
+    feeds::{Price, PriceRound, Said},
+    profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality},
+};
 use ballast_strategy_api::{Call, Exposure, NonEmpty, StateKey};
 
 use super::*;
+use crate::money::Usd;
 
 const GWEI: u128 = 1_000_000_000;
 
@@ -37,6 +45,7 @@ fn chain() -> ChainProfile {
             replacement_bump_bps: 1_250,
         },
         multicall3: CANONICAL_MULTICALL3,
+        feeds: Default::default(),
     }
 }
 
@@ -47,7 +56,7 @@ fn action(urgency: Urgency) -> Action {
         name: "rebalance",
         candidates: NonEmpty::one(call),
         urgency,
-        exposure: Exposure::Keeps,
+        exposure: Exposure::Raises,
         answers: StateKey::of(&[("state", &1)]),
         deadline: None,
         repeat_limit: None,
@@ -55,51 +64,106 @@ fn action(urgency: Urgency) -> Action {
     }
 }
 
-fn fine() -> Circumstances {
+/// The time of every head: in November 2026.
+const NOW: u64 = 1_795_000_000;
+const URGENCIES: [Urgency; 3] = [Urgency::Routine, Urgency::Prompt, Urgency::Emergency];
+
+fn price(dollars: u64) -> Price {
+    Price::from_fixed18(U256::from(dollars) * U256::from(GWEI * GWEI)).unwrap()
+}
+
+fn usd(dollars: u64) -> Usd {
+    Usd::from_micro(dollars * 1_000_000)
+}
+
+/// A price of 2,000 dollars that was written this long ago.
+fn priced(age: u64) -> FeedReading {
+    let round = PriceRound { price: price(2_000), updated_at: NOW - age };
+    FeedReading { native_usd: Said::Answer(round), ..FeedReading::default() }
+}
+
+/// Nothing is wrong with anything.
+fn fine<'a>(chain: &'a ChainProfile, past: &'a Past) -> Circumstances<'a> {
     Circumstances {
+        chain,
         mode: Mode::Normal,
         paused: false,
         dry_run: false,
         can_sign: true,
         head_age: Duration::from_secs(12),
+        now: NOW,
+        next_base_fee: Some(30 * GWEI),
+        dispute: None,
+        feeds: priced(0),
+        past,
+        first_due: None,
     }
 }
 
-/// What is said of an action of every urgency, which is the same for all.
-fn check(circumstances: Circumstances, expected: &str, leave: Leave) {
-    for urgency in [Urgency::Routine, Urgency::Prompt, Urgency::Emergency] {
-        let said = match judge(action(urgency), &circumstances, &chain(), &Limits::default()) {
-            Verdict::Permit(_) => "permit",
-            Verdict::Rehearse(rehearsal) => rehearsal.reason,
-            Verdict::Refuse { reason, .. } => reason,
-        };
-        assert_eq!(said, expected, "{urgency:?} at {circumstances:?}");
+/// What is said of an action with these changes to what is fine: the verdict in one word.
+fn said(
+    urgency: Urgency,
+    limits: &Limits,
+    past: &Past,
+    change: impl Fn(&mut Circumstances<'_>),
+) -> String {
+    let chain = chain();
+    let mut circumstances = fine(&chain, past);
+    change(&mut circumstances);
+    match judge(action(urgency), &circumstances, limits).verdict {
+        Verdict::Permit(_) => "permit".to_owned(),
+        Verdict::Rehearse(rehearsal) => rehearsal.reason.to_owned(),
+        Verdict::Refuse(finding) => finding.reason.to_owned(),
     }
-    let upkeep = upkeep(&circumstances, &chain(), &Limits::default());
+}
+
+/// As [`said`] for what is the same at every urgency, and how far what is under way is helped on.
+fn check(change: impl Fn(&mut Circumstances<'_>), expected: &str, leave: Leave) {
+    let (chain, past) = (chain(), Past::default());
+    for urgency in URGENCIES {
+        assert_eq!(said(urgency, &Limits::default(), &past, &change), expected, "{urgency:?}");
+    }
+    let mut circumstances = fine(&chain, &past);
+    change(&mut circumstances);
+    let upkeep = upkeep(&circumstances, &Limits::default());
     assert_eq!(upkeep.leave, leave, "{circumstances:?}");
 }
 
 #[test]
 fn what_binds_binds_at_every_urgency() {
-    check(fine(), "permit", Leave::Sign);
-    let paused = Circumstances { paused: true, ..fine() };
-    check(paused, "paused by its product file", Leave::Watch);
-    let wound_down = Circumstances { mode: Mode::Paused, ..fine() };
-    check(wound_down, "paused by its product file", Leave::Watch);
-    check(Circumstances { dry_run: true, ..fine() }, "dry run", Leave::Watch);
-    check(Circumstances { can_sign: false, ..fine() }, "watch-only wallet", Leave::Watch);
+    check(|_| {}, "permit", Leave::Sign);
+    check(|c| c.paused = true, "paused by its product file", Leave::Watch);
+    check(|c| c.mode = Mode::Paused, "paused by its product file", Leave::Watch);
+    check(|c| c.mode = Mode::DeleverOnly, "only delevering is allowed", Leave::Sign);
+    check(|c| c.dry_run = true, "dry run", Leave::Watch);
+    check(|c| c.can_sign = false, "watch-only wallet", Leave::Watch);
+}
+
+#[test]
+fn delever_only_is_about_what_raises_the_exposure() {
+    let (chain, past) = (chain(), Past::default());
+    let winding_down = Circumstances { mode: Mode::DeleverOnly, ..fine(&chain, &past) };
+    for urgency in URGENCIES {
+        for (exposure, goes) in
+            [(Exposure::Raises, false), (Exposure::Lowers, true), (Exposure::Keeps, true)]
+        {
+            let action = Action { exposure, ..action(urgency) };
+            let verdict = judge(action, &winding_down, &Limits::default()).verdict;
+            assert_eq!(matches!(verdict, Verdict::Permit(_)), goes, "{exposure:?} {urgency:?}");
+        }
+    }
 }
 
 #[test]
 fn a_head_is_stale_only_when_older_than_the_limit() {
-    let at = |seconds| Circumstances { head_age: Duration::from_secs(seconds), ..fine() };
-    check(at(60), "permit", Leave::Sign);
-    check(at(61), "stale head", Leave::Resend);
+    let age = |seconds| move |c: &mut Circumstances<'_>| c.head_age = Duration::from_secs(seconds);
+    check(age(60), "permit", Leave::Sign);
+    check(age(61), "stale head", Leave::Resend);
 }
 
 #[test]
 fn a_stop_is_named_before_a_rehearsal() {
-    let both = Circumstances { paused: true, dry_run: true, can_sign: false, ..fine() };
+    let both = |c: &mut Circumstances<'_>| (c.paused, c.dry_run, c.can_sign) = (true, true, false);
     check(both, "paused by its product file", Leave::Watch);
 }
 
@@ -121,9 +185,10 @@ fn a_further_attempt_keeps_to_what_was_permitted_and_to_what_is() {
         max_fee_per_gas: gwei * GWEI,
         max_transaction_cost: cost.map(U256::from),
     };
+    let (chain, past) = (chain(), Past::default());
     let with = |limits: Limits, permitted| {
-        let upkeep = upkeep(&fine(), &chain(), &limits);
-        upkeep.caps(permitted, Urgency::Routine, &chain())
+        let upkeep = upkeep(&fine(&chain, &past), &limits);
+        upkeep.caps(permitted, Urgency::Routine, &chain)
     };
     let lowered = Limits {
         max_fee_per_gas: Some(20 * GWEI),

@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    seat::{Seat, TurnResult},
+    feeds::{Brought, CALLER, FeedDesk},
+    seat::Seat,
     status::Board,
     wiring::Group,
 };
@@ -37,6 +38,7 @@ pub(crate) struct ChainUnit {
     pool: Pool,
     source: BlockSource,
     seats: Vec<Seat>,
+    feeds: FeedDesk,
     board: Board,
     begun: bool,
     newest: Option<(Head, Instant)>,
@@ -46,29 +48,43 @@ pub(crate) struct ChainUnit {
 /// A seat and the number of its assessment.
 type SeatTurn = (usize, u64);
 
+/// What a job of a driver is for: a seat's turn, or the feeds of the chain (`None`).
+type JobKey = Option<SeatTurn>;
+
 /// Which assessments each running driver has, so that one that dies frees just those.
 type Drivers = HashMap<tokio::task::Id, Vec<SeatTurn>>;
 
-/// The end of one seat's assessment.
+/// The end of one job.
 struct Done {
-    seat: SeatTurn,
+    key: JobKey,
     head: Head,
     seen: Instant,
-    outcome: Outcome<TurnResult>,
+    outcome: Outcome<Brought>,
 }
 
 impl ChainUnit {
     pub(crate) fn new(group: Group, board: Board) -> Self {
-        let Group { profile, pool, source, seats, specs: _ } = group;
+        let Group { profile, pool, source, seats, feeds, specs: _ } = group;
         board.enter_chain(&profile.name);
-        Self { profile, pool, source, seats, board, begun: false, newest: None, last_turn: None }
+        Self {
+            profile,
+            pool,
+            source,
+            seats,
+            feeds,
+            board,
+            begun: false,
+            newest: None,
+            last_turn: None,
+        }
     }
 
     /// Runs until stopped. Ends early only when a part that must not end did.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<()> {
         let (heads_in, mut heads) = mpsc::channel(HEADS_BUFFERED);
-        // A seat has at most one assessment under way, and one of a driver that died meanwhile.
-        let room = self.seats.len().saturating_mul(2).max(1);
+        // A seat has at most one assessment under way, and one of a driver that died meanwhile. Each
+        // driver may have one reading of the feeds besides.
+        let room = self.seats.len().saturating_mul(4).max(1);
         let (done_in, mut done) = mpsc::channel(room);
         let mut parts: JoinSet<&'static str> = JoinSet::new();
         self.start_parts(&mut parts, heads_in, &stop);
@@ -180,23 +196,23 @@ impl ChainUnit {
             return Some(allowed);
         }
         self.last_turn = Some(Instant::now());
-        let jobs: Vec<_> = self
-            .seats
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, seat)| seat.is_due(&head))
-            .map(|(key, seat)| {
-                let (caller, timeout) = (seat.caller(), self.profile.assess_timeout);
-                let (number, run) = seat.begin(&head);
-                Job { key: (key, number), caller, timeout, run }
-            })
-            .collect();
-        let turns = jobs.iter().map(|job| job.key).collect();
+        let timeout = self.profile.assess_timeout;
+        // First, so that the guard has them when the first assessment is there.
+        let feeds = self.feeds.job(&head);
+        let feeds = feeds.map(|run| Job { key: None, caller: CALLER, timeout, run });
+        let due = self.seats.iter_mut().enumerate().filter(|(_, seat)| seat.is_due(&head));
+        let turns = due.map(|(key, seat)| {
+            let caller = seat.caller();
+            let (number, run) = seat.begin(&head);
+            Job { key: Some((key, number)), caller, timeout, run }
+        });
+        let jobs: Vec<_> = feeds.into_iter().chain(turns).collect();
+        let turns = jobs.iter().filter_map(|job| job.key).collect();
         let (source, done) = (self.source.clone(), done.clone());
         let handle = drivers.spawn(async move {
-            drive(&source, head, jobs, |seat, outcome| {
+            drive(&source, head, jobs, |key, outcome| {
                 // There is room: see where the channel is made.
-                drop(done.try_send(Done { seat, head, seen, outcome }));
+                drop(done.try_send(Done { key, head, seen, outcome }));
             })
             .await;
         });
@@ -210,11 +226,18 @@ impl ChainUnit {
 
     fn on_done(&mut self, done: Done) {
         let chain = &self.profile.name;
-        metrics::histogram!("ballast_assess_seconds", "chain" => chain.clone())
-            .record(done.seen.elapsed().as_secs_f64());
-        let (index, number) = done.seat;
-        if let Some(seat) = self.seats.get_mut(index) {
-            seat.end(number, done.head, done.outcome);
+        if done.key.is_some() {
+            metrics::histogram!("ballast_assess_seconds", "chain" => chain.clone())
+                .record(done.seen.elapsed().as_secs_f64());
+        }
+        let outcome = done.outcome;
+        match done.key {
+            Some((index, number)) => {
+                if let Some(seat) = self.seats.get_mut(index) {
+                    seat.end(number, done.head, outcome);
+                }
+            }
+            None => self.feeds.take(outcome),
         }
     }
 

@@ -3,23 +3,25 @@
 
 use std::sync::Arc;
 
-use ballast_chains::{ChainProfile, Head};
+use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
 use ballast_strategy_api::{
-    Action, Assessment, Decision, DynStrategy, Observation, decision::fixed18,
+    Action, Assessment, Decision, DynStrategy, Observation, Urgency, decision::fixed18,
 };
 use eyre::Result;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
+    accounts::Accounts,
     events::{Event, Events, What},
+    findings::{self, GuardNote},
     seat::{Mailbox, Turn},
     status::{Board, LastDecision},
 };
 use crate::{
     alerts, clock,
     config::ProductConfig,
-    guard::{self, Circumstances, Verdict},
+    guard::{self, Circumstances, Past, Verdict},
     store::{DecisionRow, Store},
     submission::{Lane, LaneEvent, Pursuit},
 };
@@ -30,6 +32,7 @@ pub(crate) struct ProductTask {
     pub(crate) profile: Arc<ChainProfile>,
     pub(crate) lane: Lane,
     pub(crate) mailbox: Mailbox,
+    pub(crate) accounts: Accounts,
     pub(crate) store: Store,
     pub(crate) board: Board,
     pub(crate) events: Events,
@@ -66,15 +69,43 @@ impl ProductTask {
     pub(crate) async fn observe(&mut self) -> Vec<LaneEvent> {
         let Some(head) = *self.mailbox.heads.borrow_and_update() else { return Vec::new() };
         let strategy = self.strategy();
-        let upkeep = guard::upkeep(&self.circumstances(&head), &self.profile, &self.config.limits);
-        match self.lane.observe(&head, strategy.as_deref(), &upkeep).await {
+        let nothing = Past::default();
+        let upkeep = guard::upkeep(&self.circumstances(&head, &nothing), &self.config.limits);
+        let events = match self.lane.observe(&head, strategy.as_deref(), &upkeep).await {
             Ok(events) => self.tell(&head, events),
             Err(error) => {
                 let detail = crate::error_chain(&error);
                 warn!(product = self.config.name, detail, "following transactions failed");
+                self.accounts.changed();
                 Vec::new()
             }
+        };
+        if !events.is_empty() {
+            self.accounts.changed();
         }
+        self.keep_accounts(&head).await;
+        events
+    }
+
+    /// Brings the books up to date, and makes known what they say.
+    async fn keep_accounts(&mut self, head: &Head) {
+        let price = self.circumstances(head, &Past::default()).fresh_price();
+        if !self.accounts.refresh(head, price).await {
+            return;
+        }
+        let spent = self.accounts.budget_use(head.timestamp, price, &self.config.limits);
+        let product = &self.config.name;
+        if self.profile.feeds.native_usd.is_some() {
+            let gauge = |name, usd: &str| {
+                // The edge: from here on the value is a float for a chart.
+                if let Ok(value) = usd.parse::<f64>() {
+                    metrics::gauge!(name, "product" => product.clone()).set(value);
+                }
+            };
+            gauge("ballast_month_spent_usd", &spent.spent_usd);
+            gauge("ballast_month_reserved_usd", &spent.reserved_usd);
+        }
+        self.board.spent(product, spent);
     }
 
     /// Acts on the newest assessment in the mailbox, if there is one.
@@ -113,30 +144,57 @@ impl ProductTask {
         if head.number < found_at.number {
             return record.say("refused", "its block was reorganised away", "");
         }
-        let circumstances = self.circumstances(&head);
         let Some(strategy) = self.strategy() else {
             return record.say("error", "strategy not connected", "");
         };
-        match guard::judge(action, &circumstances, &self.profile, &self.config.limits) {
-            Verdict::Refuse { reason, detail } => record.say("refused", reason, &detail),
+        let first_due = self.first_due(&action, &head).await;
+        let Some(past) = self.accounts.past() else {
+            return record.say("error", "the journal cannot be read", "");
+        };
+        let circumstances = Circumstances { first_due, ..self.circumstances(&head, past) };
+        let judgement = guard::judge(action, &circumstances, &self.config.limits);
+        record.guard = findings::of(&judgement);
+        record.notes = findings::beside(&judgement);
+        match judgement.verdict {
+            Verdict::Refuse(finding) => {
+                record.say(finding.row.decision(), finding.reason, &finding.detail);
+            }
             Verdict::Rehearse(rehearsal) => {
                 let planned = self.lane.plan(&rehearsal, &head, strategy.as_ref()).await;
                 self.say_pursuit(planned, rehearsal.reason, record);
             }
             Verdict::Permit(permit) => {
                 let pursued = self.lane.pursue(permit, &head, strategy.as_ref()).await;
+                self.accounts.changed();
                 self.say_pursuit(pursued, "", record);
             }
         }
     }
 
-    fn circumstances(&self, head: &Head) -> Circumstances {
+    /// Since when the action is due, where somebody wants to know.
+    async fn first_due(&mut self, action: &Action, head: &Head) -> Option<u64> {
+        let waits = self.config.limits.routine_base_fee.is_some();
+        if waits && action.urgency == Urgency::Routine {
+            Some(self.accounts.first_due(action, head.timestamp).await)
+        } else {
+            None
+        }
+    }
+
+    fn circumstances<'a>(&'a self, head: &Head, past: &'a Past) -> Circumstances<'a> {
         Circumstances {
+            chain: &self.profile,
             mode: self.config.mode,
             paused: self.config.paused,
             dry_run: self.config.dry_run,
             can_sign: self.lane.can_sign(),
             head_age: clock::age_of(head.timestamp),
+            now: head.timestamp,
+            next_base_fee: next_base_fee(head),
+            dispute: self.accounts.dispute(),
+            feeds: self.mailbox.feeds.borrow().clone(),
+            past,
+            first_due: None,
         }
     }
 
@@ -174,8 +232,12 @@ impl ProductTask {
     /// Makes a decision known: log on change, metrics, board, store, listeners.
     fn publish(&self, record: Record) {
         let product = &self.config.name;
+        let guard = record.guard.clone();
         let decision = record.into_decision();
-        let before = self.board.product(product).and_then(|status| status.last);
+        let before = self.board.product(product).unwrap_or_default();
+        findings::tell(product, &self.profile.name, &guard, &before.guard);
+        self.board.guarded(product, guard);
+        let before = before.last;
         let changed = before.is_none_or(|b| {
             (b.kind, &b.action, &b.reason) != (decision.kind, &decision.action, &decision.reason)
         });
@@ -208,6 +270,10 @@ struct Record {
     urgency: Option<&'static str>,
     reason: String,
     detail: String,
+    /// All that the guard found.
+    guard: Vec<GuardNote>,
+    /// What of it is told besides.
+    notes: Vec<String>,
 }
 
 impl Record {
@@ -220,6 +286,8 @@ impl Record {
             urgency: None,
             reason: String::new(),
             detail: String::new(),
+            guard: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -235,12 +303,14 @@ impl Record {
     }
 
     fn into_decision(self) -> LastDecision {
+        let told = std::iter::once(self.detail).filter(|detail| !detail.is_empty());
+        let detail = told.chain(self.notes).collect::<Vec<_>>().join("; ");
         LastDecision {
             kind: self.kind,
             action: self.action,
             urgency: self.urgency,
             reason: self.reason,
-            detail: self.detail,
+            detail,
             observations: self.observations,
             head: self.head,
         }

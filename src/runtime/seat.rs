@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use alloy::primitives::{Address, B256};
-use ballast_chains::{BlockReader, Head, driver::Outcome};
+use ballast_chains::{Head, driver::Outcome, feeds::FeedReading};
 use ballast_strategy_api::{Assessment, Decision, DynStrategy, StrategyError};
-use futures::future::BoxFuture;
 use tokio::sync::watch;
 
+use super::feeds::{Brought, Run};
 use crate::{config::ProductConfig, registry::Registry};
 
 /// Blocks after which a product is read again whatever it said about when it is due.
@@ -17,9 +17,6 @@ const MAX_CONNECT_BACKOFF: u64 = 64;
 
 /// What an assessment brings back: the strategy it ran on, since the first one connects it.
 pub(crate) type TurnResult = (Option<Arc<dyn DynStrategy>>, Result<Assessment, StrategyError>);
-
-/// An assessment to be driven.
-pub(crate) type Assess = Box<dyn FnOnce(BlockReader) -> BoxFuture<'static, TurnResult> + Send>;
 
 /// One finished assessment, for the product's task.
 #[derive(Debug, Clone)]
@@ -46,6 +43,8 @@ pub(crate) struct Mailbox {
     pub(crate) heads: watch::Receiver<Option<Head>>,
     pub(crate) turns: watch::Receiver<Option<Arc<Turn>>>,
     pub(crate) strategy: watch::Receiver<Option<Arc<dyn DynStrategy>>>,
+    /// What the chain's feeds said last.
+    pub(crate) feeds: watch::Receiver<FeedReading>,
 }
 
 /// A product as its chain's loop sees it.
@@ -57,6 +56,7 @@ pub(crate) struct Seat {
     strategy: watch::Sender<Option<Arc<dyn DynStrategy>>>,
     heads: watch::Sender<Option<Head>>,
     turns: watch::Sender<Option<Arc<Turn>>>,
+    feeds: watch::Receiver<FeedReading>,
     /// Numbers the assessments; the one under way, if any, is `busy`.
     begun: u64,
     busy: Option<u64>,
@@ -81,6 +81,7 @@ impl Seat {
         product: Arc<ProductConfig>,
         registry: Arc<Registry>,
         caller: Address,
+        feeds: watch::Receiver<FeedReading>,
     ) -> Self {
         Self {
             product,
@@ -89,6 +90,7 @@ impl Seat {
             strategy: watch::Sender::new(None),
             heads: watch::Sender::new(None),
             turns: watch::Sender::new(None),
+            feeds,
             begun: 0,
             busy: None,
             assessed: None,
@@ -104,6 +106,7 @@ impl Seat {
             heads: self.heads.subscribe(),
             turns: self.turns.subscribe(),
             strategy: self.strategy.subscribe(),
+            feeds: self.feeds.clone(),
         }
     }
 
@@ -137,13 +140,13 @@ impl Seat {
 
     /// The assessment of `head`, to be driven, and its number; the seat is busy until
     /// [`end`](Self::end) with that number.
-    pub(crate) fn begin(&mut self, head: &Head) -> (u64, Assess) {
+    pub(crate) fn begin(&mut self, head: &Head) -> (u64, Run) {
         self.begun = self.begun.wrapping_add(1);
         self.busy = Some(self.begun);
         self.assessed = Some(head.hash);
         let connected = self.strategy.borrow().clone();
         let (product, registry) = (Arc::clone(&self.product), Arc::clone(&self.registry));
-        let assess: Assess = Box::new(move |reader| {
+        let assess: Run = Box::new(move |reader| {
             Box::pin(async move {
                 let strategy = match connected {
                     Some(strategy) => strategy,
@@ -152,12 +155,12 @@ impl Seat {
                             registry.connect(&product.strategy, &product.params, reader.clone());
                         match connecting.await {
                             Ok(strategy) => strategy,
-                            Err(error) => return (None, Err(error)),
+                            Err(error) => return Brought::Turn((None, Err(error))),
                         }
                     }
                 };
                 let assessed = strategy.assess(&reader).await;
-                (Some(strategy), assessed)
+                Brought::Turn((Some(strategy), assessed))
             })
         });
         (self.begun, assess)
@@ -165,7 +168,7 @@ impl Seat {
 
     /// Takes what came of an assessment and hands it to the product's task. One that the seat has
     /// been freed of comes too late and is dropped.
-    pub(crate) fn end(&mut self, number: u64, head: Head, outcome: Outcome<TurnResult>) {
+    pub(crate) fn end(&mut self, number: u64, head: Head, outcome: Outcome<Brought>) {
         if self.busy != Some(number) {
             return;
         }
@@ -174,7 +177,8 @@ impl Seat {
             return;
         }
         let outcome = match outcome {
-            Outcome::Done((strategy, result)) => {
+            Outcome::Done(Brought::Feeds(_)) => return,
+            Outcome::Done(Brought::Turn((strategy, result))) => {
                 self.remember(strategy, &head);
                 result.map_err(|error| TurnFailure {
                     reason: reason_of(&error),

@@ -7,6 +7,8 @@ use ballast_strategy_api::Observation;
 use dashmap::DashMap;
 use serde::Serialize;
 
+use super::{accounts::BudgetUse, findings::GuardNote};
+
 /// A product's last decision with everything that explains it.
 #[derive(Debug, Clone, Serialize)]
 pub struct LastDecision {
@@ -37,6 +39,10 @@ pub struct ProductStatus {
     pub last: Option<LastDecision>,
     /// Why the product stopped, if it did.
     pub halted: Option<String>,
+    /// What the guard found at the last decision, if an action was due.
+    pub guard: Vec<GuardNote>,
+    /// What it has spent this month, once that is known.
+    pub budget: Option<BudgetUse>,
 }
 
 /// What a chain is doing.
@@ -74,6 +80,18 @@ impl Board {
     pub(crate) fn decided(&self, product: &str, decision: LastDecision) {
         if let Some(mut status) = self.products.get_mut(product) {
             status.last = Some(decision);
+        }
+    }
+
+    pub(crate) fn guarded(&self, product: &str, guard: Vec<GuardNote>) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.guard = guard;
+        }
+    }
+
+    pub(crate) fn spent(&self, product: &str, budget: BudgetUse) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.budget = Some(budget);
         }
     }
 

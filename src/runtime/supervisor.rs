@@ -9,7 +9,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::{events::Events, product::ProductTask, seat::Mailbox, status::Board};
+use super::{
+    accounts::Accounts, events::Events, product::ProductTask, seat::Mailbox, status::Board,
+};
 use crate::{
     config::{Mode, ProductConfig},
     store::Store,
@@ -88,7 +90,9 @@ async fn run_once(
     stop: &CancellationToken,
 ) -> Result<()> {
     let Some(lane) = open_lane(spec, store, stop).await? else { return Ok(()) };
+    let (name, chain_id) = (&spec.config.name, spec.profile.chain_id);
     let task = ProductTask {
+        accounts: Accounts::new(name, chain_id, store.clone(), spec.pool.clone()),
         config: Arc::clone(&spec.config),
         profile: Arc::clone(&spec.profile),
         lane,

@@ -9,7 +9,7 @@ use alloy::primitives::Address;
 use ballast_chains::{ChainProfile, pool::Pool, reader::BlockSource, wallet::Wallet};
 use eyre::{Result, WrapErr, bail, eyre};
 
-use super::{seat::Seat, status::Board, supervisor::ProductSpec};
+use super::{feeds::FeedDesk, seat::Seat, status::Board, supervisor::ProductSpec};
 use crate::{
     config::{Config, Environment, ProductConfig, WalletSource},
     registry::Registry,
@@ -23,6 +23,8 @@ pub(crate) struct Group {
     pub(crate) pool: Pool,
     /// How its blocks are read.
     pub(crate) source: BlockSource,
+    /// Its feeds.
+    pub(crate) feeds: FeedDesk,
     /// Its products, as the chain's loop sees them …
     pub(crate) seats: Vec<Seat>,
     /// … and as their own tasks are built; same order.
@@ -49,6 +51,7 @@ pub(crate) fn wire(
     let mut wired = Vec::with_capacity(groups.len());
     for (name, (profile, members)) in groups {
         let pool = Pool::new(&profile).wrap_err_with(|| format!("chain {name}"))?;
+        let feeds = FeedDesk::new(Arc::clone(&profile));
         let (mut seats, mut specs) = (Vec::new(), Vec::new());
         for product in members {
             let wallet = wallet_of(&product, environment)?;
@@ -62,14 +65,15 @@ pub(crate) fn wire(
                 );
             }
             board.enter_product(&product.name, &name, &product.strategy);
-            let seat = Seat::new(Arc::clone(&product), Arc::clone(registry), wallet.address());
+            let (caller, readings) = (wallet.address(), feeds.subscribe());
+            let seat = Seat::new(Arc::clone(&product), Arc::clone(registry), caller, readings);
             let mailbox = seat.mailbox();
             seats.push(seat);
             let (profile, pool) = (Arc::clone(&profile), pool.clone());
             specs.push(ProductSpec { config: product, profile, pool, wallet, mailbox });
         }
         let source = BlockSource::new(pool.provider(), &profile);
-        wired.push(Group { profile, pool, source, seats, specs });
+        wired.push(Group { profile, pool, source, feeds, seats, specs });
     }
     Ok(wired)
 }

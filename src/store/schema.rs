@@ -131,5 +131,8 @@ pub(super) fn migrations() -> Migrator {
         let description = Cow::Borrowed(description);
         Migration::new(version, description, MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![simple(1, "journal and decisions", FIRST)])
+    Migrator::with_migrations(vec![
+        simple(1, "journal and decisions", FIRST),
+        simple(2, "costs and what the guard remembers", super::spending::TABLES),
+    ])
 }

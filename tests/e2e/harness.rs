@@ -81,7 +81,8 @@ impl World {
         Ok(())
     }
 
-    fn write_chain(&self, setup: &Setup) -> Result<()> {
+    /// Writes the chain file anew, with what could only be known once the chain was there.
+    pub(crate) fn write_chain(&self, setup: &Setup) -> Result<()> {
         let mut text = String::from("chain_id = 1\nblock_time = \"1s\"\nconfirmations = 3\n");
         text.push_str(&setup.chain);
         if !setup.chain.contains("rpc =") {
@@ -96,7 +97,12 @@ impl World {
         Ok(())
     }
 
-    fn write_product(&self, index: usize, product: &Product, setup: &Setup) -> Result<()> {
+    pub(crate) fn write_product(
+        &self,
+        index: usize,
+        product: &Product,
+        setup: &Setup,
+    ) -> Result<()> {
         let wallet = if setup.watch_only {
             format!("address = \"{}\"", accounts::keeper_address(index))
         } else {

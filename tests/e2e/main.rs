@@ -11,6 +11,7 @@ mod crash;
 mod endpoints;
 mod files;
 mod fli;
+mod guard;
 mod harness;
 mod isolation;
 mod malformed;

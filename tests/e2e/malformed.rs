@@ -51,7 +51,7 @@ const PRODUCTS: &[Case] = &[
     ("chain", "mars", "strategy = \"fli\"\nchain = \"mars\""),
     ("chain", "", "strategy = \"fli\""),
     ("mode", "fast", "+mode = \"fast\""),
-    ("mode", "delever_only", "+mode = \"delever_only\""),
+    ("mode", "delever-only", "+mode = \"delever-only\""),
     ("dry_run", "maybe", "+dry_run = \"maybe\""),
     ("paused", "1", "+paused = 1"),
     ("category", "toy", "+category = \"toy\""),

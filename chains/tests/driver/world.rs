@@ -333,5 +333,6 @@ pub(crate) fn profile() -> ChainProfile {
             replacement_bump_bps: 1_250,
         },
         multicall3: MULTICALL3,
+        feeds: Default::default(),
     }
 }

@@ -53,6 +53,7 @@ pub(crate) fn profile(rpc: Vec<EndpointProfile>) -> ChainProfile {
             replacement_bump_bps: 1_250,
         },
         multicall3: CANONICAL_MULTICALL3,
+        feeds: Default::default(),
     }
 }
 

@@ -87,6 +87,33 @@ fn observations_that_need_a_person() {
 }
 
 #[test]
+fn what_the_guard_found_and_a_person_can_end() {
+    use Severity::{Critical, Warning};
+    for row in Row::ALL {
+        let expected = match row {
+            Row::Dispute => Some(("endpoints_disagree", Critical, 0)),
+            Row::HardBudget => Some(("hard_budget", Critical, 0)),
+            Row::Breaker => Some(("circuit_breaker", Warning, 0)),
+            Row::MonthlyBudget => Some(("monthly_budget", Warning, 0)),
+            Row::NoPrice => Some(("no_price", Warning, 60)),
+            Row::RepeatLimit => Some(("repeat_limit", Warning, 0)),
+            Row::Paused
+            | Row::DeleverOnly
+            | Row::StaleHead
+            | Row::Sequencer
+            | Row::CoolDown
+            | Row::BaseFee
+            | Row::PatienceOver => None,
+        };
+        for binds in [true, false] {
+            let note = GuardNote { row, binds, reason: "why", detail: "figures".into() };
+            let status = ProductStatus { guard: vec![note], ..with(last("held", Some("routine"))) };
+            assert_eq!(names(&status), Vec::from_iter(expected), "{row:?} {binds}");
+        }
+    }
+}
+
+#[test]
 fn a_store_is_wrong_when_it_fails_and_when_it_is_short() {
     let of = |failure: Option<&str>, is_short| {
         let store = StoreHealth { failure: failure.map(str::to_owned), is_short };

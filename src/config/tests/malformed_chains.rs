@@ -414,11 +414,40 @@ max_gas = "1 gwei"
 @CHAIN
 [contracts]
 multicall3 = "0xcA11bde05977b3631167028862bE2a173976CA12"
-native_usd_feed = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"
+native_usd_feed = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b841A"
+sequencer_uptime_feed = "0x0000000000000000000000000000000000000000"
 "#,
         &[
             r#"chains/mainnet.toml: contracts.multicall3 = "0xcA11bde05977b3631167028862bE2a173976CA12": the EIP-55 checksum is wrong, so a digit may be too; expected an address: 0x and 40 hexadecimal digits, with EIP-55 checksum or all in lower case"#,
-            r#"chains/mainnet.toml: contracts.native_usd_feed = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419": not yet supported; expected to be left out"#,
+            r#"chains/mainnet.toml: contracts.native_usd_feed = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b841A": the EIP-55 checksum is wrong, so a digit may be too; expected an address: 0x and 40 hexadecimal digits, with EIP-55 checksum or all in lower case"#,
+            r#"chains/mainnet.toml: contracts.sequencer_uptime_feed = "0x0000000000000000000000000000000000000000": the zero address is nobody's; expected an address: 0x and 40 hexadecimal digits, with EIP-55 checksum or all in lower case"#,
+        ],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+native_usd_heartbeat = "1h"
+sequencer_grace = "0s"
+@CHAIN
+"#,
+        &[
+            r#"chains/mainnet.toml: native_usd_heartbeat = "1h": contracts.native_usd_feed is missing; expected both or neither"#,
+            r#"chains/mainnet.toml: sequencer_grace = "0s": contracts.sequencer_uptime_feed is missing; expected both or neither"#,
+        ],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+native_usd_heartbeat = "0s"
+sequencer_grace = "90d"
+@CHAIN
+[contracts]
+native_usd_feed = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"
+sequencer_uptime_feed = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419"
+"#,
+        &[
+            r#"chains/mainnet.toml: native_usd_heartbeat = "0s": expected a duration from 1s to 30days, such as "6h""#,
+            r#"chains/mainnet.toml: sequencer_grace = "90d": expected a duration from 0s to 30days, such as "1h""#,
         ],
     ),
     (

@@ -5,11 +5,14 @@ use std::{path::Path, time::Duration};
 use alloy::primitives::{U256, address};
 use ballast_chains::{
     pool::Privacy,
-    profile::{CANONICAL_MULTICALL3, FeeModel, Finality},
+    profile::{CANONICAL_MULTICALL3, FeeModel, FeedsProfile, Finality},
 };
 
-use super::{CHAIN, NONE, PRODUCT, ToyParams, load};
-use crate::config::{Category, Limits, Mode, WalletSource};
+use super::{CHAIN, FEED, NONE, PRODUCT, ToyParams, load};
+use crate::{
+    config::{Category, Limits, Mode, WalletSource},
+    money::Usd,
+};
 
 const GWEI: u128 = 1_000_000_000;
 
@@ -39,6 +42,11 @@ fn what_is_not_given_has_the_documented_default() {
     assert_eq!(chain.fees.min_priority_fee_per_gas, 0);
     assert_eq!((chain.fees.relative_cap, chain.fees.replacement_bump_bps), (5, 1_250));
     assert_eq!(chain.multicall3, CANONICAL_MULTICALL3);
+    let feeds = chain.feeds;
+    assert_eq!((feeds.native_usd, feeds.sequencer_uptime), (None, None));
+    assert_eq!(feeds.native_usd_heartbeat, Duration::from_hours(25));
+    assert_eq!(feeds.sequencer_grace, Duration::from_hours(1));
+    assert_eq!(feeds, FeedsProfile::default(), "one default, wherever it is asked for");
 
     let product = &config.products["eth2x-fli"];
     assert_eq!((product.strategy.as_str(), product.chain.as_str()), ("toy", "mainnet"));
@@ -82,6 +90,8 @@ fn every_key_of_a_chain_is_taken() {
         assess_timeout = "5s"
         chunk_gas = 10_000_000
         max_lag = 0
+        native_usd_heartbeat = "2h"
+        sequencer_grace = "0s"
         [fees]
         max_fee_per_gas = "5 gwei"
         emergency_max_fee_per_gas = "5 gwei"
@@ -90,6 +100,8 @@ fn every_key_of_a_chain_is_taken() {
         replacement_bump_percent = 10
         [contracts]
         multicall3 = "0xca11bde05977b3631167028862be2a173976ca12"
+        native_usd_feed = "0x13e3Ee699D1909E989722E753853AE30b17e08c5"
+        sequencer_uptime_feed = "0x371EAD81c9102C9BF4874A9075FFFf170F2Ee389"
     "#;
     let config = load(&[("chains/optimism.toml", text)], &NONE).unwrap();
     let chain = &config.chains["optimism"];
@@ -109,6 +121,32 @@ fn every_key_of_a_chain_is_taken() {
     assert_eq!(chain.fees.min_priority_fee_per_gas, 1_000_000);
     assert_eq!((chain.fees.relative_cap, chain.fees.replacement_bump_bps), (1, 1_000));
     assert_eq!(chain.multicall3, address!("ca11bde05977b3631167028862be2a173976ca12"));
+    let feeds = FeedsProfile {
+        native_usd: Some(address!("13e3Ee699D1909E989722E753853AE30b17e08c5")),
+        native_usd_heartbeat: Duration::from_hours(2),
+        sequencer_uptime: Some(address!("371EAD81c9102C9BF4874A9075FFFf170F2Ee389")),
+        sequencer_grace: Duration::ZERO,
+    };
+    assert_eq!(chain.feeds, feeds);
+}
+
+#[test]
+fn every_mode_and_a_budget_from_a_variable() {
+    for (word, mode) in
+        [("normal", Mode::Normal), ("delever_only", Mode::DeleverOnly), ("paused", Mode::Paused)]
+    {
+        let variable = [("BALLAST__PRODUCTS__ETH2X_FLI__MODE", word)];
+        assert_eq!(load(&[], &variable).unwrap().products["eth2x-fli"].mode, mode);
+    }
+    let chain = format!("{CHAIN}{FEED}");
+    let variable = [("BALLAST__PRODUCTS__ETH2X_FLI__LIMITS__MONTHLY_BUDGET_USD", "99.5")];
+    let config = load(&[("chains/mainnet.toml", &chain)], &variable).unwrap();
+    let budget = config.products["eth2x-fli"].limits.monthly_budget;
+    assert_eq!(budget, Some(Usd::from_micro(99_500_000)));
+    // The feed may come from a variable as well.
+    let feed = "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419";
+    let both = [variable[0], ("BALLAST__CHAINS__MAINNET__CONTRACTS__NATIVE_USD_FEED", feed)];
+    assert!(load(&[], &both).is_ok());
 }
 
 #[test]
@@ -117,9 +155,13 @@ fn every_key_of_a_product_is_taken() {
         "category = \"automated\"\nmode = \"paused\"\npaused = true\ndry_run = true\n\
          rpc = [\"http://own.example\"]\n{PRODUCT}size = 5\neager = true\nlabel = \"x\"\n\
          venue = {{ fee = 3000 }}\n[limits]\nmax_fee_per_gas = \"300 gwei\"\n\
-         max_transaction_cost = \"2 ether\"\nmin_balance = \"0.5 ether\"\n"
+         max_transaction_cost = \"2 ether\"\nmin_balance = \"0.5 ether\"\n\
+         monthly_budget_usd = 30000\nhard_budget_usd = 90000.5\nroutine_base_fee = \"40 gwei\"\n\
+         routine_patience = \"30m\"\n"
     );
-    let config = load(&[("products/eth2x-fli.toml", &product)], &NONE).unwrap();
+    let chain = format!("{CHAIN}{FEED}");
+    let files = [("chains/mainnet.toml", &*chain), ("products/eth2x-fli.toml", &*product)];
+    let config = load(&files, &NONE).unwrap();
     let product = &config.products["eth2x-fli"];
     assert_eq!((product.category, product.mode), (Category::Automated, Mode::Paused));
     assert!(product.paused && product.dry_run);
@@ -128,6 +170,10 @@ fn every_key_of_a_product_is_taken() {
     assert_eq!(product.limits.max_fee_per_gas, Some(300 * GWEI));
     assert_eq!(product.limits.max_transaction_cost, Some(ether * U256::from(2)));
     assert_eq!(product.limits.min_balance, Some(ether / U256::from(2)));
+    assert_eq!(product.limits.monthly_budget, Some(Usd::from_micro(30_000_000_000)));
+    assert_eq!(product.limits.hard_budget, Some(Usd::from_micro(90_000_500_000)));
+    assert_eq!(product.limits.routine_base_fee, Some(40 * GWEI));
+    assert_eq!(product.limits.routine_patience, Duration::from_mins(30));
     let params: ToyParams = product.params.extract().unwrap();
     assert_eq!(params.extension, address!("00000000000000000000000000000000000000bb"));
     assert_eq!((params.size, params.eager), (Some(5), Some(true)));

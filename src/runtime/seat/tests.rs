@@ -3,7 +3,8 @@
 use std::{fs, sync::Arc};
 
 use alloy::primitives::{Address, B256};
-use ballast_chains::{Head, driver::Outcome};
+use ballast_chains::{Head, driver::Outcome, feeds::FeedReading};
+use tokio::sync::watch;
 
 use super::{Mailbox, Seat};
 use crate::{
@@ -26,7 +27,8 @@ fn seat() -> (Seat, Mailbox) {
     let nothing = Environment::default();
     let config = Config::load(dir.path(), &nothing, &registry, Secrets::Skip).unwrap();
     let product = Arc::new(config.products["one"].clone());
-    let seat = Seat::new(product, registry, Address::ZERO);
+    let (_, feeds) = watch::channel(FeedReading::default());
+    let seat = Seat::new(product, registry, Address::ZERO, feeds);
     let mailbox = seat.mailbox();
     (seat, mailbox)
 }

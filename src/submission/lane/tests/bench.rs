@@ -204,5 +204,6 @@ fn profile(finality: Finality) -> ChainProfile {
             replacement_bump_bps: 1_250,
         },
         multicall3: CANONICAL_MULTICALL3,
+        feeds: Default::default(),
     }
 }

@@ -250,5 +250,6 @@ fn profile() -> ChainProfile {
             replacement_bump_bps: 1_250,
         },
         multicall3: CANONICAL_MULTICALL3,
+        feeds: Default::default(),
     }
 }

@@ -1,0 +1,159 @@
+//! What the product may cost in a month.
+//!
+//! The sum runs over a UTC month by the blocks' time: every call of the product that is in a block
+//! of that month, reverted and given up ones too, each at the price of the moment it was booked,
+//! and on top of it the most that what is still pending may cost.
+//!
+//! How the row of the design is read:
+//! * *Routine* waits once the monthly budget is used up, and what is left of it is the most that
+//!   its transaction may cost, so the budget is not overrun by the last one either.
+//! * *Prompt* is told that the monthly budget is used up and goes on, with what is left of the hard
+//!   budget as its cap, until that is used up.
+//! * An *emergency* knows the hard budget only, as cap and as end.
+//! * Whoever sets one of the two only has just that one; the hard budget binds routine work as well.
+//! * Without a price that is fresh, what was booked with a price still counts, and the rest (what
+//!   is pending, what could not be priced) is held against routine work by a row of its own and
+//!   against nothing else.
+//! * What is pending does not count against a more urgent action: that takes its nonce.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    clippy::cast_lossless
+)]
+
+use alloy::primitives::U256;
+use ballast_chains::feeds::Price;
+use ballast_strategy_api::{Urgency, decision::Timestamp};
+
+use super::{Circumstances, Finding, Row};
+use crate::{config::Limits, money::Usd};
+
+/// Seconds in a day.
+const DAY: u64 = 86_400;
+
+/// What the product has spent in one month, as the journal has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// The first second of the month that this is the sum of.
+    pub month: Timestamp,
+    /// What was priced when it was booked.
+    pub priced: Usd,
+    /// What was not, wei.
+    pub unpriced: U256,
+    /// The most that what is signed and not included may cost.
+    pub pending: Vec<Reservation>,
+}
+
+/// The most that one nonce may cost, whichever attempt is included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reservation {
+    /// How urgent it is.
+    pub urgency: Urgency,
+    /// Gas limit times price, the greatest of its attempts, wei.
+    pub wei: U256,
+}
+
+/// What counts against an action.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// What is in blocks of this month.
+    pub spent: Usd,
+    /// What is pending.
+    pub reserved: Usd,
+}
+
+impl Used {
+    /// Both.
+    pub fn total(self) -> Usd {
+        self.spent.plus(self.reserved)
+    }
+}
+
+impl Spending {
+    /// What counts against an action of this urgency. What has no price counts at `price`, or not
+    /// at all without one.
+    pub fn used(&self, now: Timestamp, price: Option<Price>, urgency: Urgency) -> Used {
+        let cost = |wei| price.map_or(Usd::ZERO, |price| Usd::cost(wei, price));
+        let is_now = self.month == month_start(now);
+        let spent = if is_now { self.priced.plus(cost(self.unpriced)) } else { Usd::ZERO };
+        let counts = self.pending.iter().filter(|pending| pending.urgency >= urgency);
+        let reserved = counts.fold(Usd::ZERO, |sum, pending| sum.plus(cost(pending.wei)));
+        Used { spent, reserved }
+    }
+}
+
+/// The budgets that are used up.
+pub(super) fn findings(
+    urgency: Urgency,
+    case: &Circumstances<'_>,
+    limits: &Limits,
+) -> Vec<Finding> {
+    let used = case.past.spending.used(case.now, case.fresh_price(), urgency);
+    let budgets = [
+        (Row::HardBudget, limits.hard_budget, "hard budget is used up", "hard_budget_usd"),
+        (
+            Row::MonthlyBudget,
+            limits.monthly_budget,
+            "monthly budget is used up",
+            "monthly_budget_usd",
+        ),
+    ];
+    let used_up = budgets.into_iter().filter_map(|(row, budget, reason, key)| {
+        let budget = budget.filter(|budget| used.total() >= *budget)?;
+        let (spent, month) = (used.spent, month_name(case.now));
+        let detail = format!(
+            "{spent} USD spent in {month} and {} USD pending, {key} is {budget}",
+            used.reserved
+        );
+        Some(Finding::new(row, reason, detail))
+    });
+    used_up.collect()
+}
+
+/// What is left for one transaction of this urgency, wei, rounded down; `None` for no limit.
+pub(super) fn left(urgency: Urgency, case: &Circumstances<'_>, limits: &Limits) -> Option<U256> {
+    let price = case.fresh_price()?;
+    let budget = match urgency {
+        Urgency::Routine => [limits.monthly_budget, limits.hard_budget].into_iter().flatten().min(),
+        Urgency::Prompt | Urgency::Emergency => limits.hard_budget,
+    }?;
+    let used = case.past.spending.used(case.now, Some(price), urgency);
+    Some(budget.less(used.total()).buys(price))
+}
+
+/// The first second of the UTC month that holds this moment.
+pub fn month_start(at: Timestamp) -> Timestamp {
+    let (_, _, day) = civil(at);
+    let days = at.checked_div(DAY).unwrap_or_default();
+    days.saturating_sub(day.saturating_sub(1)).saturating_mul(DAY)
+}
+
+/// The UTC month that holds this moment: `2026-11`.
+pub fn month_name(at: Timestamp) -> String {
+    let (year, month, _) = civil(at);
+    format!("{year}-{month:02}")
+}
+
+/// Year, month and day of month, after Howard Hinnant's `civil_from_days`: the year begins in
+/// March, so that the leap day is its last.
+fn civil(at: Timestamp) -> (u64, u64, u64) {
+    let of = |a: u64, b: u64| a.checked_div(b).unwrap_or_default();
+    // Far beyond any block: what is cut off has no date anybody would read.
+    let days = of(at, DAY).min(u64::from(u32::MAX)).saturating_add(719_468);
+    let (era, in_era) = (of(days, 146_097), days.checked_rem(146_097).unwrap_or_default());
+    let leaps =
+        of(in_era, 1_460).saturating_add(of(in_era, 146_096)).saturating_sub(of(in_era, 36_524));
+    let year_of_era = of(in_era.saturating_sub(leaps), 365);
+    let before = year_of_era
+        .saturating_mul(365)
+        .saturating_add(of(year_of_era, 4))
+        .saturating_sub(of(year_of_era, 100));
+    let in_year = in_era.saturating_sub(before);
+    let shifted = of(in_year.saturating_mul(5).saturating_add(2), 153);
+    let before_month = of(shifted.saturating_mul(153).saturating_add(2), 5);
+    let day = in_year.saturating_sub(before_month).saturating_add(1);
+    let month = if shifted < 10 { shifted.saturating_add(3) } else { shifted.saturating_sub(9) };
+    let year = era.saturating_mul(400).saturating_add(year_of_era);
+    (if month <= 2 { year.saturating_add(1) } else { year }, month, day)
+}

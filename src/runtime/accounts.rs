@@ -1,0 +1,206 @@
+//! What one product has cost and how it fared, kept beside its lane for the guard.
+//!
+//! The journal is the source: this reads it anew whenever the lane has told that something changed,
+//! never on the way to a send. What the journal does not know of an inclusion (when its block was,
+//! what the native currency was worth) is added here and booked.
+
+use alloy::providers::Provider as _;
+use ballast_chains::{Head, feeds::Price, pool::Pool};
+use ballast_strategy_api::{Action, Urgency};
+use serde::Serialize;
+use tracing::warn;
+
+use crate::{
+    config::Limits,
+    guard::{Past, Spending, Used, budget},
+    money::Usd,
+    store::{Cost, Store, StoreError},
+};
+
+/// Inclusions whose block's time is asked for at one head; the others follow at the next, as all do
+/// after a failure.
+const MAX_LOOKUPS: usize = 32;
+
+/// The books of one product.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    product: String,
+    chain_id: u64,
+    store: Store,
+    pool: Pool,
+    past: Option<Past>,
+    /// The journal may have changed since it was read.
+    stale: bool,
+    /// The newest action that was seen to be due, and since when.
+    due: Option<(Action, u64)>,
+}
+
+/// What a product has spent this month and may spend, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BudgetUse {
+    /// The UTC month by the blocks' time: `2026-11`.
+    pub month: String,
+    /// US dollars in blocks of this month, decimal; what could not be priced is not in it.
+    pub spent_usd: String,
+    /// The most that what is pending may cost, US dollars.
+    pub reserved_usd: String,
+    /// Wei that were spent and could not be priced, decimal.
+    pub unpriced_wei: String,
+    /// What routine work may cost.
+    pub monthly_budget_usd: Option<String>,
+    /// What everything may cost.
+    pub hard_budget_usd: Option<String>,
+}
+
+impl Accounts {
+    pub(crate) fn new(product: &str, chain_id: u64, store: Store, pool: Pool) -> Self {
+        let product = product.to_owned();
+        Self { product, chain_id, store, pool, past: None, stale: true, due: None }
+    }
+
+    /// What the guard may know; `None` while the journal could not be read.
+    pub(crate) fn past(&self) -> Option<&Past> {
+        self.past.as_ref()
+    }
+
+    /// The journal has changed.
+    pub(crate) fn changed(&mut self) {
+        self.stale = true;
+    }
+
+    /// Which blocks the endpoints disagree about.
+    pub(crate) fn dispute(&self) -> Option<String> {
+        self.pool.dispute()
+    }
+
+    /// Reads the journal again if it has changed, a new month has begun, or what it said holds
+    /// something back that an operator may have forgiven. Books what it can. True if it was read.
+    pub(crate) async fn refresh(&mut self, head: &Head, price: Option<Price>) -> bool {
+        let month = budget::month_start(head.timestamp);
+        let is_current = self.past.as_ref().is_some_and(|past| {
+            let priced = past.spending.unpriced.is_zero() || price.is_none();
+            past.spending.month == month && priced && !past.is_tripped()
+        });
+        if is_current && !self.stale {
+            return false;
+        }
+        match self.read(head, month, price).await {
+            Ok((past, complete)) => {
+                self.past = Some(past);
+                self.stale = !complete;
+                true
+            }
+            Err(error) => {
+                let detail = crate::error_chain(&error);
+                warn!(product = self.product, detail, "the journal's past cannot be read");
+                self.stale = true;
+                false
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        head: &Head,
+        month: u64,
+        price: Option<Price>,
+    ) -> Result<(Past, bool), StoreError> {
+        let (product, chain_id) = (self.product.as_str(), self.chain_id);
+        let mut costs = self.store.costs(product, chain_id, month).await?;
+        let complete = self.complete(&mut costs, head, price).await;
+        if self.store.is_writable() {
+            let open = |cost: &&Cost| cost.is_new;
+            let found: Vec<Cost> = costs.iter().filter(open).cloned().collect();
+            self.store.book(product, chain_id, &found).await?;
+        }
+        let recent = self.store.recent_calls(product, chain_id).await?;
+        let pending = self.store.reservations(product, chain_id).await?;
+        Ok((Past { recent, spending: Spending { pending, ..sum(&costs, month) } }, complete))
+    }
+
+    /// Adds to what is not booked the time of its block and a price. False if some are left.
+    async fn complete(&self, costs: &mut [Cost], head: &Head, price: Option<Price>) -> bool {
+        let mut lookups = MAX_LOOKUPS;
+        for cost in costs.iter_mut() {
+            if cost.at.is_none() {
+                if cost.block_hash == head.hash {
+                    cost.at = Some(head.timestamp);
+                } else if lookups > 0 {
+                    cost.at = self.time_of(cost).await;
+                    lookups = if cost.at.is_some() { lookups.saturating_sub(1) } else { 0 };
+                }
+                cost.is_new = cost.at.is_some();
+            }
+            if cost.price.is_none() && price.is_some() {
+                cost.price = price;
+                cost.is_new = cost.at.is_some();
+            }
+        }
+        costs.iter().all(|cost| cost.at.is_some())
+    }
+
+    async fn time_of(&self, cost: &Cost) -> Option<u64> {
+        let block = self.pool.provider().get_block_by_hash(cost.block_hash).await;
+        Some(block.ok()??.header.timestamp)
+    }
+
+    /// Since when this very action is due, by block time; it is due now if that is new. Kept in
+    /// the store, and only here while that fails.
+    pub(crate) async fn first_due(&mut self, action: &Action, now: u64) -> u64 {
+        if let Some((known, since)) = &self.due
+            && (known.name, &known.answers) == (action.name, &action.answers)
+        {
+            return *since;
+        }
+        let stored = self.store.first_due(&self.product, action).await;
+        let since = match stored {
+            Ok(Some(since)) => since.min(now),
+            Ok(None) => {
+                if self.store.is_writable()
+                    && let Err(error) = self.store.note_due(&self.product, action, now).await
+                {
+                    let detail = crate::error_chain(&error);
+                    warn!(product = self.product, detail, "not noted since when it is due");
+                }
+                now
+            }
+            Err(error) => {
+                let detail = crate::error_chain(&error);
+                warn!(product = self.product, detail, "not known since when it is due");
+                return now;
+            }
+        };
+        self.due = Some((action.clone(), since));
+        since
+    }
+
+    /// The use of the budget, for people and charts.
+    pub(crate) fn budget_use(&self, now: u64, price: Option<Price>, limits: &Limits) -> BudgetUse {
+        let spending = self.past.as_ref().map(|past| &past.spending);
+        let used = spending.map_or_else(Used::default, |s| s.used(now, price, Urgency::Routine));
+        let unpriced = spending.filter(|_| price.is_none()).map(|s| s.unpriced);
+        BudgetUse {
+            month: budget::month_name(now),
+            spent_usd: used.spent.to_string(),
+            reserved_usd: used.reserved.to_string(),
+            unpriced_wei: unpriced.unwrap_or_default().to_string(),
+            monthly_budget_usd: limits.monthly_budget.map(|budget| budget.to_string()),
+            hard_budget_usd: limits.hard_budget.map(|budget| budget.to_string()),
+        }
+    }
+}
+
+/// What counts to this month. What has no time yet was found just now.
+fn sum(costs: &[Cost], month: u64) -> Spending {
+    let mut spending = Spending { month, ..Spending::default() };
+    for cost in costs.iter().filter(|cost| cost.at.is_none_or(|at| at >= month)) {
+        match cost.price {
+            Some(price) => spending.priced = spending.priced.plus(Usd::cost(cost.wei, price)),
+            None => spending.unpriced = spending.unpriced.saturating_add(cost.wei),
+        }
+    }
+    spending
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! The books follow the journal: what it says of costs and failures, and what an operator forgave.
+
+use alloy::primitives::{B256, U256};
+use ballast_chains::{
+    ChainProfile,
+    profile::{CANONICAL_MULTICALL3, EndpointProfile, FeeModel, FeeProfile, Finality},
+};
+use std::time::Duration;
+
+use super::*;
+use crate::store::JournalRow;
+
+const PRODUCT: &str = "eth2x";
+/// In November 2026.
+const NOW: u64 = 1_795_000_000;
+
+/// A pool that reaches nobody: the books do without it as long as they can.
+fn pool() -> Pool {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let nobody = EndpointProfile {
+        url: "http://127.0.0.1:1".parse().unwrap(),
+        ws: None,
+        requests_per_second: None,
+    };
+    Pool::new(&ChainProfile { rpc: vec![nobody], ..profile() }).unwrap()
+}
+
+fn profile() -> ChainProfile {
+    ChainProfile {
+        name: "test".into(),
+        chain_id: 1,
+        fee_model: FeeModel::Eip1559,
+        block_time: Duration::from_secs(1),
+        finality: Finality::Confirmations(3),
+        native_symbol: "ETH".into(),
+        explorer: None,
+        rpc: Vec::new(),
+        send: Vec::new(),
+        private_send: Vec::new(),
+        public_after: None,
+        request_timeout: Duration::from_millis(50),
+        stale_after: Duration::from_secs(60),
+        min_turn_interval: Duration::ZERO,
+        assess_timeout: Duration::from_secs(3),
+        chunk_gas: 30_000_000,
+        max_lag: 3,
+        fees: FeeProfile {
+            max_fee_per_gas: 1,
+            emergency_max_fee_per_gas: 1,
+            min_priority_fee_per_gas: 0,
+            relative_cap: 5,
+            replacement_bump_bps: 1_250,
+        },
+        multicall3: CANONICAL_MULTICALL3,
+        feeds: Default::default(),
+    }
+}
+
+/// The head of that number, whose hash is that of a row's block.
+fn head(number: u64) -> Head {
+    Head {
+        number,
+        hash: B256::from(U256::from(number)),
+        parent: B256::ZERO,
+        timestamp: NOW + number,
+        base_fee_per_gas: None,
+        gas_limit: 0,
+        gas_used: 0,
+    }
+}
+
+fn price(dollars: u64) -> Option<Price> {
+    Price::from_fixed18(U256::from(dollars) * U256::from(1_000_000_000_000_000_000_u64))
+}
+
+async fn books(rows: &[JournalRow]) -> (Store, Accounts) {
+    let store = Store::in_memory().await.unwrap();
+    for row in rows {
+        row.write(&store).await;
+    }
+    let accounts = Accounts::new(PRODUCT, 1, store.clone(), pool());
+    (store, accounts)
+}
+
+#[tokio::test]
+async fn what_has_no_price_is_priced_when_there_is_one_and_once() {
+    // 700 wei each, so a price of 10^13 dollars makes it 7 cents.
+    let (store, mut accounts) = books(&[JournalRow::new(0, 11)]).await;
+    assert!(accounts.refresh(&head(11), None).await);
+    let spending = accounts.past().unwrap().spending.clone();
+    assert_eq!((spending.priced, spending.unpriced), (Usd::ZERO, U256::from(700)));
+    assert!(!accounts.refresh(&head(12), None).await, "nothing has changed");
+    let much = price(10_000_000_000_000);
+    assert!(accounts.refresh(&head(13), much).await, "now it can be priced");
+    let spending = accounts.past().unwrap().spending.clone();
+    assert_eq!((spending.priced, spending.unpriced), (Usd::from_micro(7_000), U256::ZERO));
+    assert_eq!(accounts.budget_use(NOW, much, &Limits::default()).spent_usd, "0.007");
+    // The price of that time stays, also for another process.
+    let mut restarted = Accounts::new(PRODUCT, 1, store, pool());
+    assert!(restarted.refresh(&head(14), price(1)).await);
+    assert_eq!(restarted.past().unwrap().spending.priced, Usd::from_micro(7_000));
+}
+
+#[tokio::test]
+async fn a_block_whose_time_is_not_to_be_had_counts_now_and_is_asked_for_again() {
+    let (_store, mut accounts) = books(&[JournalRow::new(0, 11)]).await;
+    assert!(accounts.refresh(&head(12), None).await);
+    assert_eq!(accounts.past().unwrap().spending.unpriced, U256::from(700));
+    assert!(accounts.refresh(&head(11), None).await, "it is still to be found");
+    assert!(!accounts.refresh(&head(13), None).await);
+}
+
+#[tokio::test]
+async fn a_breaker_outlives_a_restart_and_ends_when_it_is_forgiven() {
+    let failed = |nonce| JournalRow {
+        included: Some((11 + nonce, false)),
+        ..JournalRow::new(nonce, 11 + nonce)
+    };
+    let (store, mut accounts) = books(&[failed(0), failed(1)]).await;
+    assert!(accounts.refresh(&head(12), None).await);
+    assert!(accounts.past().unwrap().is_tripped());
+    let mut restarted = Accounts::new(PRODUCT, 1, store.clone(), pool());
+    assert!(restarted.refresh(&head(12), None).await);
+    assert!(restarted.past().unwrap().is_tripped());
+    // Nothing tells the running keeper; it looks by itself while something is held back.
+    store.forgive_failures(PRODUCT).await.unwrap();
+    assert!(restarted.refresh(&head(13), None).await);
+    assert!(!restarted.past().unwrap().is_tripped());
+}
+
+#[tokio::test]
+async fn a_new_month_is_another_sum() {
+    let (_store, mut accounts) = books(&[JournalRow::new(0, 11)]).await;
+    assert!(accounts.refresh(&head(11), price(1)).await);
+    let next = Head { timestamp: NOW + 31 * 86_400, ..head(12) };
+    assert!(accounts.refresh(&next, price(1)).await);
+    let spending = &accounts.past().unwrap().spending;
+    assert_eq!((spending.priced, spending.unpriced), (Usd::ZERO, U256::ZERO));
+}

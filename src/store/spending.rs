@@ -1,0 +1,336 @@
+//! What the journal says of a product's past, for the guard: what its transactions cost, what came
+//! of them, and since when an action has been due.
+//!
+//! The journal knows in which block a transaction is, not when that block was nor what the native
+//! currency was worth. Both are added once, in `costs`, by the product's own task. A row counts
+//! only while the journal names the same block, so a reorganisation takes it back by itself.
+
+use std::str::FromStr;
+
+use alloy::primitives::{B256, U256};
+use ballast_chains::feeds::Price;
+use ballast_strategy_api::{Action, Urgency};
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use super::{Statement, Store, StoreError};
+use crate::guard::{CallResult, Recent, Reservation};
+
+/// Included calls that are looked back at; more than any limit on repeating (255) counts to.
+const MAX_RECENT: u64 = 300;
+
+/// Migration: the cost of what is included, since when actions are due, and the failures that an
+/// operator has forgiven. `native_usd` is in 10⁻¹⁸ dollars per coin.
+pub(super) const TABLES: &str = "
+CREATE TABLE costs (
+    chain_id BIGINT NOT NULL,
+    wallet TEXT NOT NULL,
+    nonce BIGINT NOT NULL,
+    product TEXT NOT NULL,
+    block_hash TEXT NOT NULL,
+    block_timestamp BIGINT NOT NULL,
+    wei TEXT NOT NULL,
+    native_usd TEXT,
+    PRIMARY KEY (chain_id, wallet, nonce),
+    FOREIGN KEY (chain_id, wallet, nonce) REFERENCES slots (chain_id, wallet, nonce)
+);
+CREATE INDEX slots_by_inclusion ON slots (product, chain_id, included_block);
+CREATE TABLE first_due (
+    product TEXT NOT NULL,
+    action TEXT NOT NULL,
+    answers TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    PRIMARY KEY (product, action)
+);
+CREATE TABLE forgiven (
+    product TEXT NOT NULL,
+    chain_id BIGINT NOT NULL,
+    included_block BIGINT NOT NULL,
+    PRIMARY KEY (product, chain_id)
+);
+";
+
+/// What one included transaction cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost {
+    /// Who sent it.
+    pub wallet: String,
+    /// At which nonce.
+    pub nonce: u64,
+    /// The block that holds it.
+    pub block_hash: B256,
+    /// All that it cost, wei: gas, and the data fee of a layer 2 where its receipt names one.
+    pub wei: U256,
+    /// Time of the block; `None` while it is not booked.
+    pub at: Option<u64>,
+    /// The price when it was booked, if there was one.
+    pub price: Option<Price>,
+    /// Whether time or price were found since it was read, so that it is to be booked.
+    pub is_new: bool,
+}
+
+impl Store {
+    /// What the product's transactions on a chain cost since a moment, by their blocks' time, and
+    /// all that are not booked yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn costs(
+        &self,
+        product: &str,
+        chain_id: u64,
+        since: u64,
+    ) -> Result<Vec<Cost>, StoreError> {
+        let query = Statement::new(SELECT_COSTS).with(product).with(chain_id).with(since);
+        self.rows(query).await?.iter().map(cost).collect()
+    }
+
+    /// Books what was found of costs: those that have the time of their block.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(crate) async fn book(
+        &self,
+        product: &str,
+        chain_id: u64,
+        costs: &[Cost],
+    ) -> Result<(), StoreError> {
+        let batch: Vec<Statement> = costs
+            .iter()
+            .filter_map(|cost| {
+                let statement = Statement::new(UPSERT_COST)
+                    .with(chain_id)
+                    .with(cost.wallet.as_str())
+                    .with(cost.nonce)
+                    .with(product)
+                    .with(cost.block_hash.to_string())
+                    .with(cost.at?)
+                    .with(cost.wei.to_string())
+                    .with(cost.price.map(|price| price.fixed18().to_string()));
+                Some(statement)
+            })
+            .collect();
+        if batch.is_empty() { Ok(()) } else { self.commit(batch).await }
+    }
+
+    /// The product's included calls on a chain, the newest first, without those that an operator
+    /// has forgiven.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn recent_calls(
+        &self,
+        product: &str,
+        chain_id: u64,
+    ) -> Result<Vec<Recent>, StoreError> {
+        let query = Statement::new(SELECT_RECENT).with(product).with(chain_id).with(MAX_RECENT);
+        self.rows(query).await?.iter().map(recent).collect()
+    }
+
+    /// The most that each of the product's nonces on a chain may cost that is signed and not
+    /// included.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn reservations(
+        &self,
+        product: &str,
+        chain_id: u64,
+    ) -> Result<Vec<Reservation>, StoreError> {
+        let query = Statement::new(SELECT_PENDING).with(product).with(chain_id);
+        let mut by_nonce: Vec<((String, u64), Reservation)> = Vec::new();
+        for row in self.rows(query).await? {
+            let key = (get(&row, "wallet")?, unsigned(&row, "nonce")?);
+            let wei = U256::from(unsigned(&row, "gas_limit")?)
+                .saturating_mul(parse(&row, "max_fee_per_gas")?);
+            let urgency = urgency(&row)?;
+            match by_nonce.last_mut() {
+                // Attempts come in order, so the newest one's urgency stays.
+                Some((last, reservation)) if *last == key => {
+                    *reservation = Reservation { urgency, wei: reservation.wei.max(wei) };
+                }
+                Some(_) | None => by_nonce.push((key, Reservation { urgency, wei })),
+            }
+        }
+        Ok(by_nonce.into_iter().map(|(_, reservation)| reservation).collect())
+    }
+
+    /// The block time at which this very action of the product was first seen to be due.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn first_due(
+        &self,
+        product: &str,
+        action: &Action,
+    ) -> Result<Option<u64>, StoreError> {
+        let query = Statement::new(SELECT_FIRST_DUE)
+            .with(product)
+            .with(action.name)
+            .with(action.answers.as_str());
+        self.rows(query).await?.first().map(|row| unsigned(row, "since")).transpose()
+    }
+
+    /// Notes that this action became due; keeps the moment if it is noted already.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(crate) async fn note_due(
+        &self,
+        product: &str,
+        action: &Action,
+        since: u64,
+    ) -> Result<(), StoreError> {
+        let statement = Statement::new(UPSERT_FIRST_DUE)
+            .with(product)
+            .with(action.name)
+            .with(action.answers.as_str())
+            .with(since);
+        self.commit(vec![statement]).await
+    }
+
+    /// Forgives the product's failures so far: what an operator's `resume` means. It closes the
+    /// breaker and ends every run of repeats.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn forgive_failures(&self, product: &str) -> Result<(), StoreError> {
+        self.commit(vec![Statement::new(FORGIVE).with(product)]).await
+    }
+}
+
+const SELECT_COSTS: &str = "
+SELECT s.wallet AS wallet, s.nonce AS nonce, s.included_block_hash AS block_hash,
+    s.gas_used AS gas_used, s.effective_gas_price AS effective_gas_price,
+    CASE WHEN c.nonce IS NULL THEN s.receipt END AS receipt,
+    c.block_timestamp AS block_timestamp, c.wei AS wei, c.native_usd AS native_usd
+FROM slots s
+LEFT JOIN costs c ON c.chain_id = s.chain_id AND c.wallet = s.wallet AND c.nonce = s.nonce
+    AND c.block_hash = s.included_block_hash
+WHERE s.product = $1 AND s.chain_id = $2 AND s.included_block IS NOT NULL
+    AND (c.nonce IS NULL OR c.block_timestamp >= $3)
+ORDER BY s.included_block, s.nonce";
+
+const UPSERT_COST: &str = "
+INSERT INTO costs (chain_id, wallet, nonce, product, block_hash, block_timestamp, wei, native_usd)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (chain_id, wallet, nonce) DO UPDATE SET block_hash = excluded.block_hash,
+    block_timestamp = excluded.block_timestamp, wei = excluded.wei,
+    native_usd = excluded.native_usd";
+
+const SELECT_RECENT: &str = "
+SELECT i.action AS action, a.kind AS kind, s.succeeded AS succeeded,
+    s.postcondition AS postcondition, c.block_timestamp AS block_timestamp
+FROM slots s
+JOIN attempts a ON a.hash = s.included_hash
+JOIN intents i ON i.chain_id = a.chain_id AND i.wallet = a.wallet AND i.nonce = a.nonce
+    AND i.number = a.intent
+LEFT JOIN costs c ON c.chain_id = s.chain_id AND c.wallet = s.wallet AND c.nonce = s.nonce
+    AND c.block_hash = s.included_block_hash
+LEFT JOIN forgiven f ON f.product = s.product AND f.chain_id = s.chain_id
+WHERE s.product = $1 AND s.chain_id = $2 AND s.included_block IS NOT NULL
+    AND (f.product IS NULL OR s.included_block > f.included_block)
+ORDER BY s.included_block DESC, s.nonce DESC LIMIT $3";
+
+const SELECT_PENDING: &str = "
+SELECT a.wallet AS wallet, a.nonce AS nonce, a.gas_limit AS gas_limit,
+    a.max_fee_per_gas AS max_fee_per_gas, i.urgency AS urgency
+FROM slots s
+JOIN attempts a ON a.chain_id = s.chain_id AND a.wallet = s.wallet AND a.nonce = s.nonce
+JOIN intents i ON i.chain_id = a.chain_id AND i.wallet = a.wallet AND i.nonce = a.nonce
+    AND i.number = a.intent
+WHERE s.product = $1 AND s.chain_id = $2 AND s.outcome IS NULL AND s.included_block IS NULL
+ORDER BY a.wallet, a.nonce, a.number";
+
+const SELECT_FIRST_DUE: &str =
+    "SELECT since FROM first_due WHERE product = $1 AND action = $2 AND answers = $3";
+
+const UPSERT_FIRST_DUE: &str = "
+INSERT INTO first_due (product, action, answers, since) VALUES ($1, $2, $3, $4)
+ON CONFLICT (product, action) DO UPDATE SET
+    since = CASE WHEN first_due.answers = excluded.answers THEN first_due.since
+        ELSE excluded.since END,
+    answers = excluded.answers";
+
+const FORGIVE: &str = "
+INSERT INTO forgiven (product, chain_id, included_block)
+SELECT product, chain_id, MAX(included_block) FROM slots
+WHERE product = $1 AND included_block IS NOT NULL GROUP BY product, chain_id
+ON CONFLICT (product, chain_id) DO UPDATE SET included_block = excluded.included_block";
+
+fn cost(row: &SqliteRow) -> Result<Cost, StoreError> {
+    let at: Option<i64> = get(row, "block_timestamp")?;
+    let booked: Option<String> = get(row, "wei")?;
+    let wei = match booked {
+        Some(_) => parse(row, "wei")?,
+        None => cost_of_receipt(row)?,
+    };
+    let price: Option<String> = get(row, "native_usd")?;
+    let price = price.map(|_| parse(row, "native_usd")).transpose()?;
+    Ok(Cost {
+        wallet: get(row, "wallet")?,
+        nonce: unsigned(row, "nonce")?,
+        block_hash: parse(row, "block_hash")?,
+        wei,
+        at: at.and_then(|at| u64::try_from(at).ok()),
+        price: price.and_then(Price::from_fixed18),
+        is_new: false,
+    })
+}
+
+/// Gas at its price, and the fee for the data on layer 1 where the receipt has it (`l1Fee`, as
+/// chains of the OP stack write it). Saturates: what does not fit is beyond any budget.
+fn cost_of_receipt(row: &SqliteRow) -> Result<U256, StoreError> {
+    let price: U256 = parse(row, "effective_gas_price")?;
+    let execution = U256::from(unsigned(row, "gas_used")?).saturating_mul(price);
+    let receipt: Option<String> = get(row, "receipt")?;
+    let receipt = receipt.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let data_fee = receipt.as_ref().and_then(|r| r.get("l1Fee")?.as_str()?.parse::<U256>().ok());
+    Ok(execution.saturating_add(data_fee.unwrap_or_default()))
+}
+
+fn recent(row: &SqliteRow) -> Result<Recent, StoreError> {
+    let at: Option<i64> = get(row, "block_timestamp")?;
+    let (kind, postcondition): (String, String) = (get(row, "kind")?, get(row, "postcondition")?);
+    let result = match (kind.as_str(), unsigned(row, "succeeded")?, postcondition.as_str()) {
+        ("cancellation", _, _) => CallResult::GivenUp,
+        (_, 0, _) | (_, _, "missed") => CallResult::Failed,
+        (_, _, "due") => CallResult::Undecided,
+        _ => CallResult::Succeeded,
+    };
+    Ok(Recent { action: get(row, "action")?, result, at: at.and_then(|at| u64::try_from(at).ok()) })
+}
+
+fn urgency(row: &SqliteRow) -> Result<Urgency, StoreError> {
+    let word: String = get(row, "urgency")?;
+    [Urgency::Routine, Urgency::Prompt, Urgency::Emergency]
+        .into_iter()
+        .find(|urgency| urgency.as_str() == word)
+        .ok_or_else(|| corrupt(format!("urgency is {word:?}")))
+}
+
+fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
+    row: &'r SqliteRow,
+    column: &'static str,
+) -> Result<T, StoreError> {
+    row.try_get(column).map_err(|error| corrupt(error.to_string()))
+}
+
+fn unsigned(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+    let number: i64 = get(row, column)?;
+    u64::try_from(number).map_err(|_| corrupt(format!("{column} is {number}")))
+}
+
+fn parse<T: FromStr<Err: std::fmt::Display>>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<T, StoreError> {
+    let text: String = get(row, column)?;
+    text.parse().map_err(|error| corrupt(format!("{column} is {text:?}: {error}")))
+}
+
+fn corrupt(detail: String) -> StoreError {
+    StoreError::Corrupt { what: "a product's past", detail }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,234 @@
+//! The journal's past, read back from rows as submission writes them.
+
+use ballast_strategy_api::{Call, Exposure, NonEmpty, StateKey};
+
+use super::*;
+
+const ETH2X: &str = "eth2x";
+const CHAIN: u64 = 1;
+
+/// One nonce as it stands in the journal.
+#[derive(Debug, Clone)]
+pub(crate) struct JournalRow {
+    pub(crate) product: &'static str,
+    pub(crate) nonce: u64,
+    pub(crate) action: &'static str,
+    pub(crate) kind: &'static str,
+    /// Block, and whether it succeeded there; `None`: pending.
+    pub(crate) included: Option<(u64, bool)>,
+    pub(crate) postcondition: &'static str,
+    pub(crate) receipt: Option<&'static str>,
+}
+
+impl JournalRow {
+    pub(crate) fn new(nonce: u64, block: u64) -> Self {
+        Self {
+            product: ETH2X,
+            nonce,
+            action: "rebalance",
+            kind: "original",
+            included: Some((block, true)),
+            postcondition: "held",
+            receipt: None,
+        }
+    }
+
+    pub(crate) async fn write(&self, store: &Store) {
+        let keyed = |sql| Statement::new(sql).with(CHAIN).with("0xaa").with(self.nonce);
+        let slot = keyed(
+            "INSERT INTO slots (chain_id, wallet, nonce, chain, product, state, postcondition,
+             created_at, included_hash, included_block, included_block_hash, succeeded, gas_used,
+             effective_gas_price, receipt)
+             VALUES ($1, $2, $3, 'mainnet', $4, 'x', $5, 0, $6, $7, $8, $9, $10, $11, $12)",
+        );
+        let (hash, block) = (hash_of(self.nonce), self.included.map(|(block, _)| block));
+        let slot = slot
+            .with(self.product)
+            .with(self.postcondition)
+            .with(block.map(|_| hash.clone()))
+            .with(block)
+            .with(block.map(block_hash))
+            .with(self.included.map(|(_, succeeded)| u64::from(succeeded)))
+            .with(block.map(|_| 100_u64))
+            .with(block.map(|_| "7".to_owned()))
+            .with(self.receipt.map(str::to_owned));
+        store
+            .commit(vec![slot, self.intent("prompt", 0), self.attempt(&hash, 0, 50)])
+            .await
+            .unwrap();
+    }
+
+    fn intent(&self, urgency: &str, number: u64) -> Statement {
+        Statement::new(
+            "INSERT INTO intents (chain_id, wallet, nonce, number, product, action, answers, urgency,
+             max_fee_per_gas, found_at_block) VALUES ($1, '0xaa', $2, $3, $4, $5, 'k', $6, '1', 1)",
+        )
+        .with(CHAIN)
+        .with(self.nonce)
+        .with(number)
+        .with(self.product)
+        .with(self.action)
+        .with(urgency)
+    }
+
+    fn attempt(&self, hash: &str, number: u64, fee: u64) -> Statement {
+        Statement::new(
+            "INSERT INTO attempts (hash, chain_id, wallet, nonce, number, intent, kind, label, raw,
+             target, calldata, value, gas_limit, max_fee_per_gas, max_priority_fee_per_gas,
+             signed_at_block) VALUES ($1, $2, '0xaa', $3, $4, $4, $5, '', '', '', '', '0', 1000, $6,
+             '1', 1)",
+        )
+        .with(hash)
+        .with(CHAIN)
+        .with(self.nonce)
+        .with(number)
+        .with(self.kind)
+        .with(fee.to_string())
+    }
+}
+
+fn hash_of(nonce: u64) -> String {
+    B256::from(U256::from(nonce + 1)).to_string()
+}
+
+fn block_hash(block: u64) -> String {
+    B256::from(U256::from(block)).to_string()
+}
+
+async fn store(rows: &[JournalRow]) -> Store {
+    let store = Store::in_memory().await.unwrap();
+    for row in rows {
+        row.write(&store).await;
+    }
+    store
+}
+
+fn price(dollars: u64) -> Option<Price> {
+    Price::from_fixed18(U256::from(dollars))
+}
+
+#[tokio::test]
+async fn a_cost_is_booked_once_and_counts_for_its_block_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keeper.db");
+    let store = Store::open(&file).await.unwrap();
+    let layer_2 = JournalRow {
+        receipt: Some(r#"{"l1Fee":"0x10","gasUsed":"0x64"}"#),
+        ..JournalRow::new(1, 12)
+    };
+    for row in
+        [JournalRow::new(0, 11), layer_2, JournalRow { product: "other", ..JournalRow::new(2, 12) }]
+    {
+        row.write(&store).await;
+    }
+    let mut costs = store.costs(ETH2X, CHAIN, 1_000).await.unwrap();
+    assert_eq!(costs.len(), 2, "another product's are another's");
+    assert_eq!((costs[0].wei, costs[1].wei), (U256::from(700), U256::from(716)));
+    assert!(costs.iter().all(|cost| cost.at.is_none() && cost.price.is_none()));
+    costs[0].at = Some(999);
+    (costs[1].at, costs[1].price) = (Some(1_000), price(5));
+    store.book(ETH2X, CHAIN, &costs).await.unwrap();
+
+    store.close().await;
+    let store = Store::open(&file).await.unwrap();
+    let booked = store.costs(ETH2X, CHAIN, 1_000).await.unwrap();
+    assert_eq!(booked, [costs[1].clone()], "the first is of the month before");
+    assert_eq!(store.costs(ETH2X, CHAIN, 0).await.unwrap(), costs);
+    assert_eq!(store.costs(ETH2X, 2, 0).await.unwrap(), [], "another chain's are another's");
+
+    // The block falls away: the cost is not counted, and not without a time either.
+    let reorg = "UPDATE slots SET included_block = $1, included_block_hash = $2 WHERE nonce = 1";
+    let gone = Statement::new(reorg).with(None::<u64>).with(None::<String>);
+    store.commit(vec![gone]).await.unwrap();
+    assert_eq!(store.costs(ETH2X, CHAIN, 1_000).await.unwrap(), []);
+    // It comes back in another block: to be booked anew, in place of the first.
+    let back = Statement::new(reorg).with(13_u64).with(block_hash(13));
+    store.commit(vec![back]).await.unwrap();
+    let mut again = store.costs(ETH2X, CHAIN, 1_000).await.unwrap();
+    assert_eq!((again.len(), again[0].at, again[0].price), (1, None, None));
+    again[0].at = Some(1_012);
+    store.book(ETH2X, CHAIN, &again).await.unwrap();
+    assert_eq!(store.costs(ETH2X, CHAIN, 1_000).await.unwrap(), again);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn outcomes_are_told_newest_first_until_they_are_forgiven() {
+    let failed =
+        JournalRow { included: Some((12, false)), action: "iterate", ..JournalRow::new(1, 12) };
+    let missed = JournalRow { postcondition: "missed", ..JournalRow::new(2, 13) };
+    let rows = [
+        JournalRow::new(0, 11),
+        failed,
+        missed,
+        JournalRow { postcondition: "due", ..JournalRow::new(3, 13) },
+        JournalRow { kind: "cancellation", postcondition: "unknown", ..JournalRow::new(4, 14) },
+        JournalRow { postcondition: "unknown", ..JournalRow::new(5, 15) },
+        JournalRow { included: None, ..JournalRow::new(6, 0) },
+    ];
+    let store = store(&rows).await;
+    let told = store.recent_calls(ETH2X, CHAIN).await.unwrap();
+    let results: Vec<CallResult> = told.iter().map(|call| call.result).collect();
+    use CallResult::{Failed, GivenUp, Succeeded, Undecided};
+    assert_eq!(results, [Succeeded, GivenUp, Undecided, Failed, Failed, Succeeded]);
+    assert_eq!(told[4].action, "iterate");
+    assert!(told.iter().all(|call| call.at.is_none()), "nothing is booked");
+
+    store.forgive_failures(ETH2X).await.unwrap();
+    assert_eq!(store.recent_calls(ETH2X, CHAIN).await.unwrap(), []);
+    JournalRow { included: Some((16, false)), ..JournalRow::new(7, 16) }.write(&store).await;
+    assert_eq!(store.recent_calls(ETH2X, CHAIN).await.unwrap().len(), 1, "what comes after counts");
+    store.forgive_failures(ETH2X).await.unwrap();
+    assert_eq!(store.recent_calls(ETH2X, CHAIN).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_nonce_reserves_its_dearest_attempt_at_its_newest_urgency() {
+    let pending = JournalRow { included: None, ..JournalRow::new(3, 0) };
+    let store = store(&[JournalRow::new(0, 11), pending.clone()]).await;
+    let before = store.reservations(ETH2X, CHAIN).await.unwrap();
+    assert_eq!(before, [Reservation { urgency: Urgency::Prompt, wei: U256::from(50_000) }]);
+    let taken_over = vec![pending.intent("emergency", 1), pending.attempt(&hash_of(90), 1, 60)];
+    store.commit(taken_over).await.unwrap();
+    let after = store.reservations(ETH2X, CHAIN).await.unwrap();
+    assert_eq!(after, [Reservation { urgency: Urgency::Emergency, wei: U256::from(60_000) }]);
+    assert_eq!(store.reservations("other", CHAIN).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_first_moment_an_action_was_due_is_kept() {
+    let store = store(&[]).await;
+    let action = |key: u64| Action {
+        name: "rebalance",
+        candidates: NonEmpty::one(Call {
+            label: String::new(),
+            to: Default::default(),
+            data: Default::default(),
+            value: U256::ZERO,
+        }),
+        urgency: Urgency::Routine,
+        exposure: Exposure::Keeps,
+        answers: StateKey::of(&[("state", &key)]),
+        deadline: None,
+        repeat_limit: None,
+        expects: None,
+    };
+    assert_eq!(store.first_due(ETH2X, &action(1)).await.unwrap(), None);
+    store.note_due(ETH2X, &action(1), 100).await.unwrap();
+    store.note_due(ETH2X, &action(1), 200).await.unwrap();
+    assert_eq!(store.first_due(ETH2X, &action(1)).await.unwrap(), Some(100));
+    assert_eq!(store.first_due("other", &action(1)).await.unwrap(), None);
+    // It answers another state now: the wait begins anew.
+    store.note_due(ETH2X, &action(2), 300).await.unwrap();
+    assert_eq!(store.first_due(ETH2X, &action(2)).await.unwrap(), Some(300));
+    assert_eq!(store.first_due(ETH2X, &action(1)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_and_not_taken_for_nothing() {
+    let store = store(&[JournalRow::new(0, 11)]).await;
+    let edit = Statement::new("UPDATE slots SET effective_gas_price = 'cheap'");
+    store.commit(vec![edit]).await.unwrap();
+    let read = store.costs(ETH2X, CHAIN, 0).await;
+    assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{read:?}");
+}
