@@ -40,6 +40,7 @@ use std::{
 
 use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, profile::EndpointProfile};
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
 use self::{directory::Directory, endpoints::SecretSource, product::Known, reader::Reader};
@@ -79,6 +80,9 @@ pub struct StoreConfig {
 pub struct HttpConfig {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Operator token: for calls that change something, and for reads from other machines. Where
+    /// secrets are resolved it is there and long enough.
+    pub token: Option<Secret>,
 }
 
 /// One product: strategy × chain × wallet.
@@ -213,6 +217,22 @@ pub fn reference() -> String {
     schema::reference()
 }
 
+/// Least characters of the operator token: a token that can be guessed guards nothing.
+const MIN_TOKEN: usize = 16;
+
+fn token(raw: form::Raw<'_>, source: SecretSource<'_>) -> form::Parsed<Secret> {
+    let secret = endpoints::reference(raw, source.dir)?;
+    if source.secrets == Secrets::Resolve {
+        let text = secret.resolve(source.environment).map_err(|error| endpoints::cause(&error))?;
+        let length = text.expose_secret().chars().count();
+        if length < MIN_TOKEN {
+            let why = format!("{secret} holds {length} characters, too few for a token");
+            return Err(form::Fault::because(why));
+        }
+    }
+    Ok(secret)
+}
+
 /// `None` if anything is wrong, which has been reported.
 fn read(
     dir: &Path,
@@ -225,7 +245,8 @@ fn read(
         let reader = &mut Reader::new(file, &schema::BALLAST, problems);
         let path = reader.get("store.url", form::sqlite_path);
         let listen = reader.get("http.listen", form::socket);
-        Some((StoreConfig { path: path? }, HttpConfig { listen: listen? }))
+        let token = reader.get("http.token", |raw| token(raw, source));
+        Some((StoreConfig { path: path? }, HttpConfig { listen: listen?, token }))
     });
     let mut chains = BTreeMap::new();
     for (name, file) in &files.chains {
