@@ -12,5 +12,6 @@ mod fli;
 mod harness;
 mod isolation;
 mod malformed;
+mod page;
 mod rebalance;
 mod restart;
