@@ -31,7 +31,7 @@ use tracing::warn;
 
 pub(crate) use self::{access::Access, events::Streams, view::Facts};
 use crate::{
-    runtime::{Board, Events, Pauses},
+    runtime::{Board, Events, Pauses, readiness::Readiness},
     store::Store,
 };
 
@@ -61,6 +61,8 @@ pub(crate) struct Surface {
     pub(crate) streams: Streams,
     /// Ends streams, which would keep a stop waiting.
     pub(crate) stop: CancellationToken,
+    /// Whether the keeper can do its work.
+    pub(crate) readiness: Readiness,
 }
 
 /// Binds the listener, so that a taken port is known before anything else starts.

@@ -9,6 +9,7 @@ mod chain_unit;
 pub mod events;
 mod pauses;
 mod product;
+pub(crate) mod readiness;
 mod seat;
 mod status;
 mod supervisor;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
+    alerts,
     config::{Config, Environment},
     http::{self, Access, Facts, Streams, Surface},
     registry::Registry,
@@ -75,6 +77,14 @@ impl Keeper {
             telemetry::upkeep(handle, token).await;
             ("metrics upkeep".to_owned(), Ok(()))
         });
+        if !self.config.notify.is_empty() || self.config.heartbeat.is_some() {
+            let parts = (board.clone(), self.events.clone(), self.store.clone());
+            let (config, environment) = (Arc::clone(&self.config), self.environment.clone());
+            let token = stop.child_token();
+            critical.spawn(async move {
+                ("alerts".to_owned(), alerts::run(config, environment, parts, token).await)
+            });
+        }
         for mut group in groups.drain(..) {
             for spec in group.specs.drain(..) {
                 let (store, board) = (self.store.clone(), board.clone());
@@ -125,6 +135,7 @@ impl Keeper {
             access: Arc::new(Access::new(token.wrap_err("http.token")?.as_ref())),
             streams: Streams::default(),
             stop,
+            readiness: readiness::Readiness::new(&self.config),
         })
     }
 }

@@ -176,6 +176,7 @@ pub(super) async fn events(State(surface): State<Surface>) -> Response {
     let Ok(seat) = Arc::clone(&streams.seats).try_acquire_owned() else {
         return ApiError::Busy("event streams").into_response();
     };
+    metrics::gauge!("ballast_http_streams").increment(1.0);
     let now = Instant::now();
     let listener = Listener {
         messages: streams.messages.subscribe(),
@@ -185,6 +186,12 @@ pub(super) async fn events(State(surface): State<Surface>) -> Response {
         _seat: seat,
     };
     Sse::new(listener.stream()).into_response()
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        metrics::gauge!("ballast_http_streams").decrement(1.0);
+    }
 }
 
 impl Listener {

@@ -88,10 +88,7 @@ pub(super) async fn healthz() -> &'static str {
 
 /// Ready means: every chain has a fresh head and the store answers.
 pub(super) async fn readyz(State(surface): State<Surface>) -> impl IntoResponse {
-    let mut problems: Vec<String> = surface.chain_troubles().into_values().collect();
-    if let Err(error) = surface.store.ping().await {
-        problems.push(format!("store: {error}"));
-    }
+    let problems = surface.readiness.problems(&surface.board, &surface.store).await;
     let code = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(json!({ "ready": problems.is_empty(), "problems": problems })))
 }

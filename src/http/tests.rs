@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     config::{Config, Environment, Secrets},
     registry::strategies,
-    runtime::wire,
+    runtime::{readiness::Readiness, wire},
 };
 
 const TOKEN: &str = "0123456789abcdef";
@@ -48,6 +48,7 @@ impl World {
         let registry = Arc::new(strategies());
         let nothing = Environment::default();
         let config = Config::load(dir.path(), &nothing, &registry, Secrets::Resolve).unwrap();
+        let config = Arc::new(config);
         let board = Board::default();
         let groups = wire(&config, &registry, &nothing, &board).unwrap();
         board.enter_chain("local");
@@ -64,6 +65,7 @@ impl World {
             access: Arc::new(Access::new(token.map(Into::into).as_ref())),
             streams: Streams::default(),
             stop: CancellationToken::new(),
+            readiness: Readiness::new(&config),
         };
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head};
 use ballast_strategy_api::{
     Action, Assessment, Decision, DynStrategy, Observation, decision::fixed18,
@@ -18,7 +19,7 @@ use super::{
     supervisor::Shared,
 };
 use crate::{
-    clock,
+    alerts, clock,
     config::ProductConfig,
     guard::{self, Circumstances, Verdict},
     store::{DecisionRow, SeriesRecorder},
@@ -43,6 +44,7 @@ impl ProductTask {
         let mut followed = None;
         let mut pauses = self.shared.pauses.subscribe();
         let mut paused = self.shared.pauses.holds(&self.config.name);
+        show_paused(&self.config.name, paused);
         loop {
             tokio::select! {
                 biased;
@@ -56,6 +58,7 @@ impl ProductTask {
             }
             let holds = self.shared.pauses.holds(&self.config.name);
             if std::mem::replace(&mut paused, holds) != holds {
+                show_paused(&self.config.name, holds);
                 // An operator's word counts at once: the last assessment is judged again, and what
                 // is under way is helped on or not.
                 followed = None;
@@ -89,6 +92,15 @@ impl ProductTask {
         }
     }
 
+    /// The balance as a gauge: whole coins, a float from here on.
+    fn show_balance(&self, wei: U256) {
+        if let Ok(coins) = ballast_chains::amount::ether(wei).parse::<f64>() {
+            let labels =
+                [("product", self.config.name.clone()), ("chain", self.profile.name.clone())];
+            metrics::gauge!("ballast_wallet_balance", &labels).set(coins);
+        }
+    }
+
     /// Puts what is under way on the board.
     fn show_current(&self) {
         let current = if self.lane.unfinished() == 0 {
@@ -116,6 +128,7 @@ impl ProductTask {
         if let Some(wei) = turn.balance {
             let balance = Balance { wei, block: turn.head.number };
             self.shared.board.balance(&self.config.name, balance);
+            self.show_balance(wei);
         }
         let (assessment, failure) = match &turn.outcome {
             Ok(assessment) => (Some(assessment), None),
@@ -185,7 +198,8 @@ impl ProductTask {
                 record.say(pursuit.kind(), &reason, &pursuit.to_string());
                 if let Pursuit::Sent { .. } = pursuit {
                     let text = pursuit.to_string();
-                    self.emit(record.head, What::Transaction { step: "sent", text });
+                    let what = What::Transaction { step: "sent", text, incident: None };
+                    self.emit(record.head, what);
                 }
             }
             Err(error) => record.say("error", error.reason(), &crate::error_chain(&error)),
@@ -199,7 +213,9 @@ impl ProductTask {
         }
         for event in &events {
             info!(product = self.config.name, step = event.step(), "{event}");
-            self.emit(*head, What::Transaction { step: event.step(), text: event.to_string() });
+            let (step, text) = (event.step(), event.to_string());
+            let incident = alerts::incidents::of(event);
+            self.emit(*head, What::Transaction { step, text, incident });
         }
         events
     }
@@ -290,6 +306,11 @@ impl Record {
             head: self.head,
         }
     }
+}
+
+fn show_paused(product: &str, paused: bool) {
+    let gauge = metrics::gauge!("ballast_product_paused", "product" => product.to_owned());
+    gauge.set(f64::from(u8::from(paused)));
 }
 
 fn count(product: &str, chain: &str, decision: &LastDecision) {

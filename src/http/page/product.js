@@ -15,6 +15,9 @@ const VERDICTS = {
   error: () => "Could not look",
 };
 
+/** A text with its hashes and addresses shortened; the whole stands in the title. */
+const brief = (text) => text.replace(/0x[0-9a-fA-F]{40,64}/g, shortened);
+
 export class ProductCard {
   constructor(name, { onPause, onVisible }) {
     this.name = name;
@@ -43,7 +46,7 @@ export class ProductCard {
       h("div", { class: "product-top" },
         h("div", { class: "product-title" }, h("h3", { id: `product-${name}` }, name), this.kind),
         this.badge, this.button),
-      h("div", {}, h("p", { class: "verdict" }, this.verdict, this.why), this.detail),
+      h("div", { class: "said" }, h("p", { class: "verdict" }, this.verdict, this.why), this.detail),
       this.current, this.body, this.facts, this.details);
     new IntersectionObserver((seen) => {
       if (seen.some((entry) => entry.isIntersecting)) onVisible(this);
@@ -125,9 +128,12 @@ export class ProductCard {
     }
     if (paused?.by_file) said.push(`Paused by its product file${paused.by_operator ? " too" : ""}.`);
     const grave = ["halted", "error", "blocked"].includes(health);
-    if (grave && trouble) said.push(sentence(trouble));
-    else if (last?.detail && last.detail !== last.reason) said.push(sentence(last.detail));
+    if (grave && trouble) said.push(sentence(brief(trouble)));
+    else if (last?.detail && last.detail !== last.reason && !(last.kind === "act" && this.product.current)) {
+      said.push(sentence(brief(last.detail)));
+    }
     say(this.detail, said.join(" "));
+    set(this.detail, "title", last?.detail ?? null);
     this.detail.classList.toggle("is-trouble", grave);
     show(this.detail, said.length > 0);
   }

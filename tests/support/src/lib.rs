@@ -8,6 +8,7 @@
 
 mod browser;
 mod config_dir;
+mod inbox;
 mod json_rpc;
 mod mock_node;
 mod process;
@@ -18,6 +19,7 @@ mod wait;
 
 pub use browser::Browser;
 pub use config_dir::ConfigDir;
+pub use inbox::{Inbox, Letter};
 pub use json_rpc::{BlockRef, RpcFailure};
 pub use mock_node::{MockBlock, MockCall, MockNode};
 pub use process::{KeeperCommand, KeeperProcess};
