@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Surface, api::Chains, failure::ApiError};
-use crate::runtime::What;
+use crate::runtime::{Event as Happening, What};
 
 /// Streams at once.
 const MAX_STREAMS: usize = 32;
@@ -77,7 +77,8 @@ impl Streams {
 
 /// Turns what happens into messages until stopped.
 pub(super) async fn hub(surface: Surface, stop: CancellationToken) {
-    let mut happenings = surface.events.subscribe();
+    // Only while somebody listens: a thousand products tell a thousand things at every block.
+    let mut happenings = None;
     let mut pauses = surface.pauses.subscribe();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,13 +87,21 @@ pub(super) async fn hub(surface: Surface, stop: CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            _ = tick.tick() => news.tell(&surface),
+            _ = tick.tick() => {
+                if !surface.streams.anyone() {
+                    (happenings, news) = (None, News::default());
+                } else if happenings.is_none() {
+                    happenings = Some(surface.events.subscribe());
+                    news.all_products(&surface);
+                }
+                news.tell(&surface);
+            }
             changed = pauses.changed() => match changed {
                 Ok(()) => news.all_products(&surface),
                 // The sender lives as long as the surface does.
                 Err(_) => return,
             },
-            happened = happenings.recv() => match happened {
+            happened = next(&mut happenings) => match happened {
                 Ok(event) => {
                     if let What::Transaction { .. } = event.what {
                         surface.streams.tell("transaction", &event);
@@ -103,6 +112,16 @@ pub(super) async fn hub(surface: Surface, stop: CancellationToken) {
                 Err(RecvError::Closed) => return,
             },
         }
+    }
+}
+
+/// What happens next; never, while nobody wants to know.
+async fn next(
+    happenings: &mut Option<broadcast::Receiver<Happening>>,
+) -> Result<Happening, RecvError> {
+    match happenings {
+        Some(happenings) => happenings.recv().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -121,10 +140,6 @@ impl News {
     }
 
     fn tell(&mut self, surface: &Surface) {
-        if !surface.streams.anyone() {
-            *self = Self::default();
-            return;
-        }
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(PING_EVERY) {
             surface.streams.tell("ping", &json!({}));

@@ -19,6 +19,7 @@ let session = { may_read: false, may_write: false, token_configured: false };
 let seconds = SPANS[1][1];
 let shown = null;
 let lostAt = null;
+let refusals = 0;
 
 // --- state in ---------------------------------------------------------------------------------
 
@@ -55,6 +56,7 @@ async function loadHistory(card) {
     if (wanted === seconds) card.load(detail, wanted);
   } catch (error) {
     complain(error);
+    setTimeout(() => loadHistory(card), 5000);
   } finally {
     card.loading = null;
   }
@@ -208,23 +210,39 @@ function follow() {
   const reread = () => readAll().catch(complain);
   api.listen({
     open: () => {
-      const was = lostAt;
       lostAt = null;
+      refusals = 0;
       document.body.classList.remove("is-lost");
       linkState("live", "live");
-      if (was !== null) { banner(""); reread(); }
+      banner("");
+      // Read after the stream is open, so that nothing falls between the two.
+      reread();
     },
-    lost: () => {
-      lostAt ??= now();
-      document.body.classList.add("is-lost");
-      linkState("lost", "keeper lost");
-      tick();
-    },
+    lost,
     product: (product) => { takeProduct(product); tally(); },
     chains: ({ chains: list }) => takeChains(list),
     transaction: later,
     resync: reread,
   });
+}
+
+/** The stream broke: the keeper is gone, wants a login, or has too many listeners. */
+async function lost() {
+  try {
+    takeSession(await api.session());
+    lostAt = null;
+    linkState("lost", "not live");
+    if (!session.may_read) return askToRead();
+    refusals += 1;
+    // Once is a stream that was over, and the next one opens in a moment.
+    if (refusals > 1) banner("The keeper answers but gives no live updates, perhaps to too many open pages already; this page goes on trying.");
+    if (cards.size === 0) await readAll();
+  } catch {
+    lostAt ??= now();
+    document.body.classList.add("is-lost");
+    linkState("lost", "keeper lost");
+    tick();
+  }
 }
 
 function tick() {
@@ -241,7 +259,6 @@ async function start() {
     takeSession(await api.session());
     if (!session.may_read) return askToRead();
     banner("");
-    await readAll();
     follow();
   } catch (error) {
     if (error.status === 0) {
