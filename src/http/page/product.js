@@ -15,8 +15,10 @@ const VERDICTS = {
   error: () => "Could not look",
 };
 
-/** A text with its hashes and addresses shortened; the whole stands in the title. */
-const brief = (text) => text.replace(/0x[0-9a-fA-F]{40,64}/g, shortened);
+/** A text with hashes, addresses and long fractions shortened; the whole stands in the title. */
+const brief = (text) => text
+  .replace(/0x[0-9a-fA-F]{40,64}/g, shortened)
+  .replace(/(\.0*[1-9]\d{2})\d+/g, "$1");
 
 export class ProductCard {
   constructor(name, { onPause, onVisible }) {

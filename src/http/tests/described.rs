@@ -34,10 +34,9 @@ fn misfits(document: &Value, schema: &Value, value: &Value, at: &str, wrong: &mu
         }
         return;
     }
-    let kinds = match &schema["type"] {
-        Value::Array(kinds) => kinds.clone(),
-        Value::Null => Vec::new(),
-        kind => vec![kind.clone()],
+    let kinds: Vec<&str> = match schema["type"].as_array() {
+        Some(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        None => schema["type"].as_str().into_iter().collect(),
     };
     let kind = match value {
         Value::Null => "null",
@@ -47,7 +46,7 @@ fn misfits(document: &Value, schema: &Value, value: &Value, at: &str, wrong: &mu
         Value::Array(_) => "array",
         Value::Object(_) => "object",
     };
-    if !kinds.is_empty() && !kinds.iter().any(|known| known == kind) {
+    if !kinds.is_empty() && !kinds.contains(&kind) {
         wrong.push(format!("{at}: {kind}, expected {kinds:?}"));
     }
     if let (Some(words), false) = (schema["enum"].as_array(), value.is_null())
