@@ -90,8 +90,10 @@ pub struct Circumstances<'a> {
     pub chain: &'a ChainProfile,
     /// The product's own switch, from its file.
     pub mode: Mode,
-    /// Whether an operator has paused the product, wherever that is said.
+    /// `paused` of the product's file.
     pub paused: bool,
+    /// Whether an operator has paused the product while the keeper runs.
+    pub operator_paused: bool,
     /// `dry_run` of the product's file or of the command line.
     pub dry_run: bool,
     /// Whether the wallet has a signer.
@@ -181,9 +183,9 @@ pub fn upkeep(circumstances: &Circumstances<'_>, limits: &Limits) -> Upkeep {
 }
 
 impl Circumstances<'_> {
-    /// Whether an operator has stopped the product.
+    /// Whether a person has stopped the product, by its file or while the keeper runs.
     pub fn is_stopped(&self) -> bool {
-        self.paused || self.mode == Mode::Paused
+        self.paused || self.mode == Mode::Paused || self.operator_paused
     }
 }
 
@@ -254,8 +256,7 @@ pub fn judge(action: Action, circumstances: &Circumstances<'_>, limits: &Limits)
 /// Every row that applies, whatever it does at this urgency, in the order of [`Row::ALL`].
 fn findings(action: &Action, case: &Circumstances<'_>, limits: &Limits) -> Vec<Finding> {
     let rows = [
-        case.is_stopped()
-            .then(|| Finding::new(Row::Paused, "paused by its product file", String::new())),
+        paused(case),
         delever_only(action, case),
         stale_head(case),
         dispute(case),
@@ -270,6 +271,13 @@ fn findings(action: &Action, case: &Circumstances<'_>, limits: &Limits) -> Vec<F
     let place = |row: Row| Row::ALL.iter().position(|other| *other == row);
     found.sort_by_key(|finding| place(finding.row));
     found
+}
+
+/// The file's word is named first: resuming does not help against it.
+fn paused(case: &Circumstances<'_>) -> Option<Finding> {
+    let by_file = case.paused || case.mode == Mode::Paused;
+    let reason = if by_file { "paused by its product file" } else { "paused by an operator" };
+    case.is_stopped().then(|| Finding::new(Row::Paused, reason, String::new()))
 }
 
 fn delever_only(action: &Action, case: &Circumstances<'_>) -> Option<Finding> {

@@ -36,7 +36,6 @@ use tokio::sync::broadcast;
 use tracing::{info, warn};
 use url::Url;
 
-pub use endpoint::describe_metrics;
 pub use errors::SendAnswer;
 pub(crate) use errors::read_call_error;
 pub use fitness::EndpointState;

@@ -19,7 +19,7 @@ use super::{Exit, Session, out};
 use crate::{
     clock,
     config::Secrets,
-    runtime::{Board, Brought, FEED_CALLER, Group, wire},
+    runtime::{Board, Brought, FEED_CALLER, Group, TurnResult, wire},
 };
 
 /// How long one chain's nodes may take for everything asked here.
@@ -211,7 +211,7 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
         let subject = &format!("product {product}");
         match outcome {
             Outcome::Done(Brought::Feeds(_)) => {}
-            Outcome::Done(Brought::Turn((strategy, assessed))) => {
+            Outcome::Done(Brought::Turn(TurnResult { strategy, assessed, .. })) => {
                 let description = strategy.map(|strategy| strategy.describe());
                 let product = product.clone();
                 recognised

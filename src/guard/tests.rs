@@ -88,6 +88,7 @@ fn fine<'a>(chain: &'a ChainProfile, past: &'a Past) -> Circumstances<'a> {
         chain,
         mode: Mode::Normal,
         paused: false,
+        operator_paused: false,
         dry_run: false,
         can_sign: true,
         head_age: Duration::from_secs(12),
@@ -134,6 +135,9 @@ fn what_binds_binds_at_every_urgency() {
     check(|_| {}, "permit", Leave::Sign);
     check(|c| c.paused = true, "paused by its product file", Leave::Watch);
     check(|c| c.mode = Mode::Paused, "paused by its product file", Leave::Watch);
+    check(|c| c.operator_paused = true, "paused by an operator", Leave::Watch);
+    let by_both = |c: &mut Circumstances<'_>| (c.paused, c.operator_paused) = (true, true);
+    check(by_both, "paused by its product file", Leave::Watch);
     check(|c| c.mode = Mode::DeleverOnly, "only delevering is allowed", Leave::Sign);
     check(|c| c.dry_run = true, "dry run", Leave::Watch);
     check(|c| c.can_sign = false, "watch-only wallet", Leave::Watch);

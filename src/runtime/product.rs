@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
 use ballast_strategy_api::{
     Action, Assessment, Decision, DynStrategy, Observation, Urgency, decision::fixed18,
@@ -13,16 +14,17 @@ use tracing::{info, warn};
 
 use super::{
     accounts::Accounts,
-    events::{Event, Events, What},
+    events::{Event, What},
     findings::{self, GuardNote},
     seat::{Mailbox, Turn},
-    status::{Board, LastDecision},
+    status::{Balance, LastDecision},
+    supervisor::Shared,
 };
 use crate::{
     alerts, clock,
     config::ProductConfig,
     guard::{self, Circumstances, Past, Verdict},
-    store::{DecisionRow, Store},
+    store::{DecisionRow, SeriesRecorder},
     submission::{Lane, LaneEvent, Pursuit},
 };
 
@@ -33,9 +35,8 @@ pub(crate) struct ProductTask {
     pub(crate) lane: Lane,
     pub(crate) mailbox: Mailbox,
     pub(crate) accounts: Accounts,
-    pub(crate) store: Store,
-    pub(crate) board: Board,
-    pub(crate) events: Events,
+    pub(crate) shared: Shared,
+    pub(crate) series: SeriesRecorder,
 }
 
 impl ProductTask {
@@ -44,6 +45,9 @@ impl ProductTask {
     /// heads that come faster than they are followed never starve the turns.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<()> {
         let mut followed = None;
+        let mut pauses = self.shared.pauses.subscribe();
+        let mut paused = self.shared.pauses.holds(&self.config.name);
+        show_paused(&self.config.name, paused);
         loop {
             tokio::select! {
                 biased;
@@ -53,6 +57,15 @@ impl ProductTask {
                     changed?;
                     self.mailbox.turns.mark_changed();
                 }
+                changed = pauses.changed() => changed?,
+            }
+            let holds = self.shared.pauses.holds(&self.config.name);
+            if std::mem::replace(&mut paused, holds) != holds {
+                show_paused(&self.config.name, holds);
+                // An operator's word counts at once: the last assessment is judged again, and what
+                // is under way is helped on or not.
+                followed = None;
+                self.mailbox.turns.mark_changed();
             }
             let newest = (*self.mailbox.heads.borrow()).map(|head| head.hash);
             if newest != followed {
@@ -71,7 +84,9 @@ impl ProductTask {
         let strategy = self.strategy();
         let nothing = Past::default();
         let upkeep = guard::upkeep(&self.circumstances(&head, &nothing), &self.config.limits);
-        let events = match self.lane.observe(&head, strategy.as_deref(), &upkeep).await {
+        let observed = self.lane.observe(&head, strategy.as_deref(), &upkeep).await;
+        self.show_current();
+        let events = match observed {
             Ok(events) => self.tell(&head, events),
             Err(error) => {
                 let detail = crate::error_chain(&error);
@@ -105,7 +120,30 @@ impl ProductTask {
             gauge("ballast_month_spent_usd", &spent.spent_usd);
             gauge("ballast_month_reserved_usd", &spent.reserved_usd);
         }
-        self.board.spent(product, spent);
+        self.shared.board.spent(product, spent);
+    }
+
+    /// The balance as a gauge: whole coins, a float from here on.
+    fn show_balance(&self, wei: U256) {
+        if let Ok(coins) = ballast_chains::amount::ether(wei).parse::<f64>() {
+            let labels =
+                [("product", self.config.name.clone()), ("chain", self.profile.name.clone())];
+            metrics::gauge!("ballast_wallet_balance", &labels).set(coins);
+        }
+    }
+
+    /// Puts what is under way on the board.
+    fn show_current(&self) {
+        let current = if self.lane.unfinished() == 0 {
+            None
+        } else {
+            let mut slots = self.lane.snapshot().slots;
+            match slots.iter().position(|slot| slot.included_in.is_none()) {
+                Some(waiting) => Some(slots.swap_remove(waiting)),
+                None => slots.pop(),
+            }
+        };
+        self.shared.board.current(&self.config.name, current);
     }
 
     /// Acts on the newest assessment in the mailbox, if there is one.
@@ -118,6 +156,11 @@ impl ProductTask {
 
     /// Acts on one assessment, once.
     async fn take_turn(&mut self, turn: &Turn) {
+        if let Some(wei) = turn.balance {
+            let balance = Balance { wei, block: turn.head.number };
+            self.shared.board.balance(&self.config.name, balance);
+            self.show_balance(wei);
+        }
         let (assessment, failure) = match &turn.outcome {
             Ok(assessment) => (Some(assessment), None),
             Err(failure) => (None, Some(failure)),
@@ -133,6 +176,7 @@ impl ProductTask {
             (None, Some(failure)) => record.say("error", failure.reason, &failure.detail),
             (None, None) => return,
         }
+        self.show_current();
         self.publish(record);
     }
 
@@ -186,6 +230,7 @@ impl ProductTask {
             chain: &self.profile,
             mode: self.config.mode,
             paused: self.config.paused,
+            operator_paused: self.shared.pauses.holds(&self.config.name),
             dry_run: self.config.dry_run,
             can_sign: self.lane.can_sign(),
             head_age: clock::age_of(head.timestamp),
@@ -220,6 +265,10 @@ impl ProductTask {
     }
 
     fn tell(&self, head: &Head, events: Vec<LaneEvent>) -> Vec<LaneEvent> {
+        let spent = |event: &LaneEvent| matches!(event, LaneEvent::Included { .. });
+        if events.iter().any(spent) {
+            self.mailbox.want_balance();
+        }
         for event in &events {
             info!(product = self.config.name, step = event.step(), "{event}");
             let (step, text) = (event.step(), event.to_string());
@@ -230,13 +279,14 @@ impl ProductTask {
     }
 
     /// Makes a decision known: log on change, metrics, board, store, listeners.
-    fn publish(&self, record: Record) {
-        let product = &self.config.name;
+    fn publish(&mut self, record: Record) {
         let guard = record.guard.clone();
         let decision = record.into_decision();
-        let before = self.board.product(product).unwrap_or_default();
+        self.note_series(&decision);
+        let product = &self.config.name;
+        let before = self.shared.board.product(product).unwrap_or_default();
         findings::tell(product, &self.profile.name, &guard, &before.guard);
-        self.board.guarded(product, guard);
+        self.shared.board.guarded(product, guard);
         let before = before.last;
         let changed = before.is_none_or(|b| {
             (b.kind, &b.action, &b.reason) != (decision.kind, &decision.action, &decision.reason)
@@ -247,13 +297,24 @@ impl ProductTask {
             info!(product, head = decision.head.number, kind, action, reason, detail, "decision");
         }
         count(product, &self.profile.name, &decision);
-        self.store.note_decision(DecisionRow::new(product, &self.profile.name, &decision, changed));
-        self.board.decided(product, decision.clone());
+        let row = DecisionRow::new(product, &self.profile.name, &decision, changed);
+        self.shared.store.note_decision(row);
+        self.shared.board.decided(product, decision.clone());
         self.emit(decision.head, What::Decided(Box::new(decision)));
     }
 
+    /// Keeps what is charted: every block in memory, a point a minute and an hour in the store.
+    fn note_series(&mut self, decision: &LastDecision) {
+        let (product, at) = (self.config.name.as_str(), decision.head.timestamp);
+        for seen in decision.observations.iter().filter(|seen| seen.series) {
+            let key = (seen.name.to_owned(), seen.of.clone());
+            self.shared.board.note_recent(product, key.clone(), at, seen.value);
+            self.series.note(&self.shared.store, key, at, || fixed18(seen.value));
+        }
+    }
+
     fn emit(&self, head: Head, what: What) {
-        self.events.tell(Event { product: self.config.name.clone(), head, what });
+        self.shared.events.tell(Event { product: self.config.name.clone(), head, what });
     }
 
     fn strategy(&self) -> Option<Arc<dyn DynStrategy>> {
@@ -315,6 +376,11 @@ impl Record {
             head: self.head,
         }
     }
+}
+
+fn show_paused(product: &str, paused: bool) {
+    let gauge = metrics::gauge!("ballast_product_paused", "product" => product.to_owned());
+    gauge.set(f64::from(u8::from(paused)));
 }
 
 fn count(product: &str, chain: &str, decision: &LastDecision) {

@@ -15,6 +15,7 @@ mod guard;
 mod harness;
 mod isolation;
 mod malformed;
+mod page;
 mod private;
 mod rebalance;
 mod restart;

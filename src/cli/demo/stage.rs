@@ -66,7 +66,7 @@ impl Stage {
         let mut tasks = JoinSet::new();
         tasks.spawn(keeper.run(listener, stop.clone()));
         out::line(&format!("the keeper runs over {}", devnet.http_url()));
-        out::line(&format!("metrics: http://{page}/metrics   health: http://{page}/readyz"));
+        out::line(&format!("page: http://{page}/   metrics: http://{page}/metrics"));
         Ok(Self { devnet, market, dir, stop, keeper: tasks, events: heard })
     }
 
