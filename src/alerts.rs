@@ -1,8 +1,8 @@
 //! Telling people: what is wrong now, that it is over, and by silence that the keeper itself is gone.
 //!
 //! Two kinds of news. A *condition* holds or does not (a product is halted, a chain has no head):
-//! what holds is a function of the status board ([`conditions`]), read again every few seconds, and
-//! what is told is the difference to what was told before ([`book`]), so a recovery is always
+//! what holds is a function of the status board (`conditions`), read again every few seconds, and
+//! what is told is the difference to what was told before (`book`), so a recovery is always
 //! noticed, whoever caused the trouble and however it ended. An *incident* happens once and has no
 //! end (a transaction reverted, the key was used elsewhere): it comes with the event stream.
 //!

@@ -169,8 +169,7 @@ impl Seat {
     /// The assessment of `head`, to be driven, and its number; the seat is busy until
     /// [`end`](Self::end) with that number.
     pub(crate) fn begin(&mut self, head: &Head) -> (u64, Run) {
-        let in_turn = self.begun.is_multiple_of(BALANCE_EVERY);
-        let ask_balance = self.balance_wanted.swap(false, Ordering::Relaxed) || in_turn;
+        let ask_balance = self.asks_balance();
         self.begun = self.begun.wrapping_add(1);
         self.busy = Some(self.begun);
         self.assessed = Some(head.hash);
@@ -200,6 +199,14 @@ impl Seat {
             })
         });
         (self.begun, assess)
+    }
+
+    /// Whether the assessment that is about to begin reads the balance too: the first does, one that
+    /// was told to, and every tenth, at which wallets take turns.
+    fn asks_balance(&self) -> bool {
+        let turn = self.caller.last().map_or(0, |byte| u64::from(*byte));
+        let in_turn = self.begun.wrapping_add(turn).is_multiple_of(BALANCE_EVERY);
+        self.balance_wanted.swap(false, Ordering::Relaxed) || self.begun == 0 || in_turn
     }
 
     /// Takes what came of an assessment and hands it to the product's task. One that the seat has

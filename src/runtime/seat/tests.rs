@@ -92,3 +92,20 @@ fn an_outcome_of_a_seat_that_was_freed_comes_too_late() {
     seat.end(turn, head(101), Outcome::TimedOut);
     assert_eq!(delivered(&mailbox), Some(101));
 }
+
+#[test]
+fn the_balance_is_read_first_when_asked_for_and_in_turn() {
+    let (mut seat, mailbox) = seat();
+    let mut asked = Vec::new();
+    for number in 0..25 {
+        if number == 14 {
+            mailbox.want_balance();
+        }
+        if seat.asks_balance() {
+            asked.push(number);
+        }
+        let (turn, _) = seat.begin(&head(number));
+        seat.end(turn, head(number), Outcome::TimedOut);
+    }
+    assert_eq!(asked, [0, 10, 14, 20]);
+}
