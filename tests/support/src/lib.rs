@@ -8,6 +8,7 @@
 
 mod config_dir;
 mod json_rpc;
+mod mock_kms;
 mod mock_node;
 mod process;
 mod proxy;
@@ -17,6 +18,7 @@ mod wait;
 
 pub use config_dir::ConfigDir;
 pub use json_rpc::{BlockRef, RpcFailure};
+pub use mock_kms::{KmsCall, KmsMood, MockKms};
 pub use mock_node::{MockBlock, MockCall, MockNode};
 pub use process::{KeeperCommand, KeeperProcess};
 pub use proxy::{
