@@ -41,6 +41,7 @@ use std::{
 
 use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, profile::EndpointProfile};
+use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
 pub use self::{
@@ -85,6 +86,9 @@ pub struct StoreConfig {
 pub struct HttpConfig {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Operator token: for calls that change something, and for reads from other machines. Where
+    /// secrets are resolved it is there and long enough.
+    pub token: Option<Secret>,
 }
 
 /// One product: strategy × chain × wallet.
@@ -219,6 +223,22 @@ pub fn reference() -> String {
     schema::reference()
 }
 
+/// Least characters of the operator token: a token that can be guessed guards nothing.
+const MIN_TOKEN: usize = 16;
+
+fn token(raw: form::Raw<'_>, source: SecretSource<'_>) -> form::Parsed<Secret> {
+    let secret = endpoints::reference(raw, source.dir)?;
+    if source.secrets == Secrets::Resolve {
+        let text = secret.resolve(source.environment).map_err(|error| endpoints::cause(&error))?;
+        let length = text.expose_secret().chars().count();
+        if length < MIN_TOKEN {
+            let why = format!("{secret} holds {length} characters, too few for a token");
+            return Err(form::Fault::because(why));
+        }
+    }
+    Ok(secret)
+}
+
 /// `None` if anything is wrong, which has been reported.
 fn read(
     dir: &Path,
@@ -231,9 +251,11 @@ fn read(
         let reader = &mut Reader::new(file, &schema::BALLAST, problems);
         let path = reader.get("store.url", form::sqlite_path);
         let listen = reader.get("http.listen", form::socket);
+        let token = reader.get("http.token", |raw| token(raw, source));
         let heartbeat = alerts::heartbeat(reader, source);
         let notify = alerts::notify(reader, source);
-        Some((StoreConfig { path: path? }, HttpConfig { listen: listen? }, heartbeat, notify))
+        let http = HttpConfig { listen: listen?, token };
+        Some((StoreConfig { path: path? }, http, heartbeat, notify))
     });
     let mut chains = BTreeMap::new();
     for (name, file) in &files.chains {

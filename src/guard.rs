@@ -65,6 +65,8 @@ pub struct Circumstances {
     pub mode: Mode,
     /// `paused` of the product's file.
     pub paused: bool,
+    /// Whether an operator has paused the product while the keeper runs.
+    pub operator_paused: bool,
     /// `dry_run` of the product's file or of the command line.
     pub dry_run: bool,
     /// Whether the wallet has a signer.
@@ -126,9 +128,9 @@ pub fn upkeep(circumstances: &Circumstances, chain: &ChainProfile, limits: &Limi
 }
 
 impl Circumstances {
-    /// Whether an operator has stopped the product by its file.
+    /// Whether a person has stopped the product, by its file or while the keeper runs.
     pub fn is_stopped(&self) -> bool {
-        self.paused || self.mode == Mode::Paused
+        self.paused || self.mode == Mode::Paused || self.operator_paused
     }
 }
 
@@ -156,8 +158,11 @@ pub fn judge(
     chain: &ChainProfile,
     limits: &Limits,
 ) -> Verdict {
-    if circumstances.is_stopped() {
+    if circumstances.paused || circumstances.mode == Mode::Paused {
         return refuse("paused by its product file", String::new());
+    }
+    if circumstances.operator_paused {
+        return refuse("paused by an operator", String::new());
     }
     if circumstances.head_age > chain.stale_after {
         return refuse(

@@ -1,26 +1,68 @@
-//! The HTTP surface: metrics and health. The API and the page come on top of this router.
+//! The HTTP surface: page, JSON API, live events, metrics and health on one listener.
+//!
+//! Reading order: [`api`] (what the answers are) → `read` and `operate` (the calls) → `view` (from
+//! the board to an answer) → `access` (who may) → `limits` (what holds for every request) →
+//! `events` (the live stream) → `page`. Health is open to everyone and never depends on a chain;
+//! reads are open on this machine; whatever changes something needs the operator token.
 
-use std::net::SocketAddr;
+mod access;
+pub mod api;
+mod events;
+mod failure;
+mod limits;
+mod operate;
+mod page;
+mod read;
+mod view;
 
-use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn_with_state, map_response},
+    routing::{get, post},
+};
 use eyre::{Result, WrapErr};
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+pub(crate) use self::{access::Access, events::Streams, view::Facts};
 use crate::{
-    runtime::{Board, readiness::Readiness},
+    runtime::{Board, Events, Pauses, readiness::Readiness},
     store::Store,
 };
 
-/// What the handlers read.
+/// The description of the API, served at `/api/v1/openapi.json`.
+const OPENAPI: &str = include_str!("http/openapi.json");
+/// Where the live stream is.
+const EVENTS_PATH: &str = "/api/v1/events";
+
+/// What the handlers use.
 #[derive(Debug, Clone)]
 pub(crate) struct Surface {
+    /// What does not change.
+    pub(crate) facts: Arc<Facts>,
+    /// What products and chains are doing.
     pub(crate) board: Board,
+    /// Journal, decisions, series.
     pub(crate) store: Store,
+    /// Which products are paused.
+    pub(crate) pauses: Pauses,
+    /// What happens.
+    pub(crate) events: Events,
+    /// Where `/metrics` reads.
     pub(crate) metrics: PrometheusHandle,
+    /// Whether the keeper can do its work.
     pub(crate) readiness: Readiness,
+    /// Who may do what.
+    pub(crate) access: Arc<Access>,
+    /// Who listens to the live stream.
+    pub(crate) streams: Streams,
+    /// Ends streams, which would keep a stop waiting.
+    pub(crate) stop: CancellationToken,
 }
 
 /// Binds the listener, so that a taken port is known before anything else starts.
@@ -30,31 +72,57 @@ pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener> {
         .wrap_err_with(|| format!("http.listen = {listen} cannot be bound: is a keeper running?"))
 }
 
-/// Serves until stopped; requests under way are answered first.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    surface: Surface,
-    stop: CancellationToken,
-) -> Result<()> {
-    let router = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(surface);
-    axum::serve(listener, router)
+/// Serves until the surface's stop; requests under way are answered first.
+pub(crate) async fn serve(listener: TcpListener, surface: Surface) -> Result<()> {
+    let address = listener.local_addr().wrap_err("the address that http listens on")?;
+    if !address.ip().is_loopback() && !surface.access.has_token() {
+        warn!(%address, "http listens beyond this machine and http.token is not set: only health answers there");
+    }
+    let stop = surface.stop.clone();
+    let mut hub = JoinSet::new();
+    hub.spawn(events::hub(surface.clone(), stop.clone()));
+    let service = router(surface).into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
-        .wrap_err("serving http")
+        .wrap_err("serving http");
+    hub.shutdown().await;
+    served
 }
 
-/// Ready means: every chain has a fresh head and the store answers.
-async fn readyz(State(surface): State<Surface>) -> impl IntoResponse {
-    let problems = surface.readiness.problems(&surface.board, &surface.store).await;
-    let code = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(json!({ "ready": problems.is_empty(), "problems": problems })))
+/// Every route. Those of the API are the ones of `openapi.json`.
+fn router(surface: Surface) -> Router {
+    let open = Router::new()
+        .route("/healthz", get(read::healthz))
+        .route("/readyz", get(read::readyz))
+        .route("/api/v1/session", get(operate::session))
+        .route("/api/v1/login", post(operate::login))
+        .route("/api/v1/logout", post(operate::logout))
+        .route("/api/v1/openapi.json", get(read::openapi))
+        .merge(page::routes());
+    let reads = Router::new()
+        .route("/metrics", get(read::metrics))
+        .route("/api/v1/products", get(read::products))
+        .route("/api/v1/products/{name}", get(read::product))
+        .route("/api/v1/transactions", get(read::transactions))
+        .route("/api/v1/chains", get(read::chains))
+        .route(EVENTS_PATH, get(events::events))
+        .route_layer(from_fn_with_state(surface.clone(), access::reads));
+    let writes = Router::new()
+        .route("/api/v1/products/{name}/pause", post(operate::pause))
+        .route("/api/v1/products/{name}/resume", post(operate::resume))
+        .route("/api/v1/pause", post(operate::pause_all))
+        .route("/api/v1/resume", post(operate::resume_all))
+        .route_layer(from_fn_with_state(surface.clone(), access::writes));
+    open.merge(reads)
+        .merge(writes)
+        .fallback(read::nothing_here)
+        .method_not_allowed_fallback(read::wrong_method)
+        .layer(map_response(failure::as_json))
+        .layer(DefaultBodyLimit::max(limits::MAX_BODY))
+        .layer(axum::middleware::from_fn(limits::bounds))
+        .with_state(surface)
 }
 
-async fn metrics(State(surface): State<Surface>) -> impl IntoResponse {
-    const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-    ([(axum::http::header::CONTENT_TYPE, TEXT)], surface.metrics.render())
-}
+#[cfg(test)]
+mod tests;

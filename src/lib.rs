@@ -2,14 +2,14 @@
 //!
 //! Reading order: [`registry`] (what can be kept) → [`config`] (what is kept) → [`runtime`] (the
 //! turn) → [`guard`] (what holds an action back) → [`submission`] (a transaction's life) →
-//! [`store`] (what survives a restart) → [`cli`] and `http` (what people see).
+//! [`store`] (what survives a restart) → [`cli`] and [`http`] (what people see).
 
 pub mod alerts;
 pub mod cli;
 mod clock;
 pub mod config;
 pub mod guard;
-mod http;
+pub mod http;
 pub mod registry;
 pub mod runtime;
 pub mod store;

@@ -7,6 +7,7 @@
 
 mod chain_unit;
 pub mod events;
+mod pauses;
 mod product;
 pub(crate) mod readiness;
 mod seat;
@@ -16,15 +17,17 @@ mod wiring;
 
 pub(crate) use chain_unit::ChainUnit;
 pub use events::{Event, Events, What};
+pub use pauses::Pauses;
 pub(crate) use product::ProductTask;
-pub(crate) use seat::Seat;
-pub use status::{Board, ChainStatus, LastDecision, ProductStatus};
-pub(crate) use supervisor::{ProductSpec, open_lane};
+pub(crate) use seat::{Seat, TurnResult};
+pub(crate) use status::Recent;
+pub use status::{Balance, Board, ChainStatus, LastDecision, ProductStatus};
+pub(crate) use supervisor::{ProductSpec, Shared, open_lane};
 pub(crate) use wiring::{Group, wire};
 
 use std::{sync::Arc, time::Duration};
 
-use eyre::{Result, bail};
+use eyre::{Result, WrapErr as _, bail};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +36,7 @@ use tracing::{info, warn};
 use crate::{
     alerts,
     config::{Config, Environment},
-    http::{self, Surface},
+    http::{self, Access, Facts, Streams, Surface},
     registry::Registry,
     store::Store,
     telemetry,
@@ -63,13 +66,12 @@ impl Keeper {
     /// Runs until `stop`, then drains. An error names the part that ended early.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let board = Board::default();
+        let pauses = Pauses::load(&self.store).await.wrap_err("the pauses of the store")?;
         let mut groups = wire(&self.config, &self.registry, &self.environment, &board)?;
         let mut critical: JoinSet<(String, Result<()>)> = JoinSet::new();
         let mut products: JoinSet<()> = JoinSet::new();
-        let surface = self.surface(&board);
-        let token = stop.child_token();
-        critical
-            .spawn(async move { ("http".to_owned(), http::serve(listener, surface, token).await) });
+        let surface = self.surface(&groups, &board, &pauses, stop.child_token())?;
+        critical.spawn(async move { ("http".to_owned(), http::serve(listener, surface).await) });
         let (handle, token) = (self.metrics.clone(), stop.child_token());
         critical.spawn(async move {
             telemetry::upkeep(handle, token).await;
@@ -87,7 +89,8 @@ impl Keeper {
             for spec in group.specs.drain(..) {
                 let (store, board) = (self.store.clone(), board.clone());
                 let (events, token) = (self.events.clone(), stop.child_token());
-                products.spawn(supervisor::keep(spec, store, board, events, token));
+                let shared = Shared { store, board, events, pauses: pauses.clone() };
+                products.spawn(supervisor::keep(spec, shared, token));
             }
             let (name, token) = (format!("chain {}", group.profile.name), stop.child_token());
             let unit = ChainUnit::new(group, board.clone());
@@ -113,13 +116,27 @@ impl Keeper {
 }
 
 impl Keeper {
-    fn surface(&self, board: &Board) -> Surface {
-        Surface {
+    fn surface(
+        &self,
+        groups: &[Group],
+        board: &Board,
+        pauses: &Pauses,
+        stop: CancellationToken,
+    ) -> Result<Surface> {
+        let token = self.config.http.token.as_ref();
+        let token = token.map(|secret| secret.resolve(&self.environment)).transpose();
+        Ok(Surface {
+            facts: Arc::new(Facts::of(groups)),
             board: board.clone(),
             store: self.store.clone(),
+            pauses: pauses.clone(),
+            events: self.events.clone(),
             metrics: self.metrics.clone(),
             readiness: readiness::Readiness::new(&self.config),
-        }
+            access: Arc::new(Access::new(token.wrap_err("http.token")?.as_ref())),
+            streams: Streams::default(),
+            stop,
+        })
     }
 }
 

@@ -2,15 +2,17 @@
 //!
 //! There is one writer, a task that owns the only writing connection. Journal batches go first:
 //! those that wait together become one transaction and one fsync, and whoever handed one in hears
-//! back only when it is on the disk (`synchronous=FULL`). Decisions come second, gathered into one
-//! transaction per block; when the disk cannot follow they are dropped and counted, never the
+//! back only when it is on the disk (`synchronous=FULL`). Decisions and series come second, gathered
+//! into one transaction per block; when the disk cannot follow they are dropped and counted, never the
 //! journal. Readers have connections of their own and wait for nobody.
 //!
 //! The statements are the dialect that SQLite and PostgreSQL share; the tables are in [`schema`].
 
 mod decisions;
 mod lock;
+mod pauses;
 pub mod schema;
+mod series;
 mod statement;
 mod writer;
 
@@ -27,6 +29,8 @@ use sqlx::{
 use thiserror::Error;
 
 pub use decisions::{DecisionRow, StoredObservation};
+pub use pauses::Pause;
+pub use series::{MAX_SERIES, Resolution, SeriesKey, SeriesRecorder};
 pub(crate) use statement::Statement;
 
 use crate::submission::Journal;
@@ -207,6 +211,13 @@ impl Store {
             Some(Ok(())) => Ok(()),
             Some(Err(source)) => Err(database("writing", &self.inner.file, source)),
             None => Err(StoreError::NotWritable("closed")),
+        }
+    }
+
+    /// Hands in a low-priority batch that nobody waits for; a store for reading only forgets it.
+    pub(crate) fn post(&self, batch: Vec<Statement>) {
+        if let (Some(writer), false) = (&self.inner.writer, batch.is_empty()) {
+            writer.post(batch);
         }
     }
 

@@ -18,5 +18,7 @@ pub mod pricing;
 pub mod simulate;
 pub mod slot;
 
-pub use journal::Journal;
-pub use lane::{Lane, LaneError, LaneEvent, LaneSnapshot, LaneSpec, Pursuit};
+pub use journal::{AttemptRow, Cursor, Journal, MAX_PAGE, TransactionFilter, TransactionRow};
+pub use lane::{
+    AttemptSnapshot, Lane, LaneError, LaneEvent, LaneSnapshot, LaneSpec, Pursuit, SlotSnapshot,
+};

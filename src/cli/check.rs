@@ -18,7 +18,7 @@ use super::{Exit, Session, out};
 use crate::{
     clock,
     config::Secrets,
-    runtime::{Board, Group, wire},
+    runtime::{Board, Group, TurnResult, wire},
 };
 
 /// How long one chain's nodes may take for everything asked here.
@@ -134,10 +134,10 @@ async fn check_products(mut group: Group, head: Head) -> Vec<Finding> {
     drive(&group.source, head, jobs, |key, outcome| {
         let Some(subject) = names.get(key) else { return };
         match outcome {
-            Outcome::Done((_, Ok(assessment))) => {
+            Outcome::Done(TurnResult { assessed: Ok(assessment), .. }) => {
                 findings.extend(check_assessment(subject, &assessment));
             }
-            Outcome::Done((_, Err(cause))) => {
+            Outcome::Done(TurnResult { assessed: Err(cause), .. }) => {
                 findings.push(error(subject, crate::error_chain(&cause)));
             }
             Outcome::Panicked(text) => {

@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Exit, Session, explain, out};
 use crate::{
     config::Config,
-    runtime::{Board, Events, Group, ProductSpec, ProductTask, Seat, open_lane, wire},
-    store::Store,
+    runtime::{
+        Board, Events, Group, Pauses, ProductSpec, ProductTask, Seat, Shared, open_lane, wire,
+    },
+    store::{SeriesRecorder, Store},
     submission::{LaneEvent, lifecycle::Outcome},
 };
 
@@ -49,13 +51,15 @@ pub(super) async fn once(session: Session, options: Options) -> Result<Exit> {
     };
     let board = Board::default();
     let groups = wire(&config, &session.registry, &session.environment, &board)?;
+    let pauses = Pauses::load(&store).await?;
+    let shared = Shared { store: store.clone(), board, events: Events::default(), pauses };
     let mut reports = Vec::new();
     for group in groups {
         // One chain's trouble is told, and the others are served.
-        reports.extend(run_group(group, &store, &board, &options).await);
+        reports.extend(run_group(group, &shared, &options).await);
     }
     store.close().await;
-    show(&reports, &board, options.json);
+    show(&reports, &shared.board, options.json);
     Ok(exit(&reports))
 }
 
@@ -118,12 +122,7 @@ impl Report {
     }
 }
 
-async fn run_group(
-    mut group: Group,
-    store: &Store,
-    board: &Board,
-    options: &Options,
-) -> Vec<Report> {
+async fn run_group(mut group: Group, shared: &Shared, options: &Options) -> Vec<Report> {
     let chain = group.profile.name.clone();
     let deadline = Instant::now().checked_add(options.timeout).unwrap_or_else(Instant::now);
     let head = match newest(&group).await {
@@ -137,7 +136,7 @@ async fn run_group(
     let (mut reports, mut running) = (Vec::new(), Vec::new());
     for (place, spec) in group.specs.drain(..).enumerate() {
         let name = spec.config.name.clone();
-        match start(spec, store, board, deadline).await {
+        match start(spec, shared, deadline).await {
             Ok(mut task) => {
                 // What a crashed keeper left behind is looked at before anything new is sent.
                 let steps = task.observe().await;
@@ -150,7 +149,7 @@ async fn run_group(
     follow(&group, head, &mut running, deadline).await;
     for (_, task, steps) in running {
         let mut report = Report::of(&task, &chain, steps);
-        let last = board.product(&report.product).and_then(|status| status.last);
+        let last = shared.board.product(&report.product).and_then(|status| status.last);
         if let Some(error) = last.filter(|last| last.kind == "error") {
             report.failed.get_or_insert(format!("{}: {}", error.reason, error.detail));
         }
@@ -181,23 +180,18 @@ async fn follow(group: &Group, mut head: Head, running: &mut [Running], deadline
     }
 }
 
-async fn start(
-    spec: ProductSpec,
-    store: &Store,
-    board: &Board,
-    deadline: Instant,
-) -> Result<ProductTask> {
+async fn start(spec: ProductSpec, shared: &Shared, deadline: Instant) -> Result<ProductTask> {
     let never = CancellationToken::new();
-    let opened = timeout_at(deadline, open_lane(&spec, store, &never)).await;
+    let opened = timeout_at(deadline, open_lane(&spec, shared, &never)).await;
     let lane = opened.wrap_err("the chain cannot be reached")??;
+    let series = SeriesRecorder::new(&spec.config.name);
     Ok(ProductTask {
         config: spec.config,
         profile: spec.profile,
         lane: lane.ok_or_else(|| eyre!("stopped"))?,
         mailbox: spec.mailbox,
-        store: store.clone(),
-        board: board.clone(),
-        events: Events::default(),
+        shared: shared.clone(),
+        series,
     })
 }
 

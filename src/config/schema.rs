@@ -133,7 +133,14 @@ pub(super) const BALLAST: Schema = Schema {
             "http.listen",
             "an IP address and port such as \"127.0.0.1:8420\"",
             Is("127.0.0.1:8420"),
-            "metrics, health and API; port 0 takes a free one",
+            "page, API, metrics and health; port 0 takes a free one",
+        ),
+        compound(
+            Secret,
+            "http.token",
+            "{ env = \"NAME\" } or { file = \"PATH\" } of at least 16 characters",
+            Follows("pause and resume are refused"),
+            "operator token: pauses, resumes, and reads from elsewhere than this machine",
         ),
         compound(
             Secret,
@@ -156,7 +163,7 @@ pub(super) const BALLAST: Schema = Schema {
             "who is told what is wrong and when it is over",
         ),
     ],
-    later: &["http.token"],
+    later: &[],
 };
 
 /// An entry of `notify`.

@@ -57,6 +57,7 @@ fn fine() -> Circumstances {
     Circumstances {
         mode: Mode::Normal,
         paused: false,
+        operator_paused: false,
         dry_run: false,
         can_sign: true,
         head_age: Duration::from_secs(12),
@@ -84,6 +85,10 @@ fn what_binds_binds_at_every_urgency() {
     check(paused, "paused by its product file", Leave::Watch);
     let wound_down = Circumstances { mode: Mode::Paused, ..fine() };
     check(wound_down, "paused by its product file", Leave::Watch);
+    let by_operator = Circumstances { operator_paused: true, ..fine() };
+    check(by_operator, "paused by an operator", Leave::Watch);
+    let by_both = Circumstances { paused: true, ..by_operator };
+    check(by_both, "paused by its product file", Leave::Watch);
     check(Circumstances { dry_run: true, ..fine() }, "dry run", Leave::Watch);
     check(Circumstances { can_sign: false, ..fine() }, "watch-only wallet", Leave::Watch);
 }

@@ -12,15 +12,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    events::{Event, Events, What},
+    events::{Event, What},
     seat::{Mailbox, Turn},
-    status::{Board, LastDecision},
+    status::{Balance, LastDecision},
+    supervisor::Shared,
 };
 use crate::{
     alerts, clock,
     config::ProductConfig,
     guard::{self, Circumstances, Verdict},
-    store::{DecisionRow, Store},
+    store::{DecisionRow, SeriesRecorder},
     submission::{Lane, LaneEvent, Pursuit},
 };
 
@@ -30,9 +31,8 @@ pub(crate) struct ProductTask {
     pub(crate) profile: Arc<ChainProfile>,
     pub(crate) lane: Lane,
     pub(crate) mailbox: Mailbox,
-    pub(crate) store: Store,
-    pub(crate) board: Board,
-    pub(crate) events: Events,
+    pub(crate) shared: Shared,
+    pub(crate) series: SeriesRecorder,
 }
 
 impl ProductTask {
@@ -41,6 +41,8 @@ impl ProductTask {
     /// heads that come faster than they are followed never starve the turns.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<()> {
         let mut followed = None;
+        let mut pauses = self.shared.pauses.subscribe();
+        let mut paused = self.shared.pauses.holds(&self.config.name);
         loop {
             tokio::select! {
                 biased;
@@ -50,6 +52,14 @@ impl ProductTask {
                     changed?;
                     self.mailbox.turns.mark_changed();
                 }
+                changed = pauses.changed() => changed?,
+            }
+            let holds = self.shared.pauses.holds(&self.config.name);
+            if std::mem::replace(&mut paused, holds) != holds {
+                // An operator's word counts at once: the last assessment is judged again, and what
+                // is under way is helped on or not.
+                followed = None;
+                self.mailbox.turns.mark_changed();
             }
             let newest = (*self.mailbox.heads.borrow()).map(|head| head.hash);
             if newest != followed {
@@ -67,7 +77,9 @@ impl ProductTask {
         let Some(head) = *self.mailbox.heads.borrow_and_update() else { return Vec::new() };
         let strategy = self.strategy();
         let upkeep = guard::upkeep(&self.circumstances(&head), &self.profile, &self.config.limits);
-        match self.lane.observe(&head, strategy.as_deref(), &upkeep).await {
+        let observed = self.lane.observe(&head, strategy.as_deref(), &upkeep).await;
+        self.show_current();
+        match observed {
             Ok(events) => self.tell(&head, events),
             Err(error) => {
                 let detail = crate::error_chain(&error);
@@ -75,6 +87,20 @@ impl ProductTask {
                 Vec::new()
             }
         }
+    }
+
+    /// Puts what is under way on the board.
+    fn show_current(&self) {
+        let current = if self.lane.unfinished() == 0 {
+            None
+        } else {
+            let mut slots = self.lane.snapshot().slots;
+            match slots.iter().position(|slot| slot.included_in.is_none()) {
+                Some(waiting) => Some(slots.swap_remove(waiting)),
+                None => slots.pop(),
+            }
+        };
+        self.shared.board.current(&self.config.name, current);
     }
 
     /// Acts on the newest assessment in the mailbox, if there is one.
@@ -87,6 +113,10 @@ impl ProductTask {
 
     /// Acts on one assessment, once.
     async fn take_turn(&mut self, turn: &Turn) {
+        if let Some(wei) = turn.balance {
+            let balance = Balance { wei, block: turn.head.number };
+            self.shared.board.balance(&self.config.name, balance);
+        }
         let (assessment, failure) = match &turn.outcome {
             Ok(assessment) => (Some(assessment), None),
             Err(failure) => (None, Some(failure)),
@@ -102,6 +132,7 @@ impl ProductTask {
             (None, Some(failure)) => record.say("error", failure.reason, &failure.detail),
             (None, None) => return,
         }
+        self.show_current();
         self.publish(record);
     }
 
@@ -134,6 +165,7 @@ impl ProductTask {
         Circumstances {
             mode: self.config.mode,
             paused: self.config.paused,
+            operator_paused: self.shared.pauses.holds(&self.config.name),
             dry_run: self.config.dry_run,
             can_sign: self.lane.can_sign(),
             head_age: clock::age_of(head.timestamp),
@@ -162,6 +194,10 @@ impl ProductTask {
     }
 
     fn tell(&self, head: &Head, events: Vec<LaneEvent>) -> Vec<LaneEvent> {
+        let spent = |event: &LaneEvent| matches!(event, LaneEvent::Included { .. });
+        if events.iter().any(spent) {
+            self.mailbox.want_balance();
+        }
         for event in &events {
             info!(product = self.config.name, step = event.step(), "{event}");
             let (step, text) = (event.step(), event.to_string());
@@ -172,10 +208,11 @@ impl ProductTask {
     }
 
     /// Makes a decision known: log on change, metrics, board, store, listeners.
-    fn publish(&self, record: Record) {
-        let product = &self.config.name;
+    fn publish(&mut self, record: Record) {
         let decision = record.into_decision();
-        let before = self.board.product(product).and_then(|status| status.last);
+        self.note_series(&decision);
+        let product = &self.config.name;
+        let before = self.shared.board.product(product).and_then(|status| status.last);
         let changed = before.is_none_or(|b| {
             (b.kind, &b.action, &b.reason) != (decision.kind, &decision.action, &decision.reason)
         });
@@ -185,13 +222,24 @@ impl ProductTask {
             info!(product, head = decision.head.number, kind, action, reason, detail, "decision");
         }
         count(product, &self.profile.name, &decision);
-        self.store.note_decision(DecisionRow::new(product, &self.profile.name, &decision, changed));
-        self.board.decided(product, decision.clone());
+        let row = DecisionRow::new(product, &self.profile.name, &decision, changed);
+        self.shared.store.note_decision(row);
+        self.shared.board.decided(product, decision.clone());
         self.emit(decision.head, What::Decided(Box::new(decision)));
     }
 
+    /// Keeps what is charted: every block in memory, a point a minute and an hour in the store.
+    fn note_series(&mut self, decision: &LastDecision) {
+        let (product, at) = (self.config.name.as_str(), decision.head.timestamp);
+        for seen in decision.observations.iter().filter(|seen| seen.series) {
+            let key = (seen.name.to_owned(), seen.of.clone());
+            self.shared.board.note_recent(product, key.clone(), at, seen.value);
+            self.series.note(&self.shared.store, key, at, || fixed18(seen.value));
+        }
+    }
+
     fn emit(&self, head: Head, what: What) {
-        self.events.tell(Event { product: self.config.name.clone(), head, what });
+        self.shared.events.tell(Event { product: self.config.name.clone(), head, what });
     }
 
     fn strategy(&self) -> Option<Arc<dyn DynStrategy>> {

@@ -1,8 +1,11 @@
 //! One product's place in its chain's loop: whether it is due, and what came of its assessment.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use ballast_chains::{BlockReader, Head, driver::Outcome};
 use ballast_strategy_api::{Assessment, Decision, DynStrategy, StrategyError};
 use futures::future::BoxFuture;
@@ -15,8 +18,20 @@ pub(crate) const MAX_SKIP: u64 = 20;
 /// Most blocks between two tries to connect a strategy.
 const MAX_CONNECT_BACKOFF: u64 = 64;
 
-/// What an assessment brings back: the strategy it ran on, since the first one connects it.
-pub(crate) type TurnResult = (Option<Arc<dyn DynStrategy>>, Result<Assessment, StrategyError>);
+/// Assessments between two reads of the wallet's balance. The read joins the first round of the
+/// assessment, so it costs a call in a batch that travels anyway, and no round.
+const BALANCE_EVERY: u64 = 10;
+
+/// What an assessment brings back.
+#[derive(Debug)]
+pub(crate) struct TurnResult {
+    /// The strategy it ran on, since the first one connects it.
+    pub(crate) strategy: Option<Arc<dyn DynStrategy>>,
+    /// What the strategy said.
+    pub(crate) assessed: Result<Assessment, StrategyError>,
+    /// The wallet's balance, where it was asked for and could be read.
+    pub(crate) balance: Option<U256>,
+}
 
 /// An assessment to be driven.
 pub(crate) type Assess = Box<dyn FnOnce(BlockReader) -> BoxFuture<'static, TurnResult> + Send>;
@@ -28,6 +43,8 @@ pub(crate) struct Turn {
     pub(crate) head: Head,
     /// What the strategy said, or why it said nothing.
     pub(crate) outcome: Result<Assessment, TurnFailure>,
+    /// The wallet's balance after that head, wei, if it was read.
+    pub(crate) balance: Option<U256>,
 }
 
 /// Why a turn has no assessment.
@@ -46,6 +63,14 @@ pub(crate) struct Mailbox {
     pub(crate) heads: watch::Receiver<Option<Head>>,
     pub(crate) turns: watch::Receiver<Option<Arc<Turn>>>,
     pub(crate) strategy: watch::Receiver<Option<Arc<dyn DynStrategy>>>,
+    balance_wanted: Arc<AtomicBool>,
+}
+
+impl Mailbox {
+    /// Has the wallet's balance read with the next assessment.
+    pub(crate) fn want_balance(&self) {
+        self.balance_wanted.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A product as its chain's loop sees it.
@@ -65,6 +90,7 @@ pub(crate) struct Seat {
     /// The assessment that was under way at a reorganisation, and the highest block that stayed.
     fell_away: Option<(u64, u64)>,
     connect_failures: u32,
+    balance_wanted: Arc<AtomicBool>,
 }
 
 /// A reason to let blocks pass.
@@ -95,6 +121,7 @@ impl Seat {
             rest: None,
             fell_away: None,
             connect_failures: 0,
+            balance_wanted: Arc::default(),
         }
     }
 
@@ -104,6 +131,7 @@ impl Seat {
             heads: self.heads.subscribe(),
             turns: self.turns.subscribe(),
             strategy: self.strategy.subscribe(),
+            balance_wanted: Arc::clone(&self.balance_wanted),
         }
     }
 
@@ -138,6 +166,8 @@ impl Seat {
     /// The assessment of `head`, to be driven, and its number; the seat is busy until
     /// [`end`](Self::end) with that number.
     pub(crate) fn begin(&mut self, head: &Head) -> (u64, Assess) {
+        let in_turn = self.begun.is_multiple_of(BALANCE_EVERY);
+        let ask_balance = self.balance_wanted.swap(false, Ordering::Relaxed) || in_turn;
         self.begun = self.begun.wrapping_add(1);
         self.busy = Some(self.begun);
         self.assessed = Some(head.hash);
@@ -145,19 +175,25 @@ impl Seat {
         let (product, registry) = (Arc::clone(&self.product), Arc::clone(&self.registry));
         let assess: Assess = Box::new(move |reader| {
             Box::pin(async move {
-                let strategy = match connected {
-                    Some(strategy) => strategy,
-                    None => {
-                        let connecting =
-                            registry.connect(&product.strategy, &product.params, reader.clone());
-                        match connecting.await {
-                            Ok(strategy) => strategy,
-                            Err(error) => return (None, Err(error)),
+                let look = async {
+                    let strategy = match connected {
+                        Some(strategy) => strategy,
+                        None => {
+                            let (kind, params) = (&product.strategy, &product.params);
+                            match registry.connect(kind, params, reader.clone()).await {
+                                Ok(strategy) => strategy,
+                                Err(error) => return (None, Err(error)),
+                            }
                         }
-                    }
+                    };
+                    let assessed = strategy.assess(&reader).await;
+                    (Some(strategy), assessed)
                 };
-                let assessed = strategy.assess(&reader).await;
-                (Some(strategy), assessed)
+                let balance = async {
+                    if ask_balance { reader.balance(reader.caller()).await.ok() } else { None }
+                };
+                let ((strategy, assessed), balance) = futures::join!(look, balance);
+                TurnResult { strategy, assessed, balance }
             })
         });
         (self.begun, assess)
@@ -173,10 +209,12 @@ impl Seat {
         if self.fell_away.take().is_some_and(|(busy, to)| busy == number && head.number > to) {
             return;
         }
+        let mut balance = None;
         let outcome = match outcome {
-            Outcome::Done((strategy, result)) => {
-                self.remember(strategy, &head);
-                result.map_err(|error| TurnFailure {
+            Outcome::Done(result) => {
+                self.remember(result.strategy, &head);
+                balance = result.balance;
+                result.assessed.map_err(|error| TurnFailure {
                     reason: reason_of(&error),
                     detail: crate::error_chain(&error),
                 })
@@ -192,7 +230,7 @@ impl Seat {
             let block = head.number.saturating_add(MAX_SKIP);
             self.rest = Some(Rest { until: *until, block });
         }
-        self.turns.send_replace(Some(Arc::new(Turn { head, outcome })));
+        self.turns.send_replace(Some(Arc::new(Turn { head, outcome, balance })));
     }
 
     /// After the driver of that assessment died: the next head is the retry.

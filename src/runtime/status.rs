@@ -1,11 +1,24 @@
 //! The board: what each product and chain is doing now, for `/readyz`, `explain` and gauges.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
+use alloy::primitives::{I256, U256};
 use ballast_chains::Head;
 use ballast_strategy_api::Observation;
 use dashmap::DashMap;
 use serde::Serialize;
+
+use crate::{
+    store::{MAX_SERIES, SeriesKey},
+    submission::SlotSnapshot,
+};
+
+/// Points of each charted observation that are kept in memory, one for each block that was
+/// assessed: the fine end of a chart, of which the store has a value a minute.
+const RECENT_POINTS: usize = 120;
 
 /// A product's last decision with everything that explains it.
 #[derive(Debug, Clone, Serialize)]
@@ -37,7 +50,24 @@ pub struct ProductStatus {
     pub last: Option<LastDecision>,
     /// Why the product stopped, if it did.
     pub halted: Option<String>,
+    /// Native balance of its wallet, as last read.
+    pub balance: Option<Balance>,
+    /// The transaction that is not final: the one that waits for inclusion, else the newest that is
+    /// included.
+    pub current: Option<SlotSnapshot>,
 }
+
+/// A wallet's balance after a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Balance {
+    /// Wei.
+    pub wei: U256,
+    /// The block's number.
+    pub block: u64,
+}
+
+/// Values of recent blocks, by block time, the oldest first.
+pub(crate) type Recent = BTreeMap<SeriesKey, VecDeque<(u64, I256)>>;
 
 /// What a chain is doing.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -53,6 +83,8 @@ pub struct ChainStatus {
 pub struct Board {
     products: Arc<DashMap<String, ProductStatus>>,
     chains: Arc<DashMap<String, ChainStatus>>,
+    /// Apart from the products, which are copied at every turn.
+    recent: Arc<DashMap<String, Recent>>,
 }
 
 impl Board {
@@ -75,6 +107,39 @@ impl Board {
         if let Some(mut status) = self.products.get_mut(product) {
             status.last = Some(decision);
         }
+    }
+
+    pub(crate) fn balance(&self, product: &str, balance: Balance) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.balance = Some(balance);
+        }
+    }
+
+    pub(crate) fn current(&self, product: &str, current: Option<SlotSnapshot>) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.current = current;
+        }
+    }
+
+    /// Keeps a value for charts. Points of blocks that are not below this one fell away with them.
+    pub(crate) fn note_recent(&self, product: &str, key: SeriesKey, at: u64, value: I256) {
+        let mut recent = self.recent.entry(product.to_owned()).or_default();
+        if !recent.contains_key(&key) && recent.len() >= MAX_SERIES {
+            return;
+        }
+        let points = recent.entry(key).or_default();
+        while points.back().is_some_and(|(last, _)| *last >= at) {
+            points.pop_back();
+        }
+        points.push_back((at, value));
+        if points.len() > RECENT_POINTS {
+            points.pop_front();
+        }
+    }
+
+    /// The recent values of a product, copied out.
+    pub(crate) fn recent(&self, product: &str) -> Recent {
+        self.recent.get(product).map(|entry| entry.value().clone()).unwrap_or_default()
     }
 
     pub(crate) fn halted(&self, product: &str, why: String) {

@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::{events::Events, product::ProductTask, seat::Mailbox, status::Board};
+use super::{events::Events, pauses::Pauses, product::ProductTask, seat::Mailbox, status::Board};
 use crate::{
     config::{Mode, ProductConfig},
-    store::Store,
+    store::{SeriesRecorder, Store},
     submission::{Lane, LaneSpec},
 };
 
@@ -35,20 +35,23 @@ pub(crate) struct ProductSpec {
     pub(crate) mailbox: Mailbox,
 }
 
+/// What the products' tasks have in common; each writes only what is its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) board: Board,
+    pub(crate) events: Events,
+    pub(crate) pauses: Pauses,
+}
+
 /// Runs until stopped or halted.
-pub(crate) async fn keep(
-    spec: ProductSpec,
-    store: Store,
-    board: Board,
-    events: Events,
-    stop: CancellationToken,
-) {
+pub(crate) async fn keep(spec: ProductSpec, shared: Shared, stop: CancellationToken) {
     let name = spec.config.name.clone();
     metrics::counter!("ballast_product_restarts_total", "product" => name.clone()).increment(0);
     metrics::gauge!("ballast_product_halted", "product" => name.clone()).set(0.0);
     let mut failures: Vec<Instant> = Vec::new();
     loop {
-        let run = run_once(&spec, &store, &board, &events, &stop);
+        let run = run_once(&spec, &shared, &stop);
         // A panic is this product's trouble and nobody else's; it is rebuilt, not resumed.
         let ended = std::panic::AssertUnwindSafe(run).catch_unwind().await;
         if stop.is_cancelled() {
@@ -65,7 +68,7 @@ pub(crate) async fn keep(
         if failures.len() > MAX_RESTARTS {
             error!(product = name, why, "halted: it failed too often, the others go on");
             metrics::gauge!("ballast_product_halted", "product" => name.clone()).set(1.0);
-            board.halted(&name, why);
+            shared.board.halted(&name, why);
             stop.cancelled().await;
             return;
         }
@@ -80,22 +83,15 @@ pub(crate) async fn keep(
     }
 }
 
-async fn run_once(
-    spec: &ProductSpec,
-    store: &Store,
-    board: &Board,
-    events: &Events,
-    stop: &CancellationToken,
-) -> Result<()> {
-    let Some(lane) = open_lane(spec, store, stop).await? else { return Ok(()) };
+async fn run_once(spec: &ProductSpec, shared: &Shared, stop: &CancellationToken) -> Result<()> {
+    let Some(lane) = open_lane(spec, shared, stop).await? else { return Ok(()) };
     let task = ProductTask {
         config: Arc::clone(&spec.config),
         profile: Arc::clone(&spec.profile),
         lane,
         mailbox: spec.mailbox.clone(),
-        store: store.clone(),
-        board: board.clone(),
-        events: events.clone(),
+        shared: shared.clone(),
+        series: SeriesRecorder::new(&spec.config.name),
     };
     task.run(stop.clone()).await
 }
@@ -104,18 +100,19 @@ async fn run_once(
 /// for; `None` if stopped meanwhile.
 pub(crate) async fn open_lane(
     spec: &ProductSpec,
-    store: &Store,
+    shared: &Shared,
     stop: &CancellationToken,
 ) -> Result<Option<Lane>> {
     loop {
         let config = &spec.config;
+        let paused = config.paused || shared.pauses.holds(&config.name);
         let lane_spec = LaneSpec {
             product: spec.config.name.clone(),
             wallet: spec.wallet.clone(),
             profile: Arc::clone(&spec.profile),
-            resend: !(config.paused || config.mode == Mode::Paused || config.dry_run),
+            resend: !(paused || config.mode == Mode::Paused || config.dry_run),
         };
-        let opened = Lane::open(lane_spec, spec.pool.clone(), store.journal()).await;
+        let opened = Lane::open(lane_spec, spec.pool.clone(), shared.store.journal()).await;
         match opened {
             Ok(lane) => return Ok(Some(lane)),
             Err(error) if error.is_transient() => {

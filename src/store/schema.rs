@@ -124,6 +124,30 @@ CREATE TABLE notable_decisions (
 );
 ";
 
+const PAUSES_AND_SERIES: &str = "
+CREATE TABLE pauses (
+    product TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    paused_at BIGINT NOT NULL,
+    paused_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    resumed_at BIGINT,
+    resumed_by TEXT,
+    PRIMARY KEY (product, number)
+);
+CREATE TABLE series (
+    product TEXT NOT NULL,
+    name TEXT NOT NULL,
+    which TEXT NOT NULL,
+    resolution BIGINT NOT NULL,
+    bucket BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (product, name, which, resolution, bucket)
+);
+CREATE INDEX slots_by_time ON slots (created_at, chain_id, wallet, nonce);
+";
+
 /// All migrations, oldest first. A migration that was released is never changed: the store of
 /// somebody has its checksum.
 pub(super) fn migrations() -> Migrator {
@@ -131,5 +155,8 @@ pub(super) fn migrations() -> Migrator {
         let description = Cow::Borrowed(description);
         Migration::new(version, description, MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![simple(1, "journal and decisions", FIRST)])
+    Migrator::with_migrations(vec![
+        simple(1, "journal and decisions", FIRST),
+        simple(2, "pauses and series", PAUSES_AND_SERIES),
+    ])
 }

@@ -4,6 +4,7 @@
 //! journalled before anyone may broadcast it, so after a crash whatever may be on the wire is
 //! known here.
 
+mod list;
 mod read;
 mod sql;
 
@@ -11,6 +12,8 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
 use ballast_strategy_api::Action;
+
+pub use list::{AttemptRow, Cursor, MAX_PAGE, TransactionFilter, TransactionRow};
 
 use super::{
     lifecycle::{Inclusion, Outcome, TxState},

@@ -55,11 +55,11 @@ path = "x"
         r#"
 [http]
 listen = "localhost:8420"
-token = { env = "BALLAST_HTTP_TOKEN" }
+token = { env = "A", file = "b" }
 "#,
         &[
             r#"ballast.toml: http.listen = "localhost:8420": expected an IP address and port such as "127.0.0.1:8420""#,
-            r#"ballast.toml: http.token = { env = "BALLAST_HTTP_TOKEN" }: not yet supported; expected to be left out"#,
+            r#"ballast.toml: http.token = { env = "A", file = "b" }: both env and file; expected { env = "NAME" } or { file = "PATH" } of at least 16 characters"#,
         ],
     ),
     (
@@ -71,7 +71,7 @@ port = 8420
 "#,
         &[
             r#"ballast.toml: http.listen = 8420: expected an IP address and port such as "127.0.0.1:8420""#,
-            "ballast.toml: http.port = 8420: unknown key; expected one of: listen",
+            "ballast.toml: http.port = 8420: unknown key; expected one of: listen, token",
         ],
     ),
     (

@@ -144,3 +144,20 @@ fn a_secret_is_resolved_later_from_the_place_it_was_checked_at() {
     let path: PathBuf = dir.path().join("keys/eth2x");
     assert_eq!(config.products["eth2x-fli"].wallet, WalletSource::Key(Secret::File(path)));
 }
+
+#[test]
+fn a_token_is_there_and_long_enough() {
+    let ballast = "[http]\ntoken = { env = \"TOKEN\" }\n";
+    let dir = directory(&[
+        ("ballast.toml", ballast),
+        ("chains/mainnet.toml", CHAIN),
+        ("products/eth2x-fli.toml", PRODUCT),
+    ]);
+    let token = |text| load_dir(dir.path(), &[("TOKEN", text)], Secrets::Resolve);
+    let config = token("0123456789abcdef").unwrap();
+    assert_eq!(config.http.token, Some(Secret::Env("TOKEN".into())));
+    let said = token("0123456789abcde").unwrap_err().to_string();
+    assert!(said.contains("holds 15 characters, too few") && !said.contains("0123456"), "{said}");
+    let config = load_dir(dir.path(), &[], Secrets::Skip).unwrap();
+    assert_eq!(config.http.token, Some(Secret::Env("TOKEN".into())), "offline nobody looks");
+}

@@ -161,7 +161,7 @@ pub(super) fn unsigned(row: &SqliteRow, column: &'static str) -> Result<u64, Sto
     u64::try_from(number).map_err(|_| corrupt("a row", format!("{column} is {number}")))
 }
 
-fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
+pub(super) fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
     row: &'r SqliteRow,
     column: &'static str,
 ) -> Result<T, StoreError> {
