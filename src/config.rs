@@ -29,6 +29,7 @@ mod schema;
 mod secret;
 mod shown;
 mod units;
+mod wallet;
 
 #[cfg(test)]
 mod tests;
@@ -161,6 +162,15 @@ impl Mode {
 pub enum WalletSource {
     /// A private key, 32 bytes in hexadecimal.
     Key(Secret),
+    /// An encrypted key.
+    Keystore {
+        /// The file, web3 secret storage version 3.
+        path: PathBuf,
+        /// What opens it.
+        password: Secret,
+    },
+    /// A key that AWS KMS holds: its id, ARN or alias.
+    AwsKms(String),
     /// Nobody: decisions and simulations are made from this address, nothing is sent.
     WatchOnly(Address),
 }
@@ -265,7 +275,7 @@ fn read(
     chain::report_shared_ids(files.chains.values().flatten(), problems);
     let names: BTreeSet<String> = files.chains.keys().cloned().collect();
     let known = Known { chains: &names, registry, source };
-    let mut owners = product::Owners::default();
+    let mut owners = wallet::Owners::default();
     let mut products = BTreeMap::new();
     for (name, file) in &files.products {
         let product =

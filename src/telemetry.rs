@@ -77,6 +77,7 @@ fn describe() {
     describe_counter!("ballast_assessments_total", Unit::Count, "Assessments by outcome");
     describe_counter!("ballast_decisions_total", Unit::Count, "Decisions by kind");
     describe_counter!("ballast_product_restarts_total", Unit::Count, "Products started again");
+    describe_gauge!("ballast_wallet_ready", Unit::Count, "0 while a product's wallet cannot sign");
     describe_gauge!("ballast_product_halted", Unit::Count, "1 while a product is given up");
     describe_gauge!("ballast_alerts_open", Unit::Count, "Conditions that people were told of");
     describe_counter!("ballast_alerts_total", Unit::Count, "Alerts by status and severity");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use ballast_chains::{
     BlockReader, Head, amount,
     driver::{Job, Outcome, drive},
@@ -119,14 +119,21 @@ async fn check_group(group: Group) -> Vec<Finding> {
 
 async fn check_products(mut group: Group, head: Head) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // A signer that cannot be had is one product's trouble; what can be read is read all the same.
+    let wallets = futures::future::join_all(group.specs.iter().map(|spec| spec.wallet.get())).await;
+    for (spec, wallet) in group.specs.iter().zip(wallets) {
+        let subject = format!("product {}", spec.config.name);
+        findings.extend(wallet.err().map(|why| error(&subject, crate::error_chain(&why))));
+    }
     let limit = group.profile.assess_timeout.max(ANSWER_WITHIN);
     let jobs: Vec<_> = group
         .seats
         .iter_mut()
         .enumerate()
-        .map(|(key, seat)| {
+        .filter_map(|(key, seat)| {
+            let caller = seat.caller()?;
             let (_, run) = seat.begin(&head);
-            Job { key, caller: seat.caller(), timeout: limit, run }
+            Some(Job { key, caller, timeout: limit, run })
         })
         .collect();
     let names: Vec<String> =
@@ -149,13 +156,13 @@ async fn check_products(mut group: Group, head: Head) -> Vec<Finding> {
     .await;
     for spec in &group.specs {
         let subject = format!("product {}", spec.config.name);
-        let wallet = spec.wallet.address();
+        let Some(wallet) = spec.wallet.address() else { continue };
         let read = group.source.read_at(head, wallet, move |reader: BlockReader| async move {
             futures::join!(reader.balance(wallet), reader.code(wallet))
         });
         let (balance, code) = read.await;
         match balance {
-            Ok(balance) => findings.extend(check_balance(&subject, spec, balance)),
+            Ok(balance) => findings.extend(check_balance(&subject, spec, wallet, balance)),
             Err(cause) => findings.push(error(&subject, format!("wallet balance: {cause}"))),
         }
         if code.is_ok_and(|code| !code.is_empty()) {
@@ -184,6 +191,7 @@ fn check_assessment(subject: &str, assessment: &Assessment) -> Vec<Finding> {
 fn check_balance(
     subject: &str,
     spec: &crate::runtime::ProductSpec,
+    wallet: Address,
     balance: U256,
 ) -> Option<Finding> {
     if !spec.wallet.can_sign() {
@@ -193,7 +201,7 @@ fn check_balance(
     if balance.is_zero() || balance < least {
         let text = format!(
             "wallet {} holds {} {}, min_balance is {}",
-            spec.wallet.address(),
+            wallet,
             amount::ether(balance),
             spec.profile.native_symbol,
             amount::ether(least)

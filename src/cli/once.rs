@@ -6,6 +6,7 @@ use ballast_chains::{
     Head,
     driver::{Job, drive},
     heads,
+    wallet::Wallet,
 };
 use eyre::{Result, WrapErr, eyre};
 use serde_json::{Value, json};
@@ -132,11 +133,24 @@ async fn run_group(mut group: Group, shared: &Shared, options: &Options) -> Vec<
             return names.map(|name| Report::failed(name, &chain, format!("{error:#}"))).collect();
         }
     };
+    let opened = group.specs.iter().map(|spec| timeout_at(deadline, spec.wallet.get()));
+    let opened = futures::future::join_all(opened).await;
     assess(&mut group, head).await;
     let (mut reports, mut running) = (Vec::new(), Vec::new());
-    for (place, spec) in group.specs.drain(..).enumerate() {
+    for ((place, spec), wallet) in group.specs.drain(..).enumerate().zip(opened) {
         let name = spec.config.name.clone();
-        match start(spec, shared, deadline).await {
+        let wallet = match wallet {
+            Ok(wallet) => wallet.map_err(|why| crate::error_chain(&why)),
+            Err(_) => Err("the wallet's signer did not answer in time".to_owned()),
+        };
+        let wallet = match wallet {
+            Ok(wallet) => wallet,
+            Err(why) => {
+                reports.push(Report::failed(&name, &chain, why));
+                continue;
+            }
+        };
+        match start(spec, wallet, shared, deadline).await {
             Ok(mut task) => {
                 // What a crashed keeper left behind is looked at before anything new is sent.
                 let steps = task.observe().await;
@@ -180,9 +194,14 @@ async fn follow(group: &Group, mut head: Head, running: &mut [Running], deadline
     }
 }
 
-async fn start(spec: ProductSpec, shared: &Shared, deadline: Instant) -> Result<ProductTask> {
+async fn start(
+    spec: ProductSpec,
+    wallet: Wallet,
+    shared: &Shared,
+    deadline: Instant,
+) -> Result<ProductTask> {
     let never = CancellationToken::new();
-    let opened = timeout_at(deadline, open_lane(&spec, shared, &never)).await;
+    let opened = timeout_at(deadline, open_lane(&spec, wallet, shared, &never)).await;
     let lane = opened.wrap_err("the chain cannot be reached")??;
     let series = SeriesRecorder::new(&spec.config.name);
     Ok(ProductTask {
@@ -198,10 +217,11 @@ async fn start(spec: ProductSpec, shared: &Shared, deadline: Instant) -> Result<
 /// One assessment of every product at `head`; the results wait in the mailboxes.
 async fn assess(group: &mut Group, head: Head) {
     let timeout = group.profile.assess_timeout;
-    let jobs = group.seats.iter_mut().enumerate().map(|(key, seat)| {
+    let jobs = group.seats.iter_mut().enumerate().filter_map(|(key, seat)| {
         seat.announce(head);
+        let caller = seat.caller()?;
         let (number, run) = seat.begin(&head);
-        Job { key: (key, number), caller: seat.caller(), timeout, run }
+        Some(Job { key: (key, number), caller, timeout, run })
     });
     let jobs: Vec<_> = jobs.collect();
     let source = group.source.clone();

@@ -348,6 +348,10 @@ pub(super) const ENDPOINT: Schema = Schema {
     later: &["archive"],
 };
 
+/// What holds of the keys that say which kind of wallet it is.
+const ONE_WALLET: &str = "exactly one of `wallet.key`, `wallet.keystore`, `wallet.aws_kms` and \
+                          `wallet.address` is required";
+
 /// `products/*.toml`.
 pub(super) const PRODUCT: Schema = Schema {
     file: "products/*.toml",
@@ -367,13 +371,32 @@ pub(super) const PRODUCT: Schema = Schema {
             Secret,
             "wallet.key",
             "{ env = \"NAME\" } or { file = \"PATH\" }",
-            Follows("exactly one of `wallet.key` and `wallet.address` is required"),
+            Follows(ONE_WALLET),
             "the private key that signs",
+        ),
+        key(
+            "wallet.keystore",
+            "the path of a file, relative to this directory or absolute",
+            Follows(ONE_WALLET),
+            "the encrypted key that signs (web3 secret storage, version 3)",
+        ),
+        compound(
+            Secret,
+            "wallet.password",
+            "{ env = \"NAME\" } or { file = \"PATH\" }",
+            Follows("required with `wallet.keystore`"),
+            "opens the keystore",
+        ),
+        key(
+            "wallet.aws_kms",
+            "a key id, ARN or alias of AWS KMS",
+            Follows(ONE_WALLET),
+            "the key in AWS KMS that signs",
         ),
         key(
             "wallet.address",
             ADDRESS,
-            Follows("exactly one of `wallet.key` and `wallet.address` is required"),
+            Follows(ONE_WALLET),
             "watch-only: decides and simulates from here, sends nothing",
         ),
         key(
@@ -408,9 +431,6 @@ pub(super) const PRODUCT: Schema = Schema {
         "private",
         "public_after",
         "treasury_safe",
-        "wallet.keystore",
-        "wallet.password",
-        "wallet.aws_kms",
         "limits.monthly_budget_usd",
         "limits.hard_budget_usd",
         "limits.routine_base_fee",

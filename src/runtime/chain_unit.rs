@@ -185,10 +185,10 @@ impl ChainUnit {
             .iter_mut()
             .enumerate()
             .filter(|(_, seat)| seat.is_due(&head))
-            .map(|(key, seat)| {
-                let (caller, timeout) = (seat.caller(), self.profile.assess_timeout);
+            .filter_map(|(key, seat)| {
+                let (caller, timeout) = (seat.caller()?, self.profile.assess_timeout);
                 let (number, run) = seat.begin(&head);
-                Job { key: (key, number), caller, timeout, run }
+                Some(Job { key: (key, number), caller, timeout, run })
             })
             .collect();
         let turns = jobs.iter().map(|job| job.key).collect();

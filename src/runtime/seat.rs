@@ -11,6 +11,7 @@ use ballast_strategy_api::{Assessment, Decision, DynStrategy, StrategyError};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
+use super::wallets::WalletHandle;
 use crate::{config::ProductConfig, registry::Registry};
 
 /// Blocks after which a product is read again whatever it said about when it is due.
@@ -78,7 +79,7 @@ impl Mailbox {
 pub(crate) struct Seat {
     product: Arc<ProductConfig>,
     registry: Arc<Registry>,
-    caller: Address,
+    wallet: WalletHandle,
     strategy: watch::Sender<Option<Arc<dyn DynStrategy>>>,
     heads: watch::Sender<Option<Head>>,
     turns: watch::Sender<Option<Arc<Turn>>>,
@@ -106,12 +107,12 @@ impl Seat {
     pub(crate) fn new(
         product: Arc<ProductConfig>,
         registry: Arc<Registry>,
-        caller: Address,
+        wallet: WalletHandle,
     ) -> Self {
         Self {
             product,
             registry,
-            caller,
+            wallet,
             strategy: watch::Sender::new(None),
             heads: watch::Sender::new(None),
             turns: watch::Sender::new(None),
@@ -135,8 +136,9 @@ impl Seat {
         }
     }
 
-    pub(crate) fn caller(&self) -> Address {
-        self.caller
+    /// Who would send; not known while its signer has not told.
+    pub(crate) fn caller(&self) -> Option<Address> {
+        self.wallet.address()
     }
 
     /// Everything above `to` fell away: what was read there is forgotten, and so is what it said of
@@ -160,7 +162,8 @@ impl Seat {
     pub(crate) fn is_due(&self, head: &Head) -> bool {
         let resting =
             self.rest.is_some_and(|rest| head.timestamp < rest.until && head.number < rest.block);
-        self.busy.is_none() && self.assessed != Some(head.hash) && !resting
+        let known = self.caller().is_some();
+        known && self.busy.is_none() && self.assessed != Some(head.hash) && !resting
     }
 
     /// The assessment of `head`, to be driven, and its number; the seat is busy until

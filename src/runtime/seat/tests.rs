@@ -2,13 +2,14 @@
 
 use std::{fs, sync::Arc};
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::B256;
 use ballast_chains::{Head, driver::Outcome};
 
 use super::{Mailbox, Seat};
 use crate::{
     config::{Config, Environment, Secrets},
     registry::strategies,
+    runtime::wallets::{Owners, WalletHandle},
 };
 
 const CHAIN: &str = "chain_id = 1\nrpc = [\"http://127.0.0.1:1\"]\n";
@@ -26,7 +27,8 @@ fn seat() -> (Seat, Mailbox) {
     let nothing = Environment::default();
     let config = Config::load(dir.path(), &nothing, &registry, Secrets::Skip).unwrap();
     let product = Arc::new(config.products["one"].clone());
-    let seat = Seat::new(product, registry, Address::ZERO);
+    let wallet = WalletHandle::new(Arc::clone(&product), 1, nothing, Owners::default()).unwrap();
+    let seat = Seat::new(product, registry, wallet);
     let mailbox = seat.mailbox();
     (seat, mailbox)
 }
