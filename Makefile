@@ -4,16 +4,19 @@ DEVNET := tests/devnet
 MODULES := $(DEVNET)/node_modules/.package-lock.json
 DEMO_ARGS ?=
 
-.PHONY: help setup demo test fmt lint docs deny ci clean
+.PHONY: help setup demo test screenshots fmt lint docs deny ci clean
 
 help: ## Lists the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: tools $(MODULES) ## Installs what demo and tests need
 
-.PHONY: tools
+.PHONY: tools browser
 tools:
 	@.ci/tools
+
+browser:
+	@.ci/tools browser
 
 $(MODULES): $(DEVNET)/package-lock.json $(DEVNET)/.npmrc
 	@.ci/npm-ci $(DEVNET)
@@ -22,8 +25,12 @@ demo: setup ## A local chain with the real contracts, a keeper, a market that mo
 	@cargo build --locked --quiet --bin ballast || { echo "demo: the build failed, see the lines above" >&2; exit 1; }
 	@target/debug/ballast demo $(DEMO_ARGS)
 
-test: setup ## All tests
+test: setup browser ## All tests
 	@cargo test --workspace --locked
+
+screenshots: setup browser ## The pictures of docs/screenshots, from a running keeper
+	@BALLAST_SCREENSHOTS="$(CURDIR)/docs/screenshots" cargo test --quiet --locked -p ballast --test e2e \
+		page::shots::screenshots -- --ignored --exact
 
 fmt: ## Formats the sources
 	@cargo fmt --all

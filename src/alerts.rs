@@ -27,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::{book::Book, webhook::Receiver};
+use self::{book::Book, conditions::StoreHealth, webhook::Receiver};
 use crate::{
     clock,
     config::{Config, Environment},
@@ -172,8 +172,9 @@ pub(crate) async fn run(
                 Err(RecvError::Closed) => break,
             },
             _ = look.tick() => {
-                let store = store.ping().await.err().map(|error| crate::error_chain(&error));
-                let found = conditions::of(&board, &config, store);
+                let failure = store.ping().await.err().map(|error| crate::error_chain(&error));
+                let store = StoreHealth { failure, is_short: store.is_short() };
+                let found = conditions::of(&board, &config, &store);
                 desk.on_look(found);
             }
         }

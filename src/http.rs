@@ -55,14 +55,14 @@ pub(crate) struct Surface {
     pub(crate) events: Events,
     /// Where `/metrics` reads.
     pub(crate) metrics: PrometheusHandle,
-    /// Whether the keeper can do its work.
-    pub(crate) readiness: Readiness,
     /// Who may do what.
     pub(crate) access: Arc<Access>,
     /// Who listens to the live stream.
     pub(crate) streams: Streams,
     /// Ends streams, which would keep a stop waiting.
     pub(crate) stop: CancellationToken,
+    /// Whether the keeper can do its work.
+    pub(crate) readiness: Readiness,
 }
 
 /// Binds the listener, so that a taken port is known before anything else starts.

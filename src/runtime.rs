@@ -134,10 +134,10 @@ impl Keeper {
             pauses: pauses.clone(),
             events: self.events.clone(),
             metrics: self.metrics.clone(),
-            readiness: readiness::Readiness::new(&self.config),
             access: Arc::new(Access::new(token.wrap_err("http.token")?.as_ref())),
             streams: Streams::default(),
             stop,
+            readiness: readiness::Readiness::new(&self.config),
         })
     }
 }

@@ -1,9 +1,10 @@
 //! Logs and metrics, set up once.
 
+mod catalogue;
+
 use std::{io::IsTerminal as _, time::Duration};
 
 use eyre::{Result, WrapErr};
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -22,6 +23,8 @@ pub enum LogFormat {
 const SECONDS_BUCKETS: &[f64] =
     &[0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 const ROUNDS_BUCKETS: &[f64] = &[1.0, 2.0, 3.0, 4.0, 8.0, 16.0];
+/// Buckets by the end of a histogram's name; a test holds every histogram to one of these.
+const BUCKETS: [(&str, &[f64]); 2] = [("_seconds", SECONDS_BUCKETS), ("_rounds", ROUNDS_BUCKETS)];
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Crates that print whole addresses of endpoints at lower levels, and with them secrets.
@@ -48,13 +51,14 @@ pub fn start_logs(filter: &str, format: LogFormat) -> Result<()> {
 
 /// Installs the process-wide recorder and describes every metric.
 pub fn start_metrics() -> Result<PrometheusHandle> {
-    let recorder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS_BUCKETS)?
-        .set_buckets_for_metric(Matcher::Suffix("_rounds".into()), ROUNDS_BUCKETS)?
-        .build_recorder();
+    let mut builder = PrometheusBuilder::new();
+    for (suffix, buckets) in BUCKETS {
+        builder = builder.set_buckets_for_metric(Matcher::Suffix(suffix.to_owned()), buckets)?;
+    }
+    let recorder = builder.build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).wrap_err("a metrics recorder is installed already")?;
-    describe();
+    catalogue::describe();
     Ok(handle)
 }
 
@@ -67,26 +71,4 @@ pub(crate) async fn upkeep(handle: PrometheusHandle, stop: CancellationToken) {
             _ = tick.tick() => handle.run_upkeep(),
         }
     }
-}
-
-fn describe() {
-    ballast_chains::pool::describe_metrics();
-    describe_gauge!("ballast_head_number", Unit::Count, "Number of the newest head");
-    describe_gauge!("ballast_head_timestamp", Unit::Seconds, "Block time of the newest head");
-    describe_counter!("ballast_reorgs_total", Unit::Count, "Reorganisations seen");
-    describe_counter!("ballast_assessments_total", Unit::Count, "Assessments by outcome");
-    describe_counter!("ballast_decisions_total", Unit::Count, "Decisions by kind");
-    describe_counter!("ballast_product_restarts_total", Unit::Count, "Products started again");
-    describe_gauge!("ballast_wallet_ready", Unit::Count, "0 while a product's wallet cannot sign");
-    describe_gauge!("ballast_product_halted", Unit::Count, "1 while a product is given up");
-    describe_gauge!("ballast_alerts_open", Unit::Count, "Conditions that people were told of");
-    describe_counter!("ballast_alerts_total", Unit::Count, "Alerts by status and severity");
-    describe_counter!(
-        "ballast_notifications_total",
-        Unit::Count,
-        "Deliveries of alerts by receiver and outcome"
-    );
-    describe_counter!("ballast_heartbeats_total", Unit::Count, "Heartbeats by outcome");
-    describe_gauge!("ballast_observation", "Inputs of the last decision, for charts only");
-    describe_histogram!("ballast_assess_seconds", Unit::Seconds, "Head seen to decision");
 }

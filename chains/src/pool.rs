@@ -33,7 +33,6 @@ use thiserror::Error;
 use tokio::sync::broadcast;
 use url::Url;
 
-pub use endpoint::describe_metrics;
 pub use errors::SendAnswer;
 pub(crate) use errors::says_block_is_missing;
 pub use fitness::EndpointState;

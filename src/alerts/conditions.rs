@@ -41,11 +41,20 @@ pub(crate) struct Condition {
     pub(crate) detail: String,
 }
 
-/// Everything that is wrong now. `store` is what the store failed with.
-pub(crate) fn of(board: &Board, config: &Config, store: Option<String>) -> Vec<Condition> {
+/// How the store does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StoreHealth {
+    /// What it failed with.
+    pub(crate) failure: Option<String>,
+    /// Whether its reserve was given up.
+    pub(crate) is_short: bool,
+}
+
+/// Everything that is wrong now.
+pub(crate) fn of(board: &Board, config: &Config, store: &StoreHealth) -> Vec<Condition> {
     let now = clock::now();
     let mut found: Vec<Condition> = Vec::new();
-    found.extend(store.map(store_fails));
+    found.extend(of_store(store));
     for (name, status) in board.chains() {
         let stale_after = readiness::profile_of(config, &name).map(|profile| profile.stale_after);
         found.extend(of_chain(&name, &status, stale_after.unwrap_or(FIRST_HEAD), now));
@@ -60,15 +69,23 @@ pub(crate) fn of(board: &Board, config: &Config, store: Option<String>) -> Vec<C
     found
 }
 
-fn store_fails(detail: String) -> Condition {
-    Condition {
+fn of_store(store: &StoreHealth) -> Vec<Condition> {
+    let of = |name, summary: &str, detail: &str| Condition {
         subject: Subject::Keeper,
-        name: "store_failing",
+        name,
         severity: Severity::Critical,
         hold: Duration::ZERO,
-        summary: "the store does not answer: nothing new can be sent".to_owned(),
-        detail,
-    }
+        summary: summary.to_owned(),
+        detail: detail.to_owned(),
+    };
+    let fails = store.failure.as_ref().map(|detail| {
+        of("store_failing", "the store does not answer: nothing new can be sent", detail)
+    });
+    let short = store.is_short.then(|| {
+        let summary = "the disk is full: routine work waits, the rest lives on the reserve";
+        of("disk_full", summary, "")
+    });
+    fails.into_iter().chain(short).collect()
 }
 
 fn of_chain(

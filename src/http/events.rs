@@ -11,7 +11,7 @@ use axum::{
     extract::State,
     response::{
         IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
+        sse::{Event, Sse},
     },
 };
 use futures::{Stream, stream};
@@ -34,8 +34,8 @@ const BUFFERED: usize = 1_024;
 const TICK: Duration = Duration::from_millis(250);
 /// Ticks between two looks at the chains, whose endpoints change without telling anyone.
 const CHAINS_EVERY: u32 = 2;
-/// How often a comment keeps a quiet stream open.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Ticks between two signs of life, ten seconds: a page cannot tell a quiet keeper from a dead one.
+const PING_EVERY: u32 = 40;
 /// Longest life of a stream; the page opens another by itself. So a listener that is gone without
 /// a word, or whose login is over, does not stay for ever.
 const LIFE: Duration = Duration::from_hours(1);
@@ -126,6 +126,9 @@ impl News {
             return;
         }
         self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(PING_EVERY) {
+            surface.streams.tell("ping", &json!({}));
+        }
         if self.ticks.is_multiple_of(CHAINS_EVERY) {
             self.tell_chains(surface);
         }
@@ -173,6 +176,7 @@ pub(super) async fn events(State(surface): State<Surface>) -> Response {
     let Ok(seat) = Arc::clone(&streams.seats).try_acquire_owned() else {
         return ApiError::Busy("event streams").into_response();
     };
+    metrics::gauge!("ballast_http_streams").increment(1.0);
     let now = Instant::now();
     let listener = Listener {
         messages: streams.messages.subscribe(),
@@ -181,7 +185,13 @@ pub(super) async fn events(State(surface): State<Surface>) -> Response {
         greeted: false,
         _seat: seat,
     };
-    Sse::new(listener.stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    Sse::new(listener.stream()).into_response()
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        metrics::gauge!("ballast_http_streams").decrement(1.0);
+    }
 }
 
 impl Listener {

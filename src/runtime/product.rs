@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head};
 use ballast_strategy_api::{
     Action, Assessment, Decision, DynStrategy, Observation, decision::fixed18,
@@ -43,6 +44,7 @@ impl ProductTask {
         let mut followed = None;
         let mut pauses = self.shared.pauses.subscribe();
         let mut paused = self.shared.pauses.holds(&self.config.name);
+        show_paused(&self.config.name, paused);
         loop {
             tokio::select! {
                 biased;
@@ -56,6 +58,7 @@ impl ProductTask {
             }
             let holds = self.shared.pauses.holds(&self.config.name);
             if std::mem::replace(&mut paused, holds) != holds {
+                show_paused(&self.config.name, holds);
                 // An operator's word counts at once: the last assessment is judged again, and what
                 // is under way is helped on or not.
                 followed = None;
@@ -89,6 +92,15 @@ impl ProductTask {
         }
     }
 
+    /// The balance as a gauge: whole coins, a float from here on.
+    fn show_balance(&self, wei: U256) {
+        if let Ok(coins) = ballast_chains::amount::ether(wei).parse::<f64>() {
+            let labels =
+                [("product", self.config.name.clone()), ("chain", self.profile.name.clone())];
+            metrics::gauge!("ballast_wallet_balance", &labels).set(coins);
+        }
+    }
+
     /// Puts what is under way on the board.
     fn show_current(&self) {
         let current = if self.lane.unfinished() == 0 {
@@ -116,6 +128,7 @@ impl ProductTask {
         if let Some(wei) = turn.balance {
             let balance = Balance { wei, block: turn.head.number };
             self.shared.board.balance(&self.config.name, balance);
+            self.show_balance(wei);
         }
         let (assessment, failure) = match &turn.outcome {
             Ok(assessment) => (Some(assessment), None),
@@ -293,6 +306,11 @@ impl Record {
             head: self.head,
         }
     }
+}
+
+fn show_paused(product: &str, paused: bool) {
+    let gauge = metrics::gauge!("ballast_product_paused", "product" => product.to_owned());
+    gauge.set(f64::from(u8::from(paused)));
 }
 
 fn count(product: &str, chain: &str, decision: &LastDecision) {

@@ -13,5 +13,8 @@ mod fli;
 mod harness;
 mod isolation;
 mod malformed;
+mod operate;
+mod page;
 mod rebalance;
 mod restart;
+mod wallets;

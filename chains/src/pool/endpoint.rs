@@ -10,9 +10,7 @@ use alloy::{
     primitives::{U64, bytes::Bytes},
     rpc::json_rpc::{Id, Request, ResponsePacket, ResponsePayload, RpcRecv, RpcSend},
 };
-use metrics::{
-    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
-};
+use metrics::{counter, gauge, histogram};
 use reqwest::Client;
 use tokio::{
     sync::Notify,
@@ -36,17 +34,6 @@ const REQUESTS: &str = "ballast_rpc_requests_total";
 const SENDS: &str = "ballast_rpc_send_answers_total";
 const SECONDS: &str = "ballast_rpc_seconds";
 const FIT: &str = "ballast_rpc_endpoint_fit";
-
-/// Tells the metrics recorder what the pool's metrics mean. Call it once, after installing one.
-pub fn describe_metrics() {
-    describe_counter!(
-        REQUESTS,
-        "HTTP requests to an endpoint, by class of method and outcome; a batch counts once"
-    );
-    describe_counter!(SENDS, "Answers of an endpoint to raw transactions");
-    describe_histogram!(SECONDS, Unit::Seconds, "Time from request to answer of an endpoint");
-    describe_gauge!(FIT, "1 while the endpoint gets reads, else 0");
-}
 
 /// What all endpoints of a chain have in common.
 #[derive(Debug, Clone)]

@@ -87,6 +87,18 @@ fn observations_that_need_a_person() {
 }
 
 #[test]
+fn a_store_is_wrong_when_it_fails_and_when_it_is_short() {
+    let of = |failure: Option<&str>, is_short| {
+        let store = StoreHealth { failure: failure.map(str::to_owned), is_short };
+        of_store(&store).into_iter().map(|c| c.name).collect::<Vec<_>>()
+    };
+    assert_eq!(of(None, false), [""; 0]);
+    assert_eq!(of(Some("no"), false), ["store_failing"]);
+    assert_eq!(of(None, true), ["disk_full"]);
+    assert_eq!(of(Some("no"), true), ["store_failing", "disk_full"]);
+}
+
+#[test]
 fn a_chain_is_wrong_without_a_head_and_with_an_old_one() {
     let stale = Duration::from_secs(30);
     let of = |head: Option<Head>, now| {

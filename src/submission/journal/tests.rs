@@ -239,3 +239,84 @@ async fn the_whole_story_is_kept_in_order() {
     let kinds: Vec<String> = rows.iter().map(|row| row.get("kind")).collect();
     assert_eq!(kinds, ["original", "reorged", "postcondition", "reverted"]);
 }
+
+#[tokio::test]
+async fn a_listing_goes_through_all_of_it_a_page_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, journal) = opened(folder.path()).await;
+    for nonce in 0..5 {
+        journal.open_slot(&slot(nonce, nonce).await).await.unwrap();
+    }
+    let first = slot(0, 0).await;
+    let replacement =
+        attempt(AttemptKind::Replacement, 0, 20, Arc::clone(&first.attempts.first.intent)).await;
+    journal.append_attempt(&first, &TxState::Signed, &replacement).await.unwrap();
+    journal.record_final(1, Outcome::Confirmed, 50).await.unwrap();
+    let listed = |filter: TransactionFilter| {
+        let journal = store.journal();
+        async move { journal.transactions(&filter).await.unwrap() }
+    };
+    let two = TransactionFilter { limit: 2, ..TransactionFilter::default() };
+    let (mut nonces, mut after) = (Vec::new(), None);
+    loop {
+        let (page, next) = listed(TransactionFilter { after, ..two.clone() }).await;
+        nonces.extend(page.iter().map(|row| row.nonce));
+        match next {
+            Some(next) => after = Cursor::parse(&next.to_string()),
+            None => break,
+        }
+        assert!(after.is_some(), "a cursor that is written can be read");
+    }
+    assert_eq!(nonces, [4, 3, 2, 1, 0], "each once, the newest first");
+
+    let all = TransactionFilter { limit: 50, ..TransactionFilter::default() };
+    let (rows, next) = listed(all.clone()).await;
+    assert!(next.is_none());
+    let oldest = rows.last().unwrap();
+    assert_eq!((oldest.attempts.len(), oldest.hash.clone()), (2, hex(replacement.hash)));
+    assert_eq!((oldest.action.as_str(), oldest.urgency.as_str()), ("ripcord", "prompt"));
+    let in_state = |state: &str| TransactionFilter { state: Some(state.into()), ..all.clone() };
+    assert_eq!(listed(in_state("open")).await.0.len(), 4);
+    assert_eq!(listed(in_state("confirmed")).await.0.len(), 1);
+    let other = TransactionFilter { product: Some("btc2x".into()), ..all.clone() };
+    assert!(listed(other).await.0.is_empty());
+    for bad in ["", "1-2-3", "1-2-w-4-5", "a-1-w-1"] {
+        assert_eq!(Cursor::parse(bad), None, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn the_cost_of_a_listed_transaction_includes_the_fee_for_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, journal) = opened(folder.path()).await;
+    let slot = slot(3, 1).await;
+    journal.open_slot(&slot).await.unwrap();
+    let inclusion = Inclusion {
+        hash: slot.attempts.first.hash,
+        cancellation: false,
+        block: 50,
+        block_hash: B256::repeat_byte(5),
+        succeeded: true,
+        gas_used: 100,
+        effective_gas_price: 7,
+    };
+    let receipt = Receipt {
+        hash: inclusion.hash,
+        block: 50,
+        block_hash: inclusion.block_hash,
+        succeeded: true,
+        gas_used: 100,
+        effective_gas_price: 7,
+        whole: None,
+    };
+    journal.record_inclusion(3, &inclusion, &receipt).await.unwrap();
+    let cost = async || {
+        let all = TransactionFilter { limit: 1, ..TransactionFilter::default() };
+        store.journal().transactions(&all).await.unwrap().0[0].cost_wei.clone()
+    };
+    assert_eq!(cost().await.as_deref(), Some("700"));
+    let with_fee = Statement::new("UPDATE slots SET receipt = $1").with("{\"l1Fee\":\"0x2a\"}");
+    store.commit(vec![with_fee]).await.unwrap();
+    assert_eq!(cost().await.as_deref(), Some("742"));
+    store.close().await;
+}

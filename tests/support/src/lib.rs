@@ -1,11 +1,12 @@
 //! What the tests of every package share: a JSON-RPC proxy that can be told to misbehave, a fake
-//! chain node, a runner for the real binary, and waiting for conditions.
+//! chain node, a runner for the real binary, a browser, and waiting for conditions.
 //!
 //! It stands apart from the product so that a fault, a count of reads or a way to wait is written
 //! once, and means the same in a unit test of the endpoint pool and in an end-to-end run over
 //! anvil. Nothing here asserts: helpers return an `eyre` error that says what was seen instead,
 //! and the test decides. The README beside this crate has an example of each part.
 
+mod browser;
 mod config_dir;
 mod inbox;
 mod json_rpc;
@@ -17,6 +18,7 @@ mod request_log;
 mod server;
 mod wait;
 
+pub use browser::Browser;
 pub use config_dir::ConfigDir;
 pub use inbox::{Inbox, Letter};
 pub use json_rpc::{BlockRef, RpcFailure};
