@@ -164,7 +164,7 @@ fn base(listen: SocketAddr) -> Result<Option<Url>> {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
     };
     Ok(Some(Url::parse(&format!("http://{}/", SocketAddr::new(ip, listen.port())))?))
 }

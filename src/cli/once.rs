@@ -1,5 +1,7 @@
 //! `ballast once [PRODUCT]`: one assessment of each product, explained, and sent unless dry.
 
+mod running;
+
 use std::time::Duration;
 
 use ballast_chains::{
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, interval, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Session, explain, out};
+use super::{Exit, Session, explain, keeper::Keeper, out};
 use crate::{
     config::Config,
     runtime::{
@@ -41,6 +43,13 @@ pub(super) async fn once(session: Session, options: Options) -> Result<Exit> {
     if let Err(known) = keep_only(&mut config, &options) {
         out::error(&format!("no such product; there are: {known}"));
         return Ok(Exit::BadConfig);
+    }
+    // A keeper assesses every block by itself, and two of them would fight over the nonces. A dry
+    // run reads beside it.
+    if !options.dry_run
+        && let Some(keeper) = Keeper::find(&config, &session.environment).await?
+    {
+        return running::follow(&keeper, &config, &options).await;
     }
     let store = if options.dry_run {
         match Store::open_readonly(&config.store.path).await? {
