@@ -182,8 +182,8 @@ mod aws_kms {
         let keeper = run(world.with_kms(&kms, &["--log", "info,ballast=debug", "run"])).await?;
         keeper.wait_for_line("inside bounds", DEADLINE).await?;
         let moods = [
-            (KmsMood::Error(503, "ServiceUnavailable"), "ServiceUnavailable"),
-            (KmsMood::Silent, "not available"),
+            (KmsMood::Error(503, "ServiceUnavailable"), "ServiceUnavailable: as told"),
+            (KmsMood::Silent, "timed out"),
             (KmsMood::SignatureOf(vec![1, 2, 3]), "not ECDSA in DER"),
             (KmsMood::OtherKey, "the signature is not one of"),
         ];
@@ -191,8 +191,17 @@ mod aws_kms {
         world.devnet.node().warp(INTERVAL).await?;
         for (mood, said) in moods {
             kms.sign(mood);
-            let line = keeper.wait_for_line(said, DEADLINE).await?;
-            assert!(line.contains("signing failed"), "{line}");
+            wait_until(said, DEADLINE, async || {
+                let explain = world.ballast(&["explain", PRODUCT, "--json"]);
+                let told = json(&finish(explain).await.ok()?.1);
+                told["detail"]
+                    .as_str()
+                    .is_some_and(|detail| {
+                        detail.contains(said) && told["reason"] == "signing failed"
+                    })
+                    .then_some(())
+            })
+            .await?;
         }
         assert_eq!((world.mined().await?, world.all_raw().await?), (0, 0));
         let (_, out, _) = finish(world.ballast(&["tx", "list", "--json"])).await?;
