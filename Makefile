@@ -3,6 +3,8 @@
 DEVNET := tests/devnet
 MODULES := $(DEVNET)/node_modules/.package-lock.json
 DEMO_ARGS ?=
+# Cargo features beyond the default, as the merge gate sets them: FEATURES="--features aws-kms"
+FEATURES ?=
 
 .PHONY: help setup demo test screenshots fmt lint docs deny ci clean
 
@@ -26,7 +28,7 @@ demo: setup ## A local chain with the real contracts, a keeper, a market that mo
 	@target/debug/ballast demo $(DEMO_ARGS)
 
 test: setup browser ## All tests
-	@cargo test --workspace --locked
+	@cargo test --workspace --locked $(FEATURES)
 
 screenshots: setup browser ## The pictures of docs/screenshots, from a running keeper
 	@BALLAST_SCREENSHOTS="$(CURDIR)/docs/screenshots" cargo test --quiet --locked -p ballast --test e2e \
@@ -37,10 +39,10 @@ fmt: ## Formats the sources
 
 lint: ## Format and clippy, warnings are errors
 	@cargo fmt --all --check
-	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@cargo clippy --workspace --all-targets --locked $(FEATURES) -- -D warnings
 
 docs: ## API documentation, warnings are errors
-	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items $(FEATURES)
 
 deny: ## Licences, bans and sources of all dependencies
 	@.ci/deny

@@ -7,9 +7,16 @@
 mod check;
 mod demo;
 mod explain;
+mod keeper;
 mod once;
 mod out;
+mod pause;
 mod run;
+mod source;
+mod status;
+mod table;
+mod tx;
+mod wallet;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -18,9 +25,14 @@ use eyre::Result;
 
 use crate::{
     config::{Config, Environment, Problems, Secrets},
+    http::STATES,
     registry::Registry,
+    submission::{MAX_PAGE, TransactionFilter},
     telemetry::{self, LogFormat},
 };
+
+/// Shortest time between two looks of `status --watch`.
+const SHORTEST_LOOK: Duration = Duration::from_millis(200);
 
 /// Exit codes other than 0 and 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +113,87 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Shows what every product and chain is doing
+    Status {
+        /// Only this product, with all there is to say of it
+        product: Option<String>,
+        /// Look again and again until stopped
+        #[arg(long)]
+        watch: bool,
+        /// Time between two looks
+        #[arg(long, default_value = "2s", value_parser = duration, value_name = "TIME", requires = "watch")]
+        every: Duration,
+        /// Machine-readable output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stops a product from sending, until it is resumed
+    Pause {
+        #[command(flatten)]
+        which: Which,
+        /// Why, for those who see it later
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Lets a product send again
+    Resume {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Transactions that were sent
+    #[command(subcommand)]
+    Tx(TxCommand),
+    /// Keys: made, imported, looked at
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
     /// A local chain with the real contracts, a market that moves, and a keeper
     Demo(demo::DemoArgs),
+}
+
+/// Which products an order is for.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The product
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    product: Option<String>,
+    /// All products
+    #[arg(long)]
+    all: bool,
+    /// Who orders it; by default the user's name
+    #[arg(long, value_name = "NAME")]
+    who: Option<String>,
+    /// Machine-readable output
+    #[arg(long)]
+    json: bool,
+}
+
+impl Which {
+    fn order(self, order: pause::Order, reason: Option<String>) -> pause::Options {
+        let Self { product, all: _, who, json } = self;
+        pause::Options { order, product, reason, who, json }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum TxCommand {
+    /// Lists them, the newest first
+    List {
+        /// Only of this product
+        #[arg(long)]
+        product: Option<String>,
+        /// Only on this chain
+        #[arg(long)]
+        chain: Option<String>,
+        /// Only those in this state; `open` is all that are not final
+        #[arg(long, value_parser = STATES)]
+        state: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_PAGE)))]
+        limit: u32,
+        /// Machine-readable output
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -146,8 +237,31 @@ async fn dispatch(args: Args, registry: Registry) -> Result<Exit> {
             once::once(session, once::Options { product, dry_run, timeout, json }).await
         }
         Command::Explain { product, json } => explain::explain(session, &product, json).await,
+        Command::Status { product, watch, every, json } => {
+            let watch = watch.then_some(every.max(SHORTEST_LOOK));
+            status::status(session, status::Options { product, watch, json }).await
+        }
+        Command::Pause { which, reason } => {
+            pause::order(session, which.order(pause::Order::Pause, reason)).await
+        }
+        Command::Resume { which } => {
+            pause::order(session, which.order(pause::Order::Resume, None)).await
+        }
+        Command::Tx(TxCommand::List { product, chain, state, limit, json }) => {
+            let filter = TransactionFilter { product, chain, state, limit, after: None };
+            tx::list(session, filter, json).await
+        }
+        Command::Wallet(command) => wallet::wallet(session, command).await,
         Command::Demo(demo) => demo::demo(session, demo).await,
     }
+}
+
+/// The exit code for a product that has no file, which is told with those that have one.
+fn unknown_product(config: &Config, product: Option<&str>) -> Option<Exit> {
+    let product = product.filter(|name| !config.products.contains_key(*name))?;
+    let known: Vec<&str> = config.products.keys().map(String::as_str).collect();
+    out::error(&format!("no product `{product}`; there are: {}", known.join(", ")));
+    Some(Exit::BadConfig)
 }
 
 /// What every command starts from.
@@ -164,7 +278,17 @@ impl Session {
 
     /// Loads, or prints every problem and gives the exit code.
     fn load_or_report(&self, json: bool) -> Result<Config, Exit> {
-        self.load(Secrets::Resolve).map_err(|problems| {
+        self.load_with(Secrets::Resolve, json)
+    }
+
+    /// The same for commands that connect to no chain and sign nothing: keys and endpoints need not
+    /// be known where they run.
+    fn load_for_reading(&self, json: bool) -> Result<Config, Exit> {
+        self.load_with(Secrets::Skip, json)
+    }
+
+    fn load_with(&self, secrets: Secrets, json: bool) -> Result<Config, Exit> {
+        self.load(secrets).map_err(|problems| {
             out::problems(&problems, json);
             Exit::BadConfig
         })

@@ -29,6 +29,7 @@ mod schema;
 mod secret;
 mod shown;
 mod units;
+mod wallet;
 
 #[cfg(test)]
 mod tests;
@@ -167,6 +168,15 @@ impl Mode {
 pub enum WalletSource {
     /// A private key, 32 bytes in hexadecimal.
     Key(Secret),
+    /// An encrypted key.
+    Keystore {
+        /// The file, web3 secret storage version 3.
+        path: PathBuf,
+        /// What opens it.
+        password: Secret,
+    },
+    /// A key that AWS KMS holds: its id, ARN or alias.
+    AwsKms(String),
     /// Nobody: decisions and simulations are made from this address, nothing is sent.
     WatchOnly(Address),
 }
@@ -298,7 +308,7 @@ fn read(
     let names: BTreeSet<String> = files.chains.keys().cloned().collect();
     let unpriced = chain::unpriced(&files.chains);
     let known = Known { chains: &names, profiles: &chains, unpriced: &unpriced, registry, source };
-    let mut owners = product::Owners::default();
+    let mut owners = wallet::Owners::default();
     let mut products = BTreeMap::new();
     for (name, file) in &files.products {
         let product =

@@ -29,7 +29,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-pub(crate) use self::{access::Access, events::Streams, view::Facts};
+pub(crate) use self::{access::Access, events::Streams, read::STATES, view::Facts};
 use crate::{
     runtime::{Board, Events, Pauses, readiness::Readiness},
     store::Store,

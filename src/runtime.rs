@@ -16,6 +16,7 @@ pub(crate) mod readiness;
 mod seat;
 mod status;
 mod supervisor;
+mod wallets;
 mod wiring;
 
 pub(crate) use accounts::Accounts;
@@ -30,6 +31,7 @@ pub(crate) use seat::{Seat, TurnResult};
 pub(crate) use status::Recent;
 pub use status::{Balance, Board, ChainStatus, LastDecision, ProductStatus};
 pub(crate) use supervisor::{ProductSpec, Shared, open_lane};
+pub(crate) use wallets::WalletHandle;
 pub(crate) use wiring::{Group, wire};
 
 use std::{sync::Arc, time::Duration};

@@ -118,7 +118,12 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         let summary = "halted: it failed too often and is not kept any more";
         about.condition("halted", Severity::Critical, 0, (summary, why))
     });
-    let Some(last) = &status.last else { return halted.into_iter().collect() };
+    let without_wallet = status.without_wallet.as_ref().map(|why| {
+        let summary = "its wallet cannot sign: nothing is sent for it";
+        about.condition("without_wallet", Severity::Critical, BLOCKS_OF_EMERGENCY, (summary, why))
+    });
+    let halted = halted.into_iter().chain(without_wallet);
+    let Some(last) = &status.last else { return halted.collect() };
     let by_decision = match last.kind {
         "error" => Some(about.condition(
             "not_assessed",
@@ -151,7 +156,7 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         _ => None,
     });
     let guarded = status.guard.iter().filter_map(|note| of_guard(about, note));
-    halted.into_iter().chain(by_decision).chain(observed).chain(guarded).collect()
+    halted.chain(by_decision).chain(observed).chain(guarded).collect()
 }
 
 /// What the guard found that a person can do something about, whether it held back or not.

@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use eyre::{Result, WrapErr};
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Client, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;

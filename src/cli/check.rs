@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use ballast_chains::{
     BlockReader, Head, amount,
     driver::{Job, Outcome, drive},
@@ -195,14 +195,21 @@ fn check_price(group: &Group, subject: &str, head: Head, said: Said<PriceRound>)
 
 async fn check_products(mut group: Group, head: Head, report: &mut Report) {
     let Report { findings, recognised } = report;
+    // A signer that cannot be had is one product's trouble; what can be read is read all the same.
+    let wallets = futures::future::join_all(group.specs.iter().map(|spec| spec.wallet.get())).await;
+    for (spec, wallet) in group.specs.iter().zip(wallets) {
+        let subject = format!("product {}", spec.config.name);
+        findings.extend(wallet.err().map(|why| error(&subject, crate::error_chain(&why))));
+    }
     let limit = group.profile.assess_timeout.max(ANSWER_WITHIN);
     let jobs: Vec<_> = group
         .seats
         .iter_mut()
         .enumerate()
-        .map(|(key, seat)| {
+        .filter_map(|(key, seat)| {
+            let caller = seat.caller()?;
             let (_, run) = seat.begin(&head);
-            Job { key, caller: seat.caller(), timeout: limit, run }
+            Some(Job { key, caller, timeout: limit, run })
         })
         .collect();
     let names: Vec<String> = group.specs.iter().map(|s| s.config.name.to_string()).collect();
@@ -230,13 +237,13 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
     .await;
     for spec in &group.specs {
         let subject = format!("product {}", spec.config.name);
-        let wallet = spec.wallet.address();
+        let Some(wallet) = spec.wallet.address() else { continue };
         let read = group.source.read_at(head, wallet, move |reader: BlockReader| async move {
             futures::join!(reader.balance(wallet), reader.code(wallet))
         });
         let (balance, code) = read.await;
         match balance {
-            Ok(balance) => findings.extend(check_balance(&subject, spec, balance)),
+            Ok(balance) => findings.extend(check_balance(&subject, spec, wallet, balance)),
             Err(cause) => findings.push(error(&subject, format!("wallet balance: {cause}"))),
         }
         if code.is_ok_and(|code| !code.is_empty()) {
@@ -264,6 +271,7 @@ fn check_assessment(subject: &str, assessment: &Assessment) -> Vec<Finding> {
 fn check_balance(
     subject: &str,
     spec: &crate::runtime::ProductSpec,
+    wallet: Address,
     balance: U256,
 ) -> Option<Finding> {
     if !spec.wallet.can_sign() {
@@ -273,7 +281,7 @@ fn check_balance(
     if balance.is_zero() || balance < least {
         let text = format!(
             "wallet {} holds {} {}, min_balance is {}",
-            spec.wallet.address(),
+            wallet,
             amount::ether(balance),
             spec.profile.native_symbol,
             amount::ether(least)

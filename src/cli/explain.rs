@@ -1,31 +1,31 @@
-//! `ballast explain PRODUCT`: the last decision with the inputs it used, from the store.
+//! `ballast explain PRODUCT`: the last decision with the inputs it used, from the keeper that runs or
+//! else from the store.
 
 use eyre::Result;
 
-use super::{Exit, Session, out};
+use super::{Exit, Session, out, source::Source};
 use crate::{
     clock,
-    config::Secrets,
+    http::api::Decision,
     runtime::LastDecision,
-    store::{DecisionRow, Store, StoredObservation},
+    store::{DecisionRow, StoredObservation},
 };
 
 pub(super) async fn explain(session: Session, product: &str, json: bool) -> Result<Exit> {
-    let config = match session.load(Secrets::Skip) {
+    let config = match session.load_for_reading(json) {
         Ok(config) => config,
-        Err(problems) => {
-            out::problems(&problems, json);
-            return Ok(Exit::BadConfig);
-        }
+        Err(exit) => return Ok(exit),
     };
-    if !config.products.contains_key(product) {
-        let known: Vec<&str> = config.products.keys().map(String::as_str).collect();
-        out::error(&format!("no product `{product}`; there are: {}", known.join(", ")));
-        return Ok(Exit::BadConfig);
+    if let Some(exit) = super::unknown_product(&config, Some(product)) {
+        return Ok(exit);
     }
-    let last = match Store::open_readonly(&config.store.path).await? {
-        Some(store) => store.last_decision(product).await?,
-        None => None,
+    let last = match Source::find(&config, &session.environment).await? {
+        Source::Keeper(keeper) => {
+            let told = keeper.product(product).await?.product;
+            told.last.map(|last| row(&told.name, &told.chain, &last))
+        }
+        Source::Store(Some(store)) => store.last_decision(product).await?,
+        Source::Store(None) => None,
     };
     match last {
         None if json => out::json(&serde_json::json!({ "product": product, "last": null })),
@@ -39,6 +39,28 @@ pub(super) async fn explain(session: Session, product: &str, json: bool) -> Resu
 /// A decision that was just made, as people read it.
 pub(super) fn text(product: &str, chain: &str, decision: &LastDecision) -> String {
     stored_text(&DecisionRow::new(product, chain, decision, false))
+}
+
+/// A decision that a keeper told of, as people read it.
+pub(super) fn told(product: &str, chain: &str, decision: &Decision) -> String {
+    stored_text(&row(product, chain, decision))
+}
+
+fn row(product: &str, chain: &str, decision: &Decision) -> DecisionRow {
+    DecisionRow {
+        product: product.to_owned(),
+        chain: chain.to_owned(),
+        block_number: decision.head.number,
+        block_hash: decision.head.hash.clone(),
+        block_timestamp: decision.head.timestamp,
+        kind: decision.kind.clone(),
+        action: decision.action.clone(),
+        urgency: decision.urgency.clone(),
+        reason: decision.reason.clone(),
+        detail: decision.detail.clone(),
+        inputs: serde_json::to_string(&decision.observations).unwrap_or_default(),
+        notable: false,
+    }
 }
 
 /// A decision as people read it: where, what and why, then the inputs.

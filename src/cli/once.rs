@@ -1,18 +1,21 @@
 //! `ballast once [PRODUCT]`: one assessment of each product, explained, and sent unless dry.
 
+mod running;
+
 use std::time::Duration;
 
 use ballast_chains::{
     Head,
     driver::{Job, drive},
     heads,
+    wallet::Wallet,
 };
 use eyre::{Result, WrapErr, eyre};
 use serde_json::{Value, json};
 use tokio::time::{Instant, interval, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Session, explain, out};
+use super::{Exit, Session, explain, keeper::Keeper, out};
 use crate::{
     config::Config,
     runtime::{
@@ -41,6 +44,13 @@ pub(super) async fn once(session: Session, options: Options) -> Result<Exit> {
     if let Err(known) = keep_only(&mut config, &options) {
         out::error(&format!("no such product; there are: {known}"));
         return Ok(Exit::BadConfig);
+    }
+    // A keeper assesses every block by itself, and two of them would fight over the nonces. A dry
+    // run reads beside it.
+    if !options.dry_run
+        && let Some(keeper) = Keeper::find(&config, &session.environment).await?
+    {
+        return running::follow(&keeper, &config, &options).await;
     }
     let store = if options.dry_run {
         match Store::open_readonly(&config.store.path).await? {
@@ -133,11 +143,24 @@ async fn run_group(mut group: Group, shared: &Shared, options: &Options) -> Vec<
             return names.map(|name| Report::failed(name, &chain, format!("{error:#}"))).collect();
         }
     };
+    let opened = group.specs.iter().map(|spec| timeout_at(deadline, spec.wallet.get()));
+    let opened = futures::future::join_all(opened).await;
     assess(&mut group, head).await;
     let (mut reports, mut running) = (Vec::new(), Vec::new());
-    for (place, spec) in group.specs.drain(..).enumerate() {
+    for ((place, spec), wallet) in group.specs.drain(..).enumerate().zip(opened) {
         let name = spec.config.name.clone();
-        match start(spec, shared, deadline).await {
+        let wallet = match wallet {
+            Ok(wallet) => wallet.map_err(|why| crate::error_chain(&why)),
+            Err(_) => Err("the wallet's signer did not answer in time".to_owned()),
+        };
+        let wallet = match wallet {
+            Ok(wallet) => wallet,
+            Err(why) => {
+                reports.push(Report::failed(&name, &chain, why));
+                continue;
+            }
+        };
+        match start(spec, wallet, shared, deadline).await {
             Ok(mut task) => {
                 // What a crashed keeper left behind is looked at before anything new is sent.
                 let steps = task.observe().await;
@@ -181,9 +204,14 @@ async fn follow(group: &Group, mut head: Head, running: &mut [Running], deadline
     }
 }
 
-async fn start(spec: ProductSpec, shared: &Shared, deadline: Instant) -> Result<ProductTask> {
+async fn start(
+    spec: ProductSpec,
+    wallet: Wallet,
+    shared: &Shared,
+    deadline: Instant,
+) -> Result<ProductTask> {
     let never = CancellationToken::new();
-    let opened = timeout_at(deadline, open_lane(&spec, shared, &never)).await;
+    let opened = timeout_at(deadline, open_lane(&spec, wallet, shared, &never)).await;
     let lane = opened.wrap_err("the chain cannot be reached")??;
     let (name, chain_id) = (&spec.config.name, spec.profile.chain_id);
     let series = SeriesRecorder::new(&spec.config.name);
@@ -203,10 +231,11 @@ async fn assess(group: &mut Group, head: Head) {
     let timeout = group.profile.assess_timeout;
     let feeds = group.feeds.job(&head);
     let feeds = feeds.map(|run| Job { key: None, caller: FEED_CALLER, timeout, run });
-    let turns = group.seats.iter_mut().enumerate().map(|(key, seat)| {
+    let turns = group.seats.iter_mut().enumerate().filter_map(|(key, seat)| {
         seat.announce(head);
+        let caller = seat.caller()?;
         let (number, run) = seat.begin(&head);
-        Job { key: Some((key, number)), caller: seat.caller(), timeout, run }
+        Some(Job { key: Some((key, number)), caller, timeout, run })
     });
     let jobs: Vec<_> = feeds.into_iter().chain(turns).collect();
     let source = group.source.clone();

@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use alloy::primitives::U256;
+use ballast_chains::amount;
 use serde::Serialize;
 
 use crate::config::Problems;
@@ -9,6 +11,39 @@ use crate::config::Problems;
 /// One line of output.
 pub(crate) fn line(text: &str) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+/// Several lines of output.
+pub(crate) fn lines(lines: &[String]) {
+    for text in lines {
+        line(text);
+    }
+}
+
+/// One line beside the output, such as where it comes from.
+pub(crate) fn note(text: &str) {
+    error(text);
+}
+
+/// Clears a terminal and goes to its first line; nothing elsewhere.
+pub(crate) fn clear(terminal: bool) {
+    if terminal {
+        drop(write!(std::io::stdout().lock(), "\u{1b}[2J\u{1b}[H"));
+    }
+}
+
+/// Wei, as decimal text, in whole coins; what is no number is shown as it is.
+pub(crate) fn coins(wei: &str, symbol: &str) -> String {
+    let text = wei.parse::<U256>().map_or_else(|_| wei.to_owned(), amount::ether);
+    format!("{text} {symbol}").trim_end().to_owned()
+}
+
+/// A value as one line of JSON.
+pub(crate) fn json_line<T: Serialize>(value: &T) {
+    match serde_json::to_string(value) {
+        Ok(text) => line(&text),
+        Err(cause) => error(&format!("writing JSON: {cause}")),
+    }
 }
 
 /// One line about what went wrong.

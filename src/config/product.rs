@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use ballast_chains::{ChainProfile, pool::Privacy};
-use secrecy::ExposeSecret as _;
 
 use super::{
-    Category, Environment, Limits, Mode, Params, ProductConfig, Secret, Secrets, WalletSource,
+    Category, Limits, Mode, Params, ProductConfig,
     chain::{self, MAX_PUBLIC_AFTER},
     endpoints::{self, SecretSource, Use},
     file::ConfigFile,
@@ -15,6 +13,7 @@ use super::{
     problems::Problems,
     reader::{Reader, closest, one_of},
     schema::PRODUCT,
+    wallet,
 };
 use crate::registry::Registry;
 
@@ -38,7 +37,7 @@ pub(super) fn read(
     name: &str,
     file: &ConfigFile,
     known: Known<'_>,
-    owners: &mut Owners,
+    owners: &mut wallet::Owners,
     problems: &mut Problems,
 ) -> Option<ProductConfig> {
     let params = Params::new(&file.name, file.focus("params"));
@@ -53,7 +52,7 @@ pub(super) fn read(
     let dry_run = reader.get("dry_run", form::flag);
     let profile = chain.as_ref().and_then(|chain| known.profiles.get(chain));
     let privacy = privacy(reader, profile);
-    let wallet = wallet(reader, known.source);
+    let wallet = wallet::read(reader, known.source);
     if let (Some(chain), Some(wallet)) = (&chain, &wallet) {
         owners.claim(chain, wallet, reader);
     }
@@ -157,95 +156,4 @@ fn among(word: String, what: &str, known: &[&str]) -> Parsed<String> {
         closest(&word, known).map(|close| format!(", did you mean {close}?")).unwrap_or_default();
     let why = format!("no such {what}{hint}");
     Err(Fault::NoneOf { why, expected: one_of(known) })
-}
-
-/// A wallet as far as it is known.
-#[derive(Debug)]
-struct Wallet {
-    source: WalletSource,
-    /// Known of a watched wallet, and of a key that was resolved.
-    address: Option<Address>,
-}
-
-/// The wallet: exactly one kind of it.
-fn wallet(reader: &mut Reader<'_>, source: SecretSource<'_>) -> Option<Wallet> {
-    const EXPECTED: &str =
-        "key = { env = \"NAME\" }, key = { file = \"PATH\" }, or address = \"0x…\" to watch only";
-    let table = match reader.value("wallet") {
-        None => {
-            reader.push("wallet", format!("missing; expected a table [wallet] with {EXPECTED}"));
-            return None;
-        }
-        Some(value) => value.as_dict()?,
-    };
-    match (reader.has("wallet.key"), reader.has("wallet.address")) {
-        (true, true) => {
-            reader.wrong(
-                "wallet",
-                format!("more than one kind of wallet; expected exactly one of {EXPECTED}"),
-            );
-            None
-        }
-        (false, false) => {
-            // Anything else in the table has been reported by its name.
-            if table.is_empty() {
-                reader.wrong("wallet", format!("expected {EXPECTED}"));
-            }
-            None
-        }
-        (false, true) => {
-            let address = reader.get("wallet.address", form::account)?;
-            Some(Wallet { source: WalletSource::WatchOnly(address), address: Some(address) })
-        }
-        (true, false) => reader.get("wallet.key", |raw| {
-            let secret = endpoints::reference(raw, source.dir)?;
-            let address = match source.secrets {
-                Secrets::Skip => None,
-                Secrets::Resolve => Some(address_of(&secret, source.environment)?),
-            };
-            Ok(Wallet { source: WalletSource::Key(secret), address })
-        }),
-    }
-}
-
-fn address_of(secret: &Secret, environment: &Environment) -> Parsed<Address> {
-    let key = secret.resolve(environment).map_err(|error| endpoints::cause(&error))?;
-    let signer = key.expose_secret().parse::<PrivateKeySigner>();
-    let signer = signer.map_err(|_| Fault::because(format!("{secret} holds no private key")))?;
-    Ok(signer.address())
-}
-
-/// Which product has which wallet. One (chain, wallet) has one owner, or two loops would fight over
-/// its nonces.
-#[derive(Debug, Default)]
-pub(super) struct Owners(BTreeMap<(String, Identity), String>);
-
-/// What tells wallets apart: where the key is, and whose it is if one may look.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Identity {
-    Secret(Secret),
-    Address(Address),
-}
-
-impl Owners {
-    /// Reports a wallet that another product has.
-    fn claim(&mut self, chain: &str, wallet: &Wallet, reader: &mut Reader<'_>) {
-        let (path, secret) = match &wallet.source {
-            WalletSource::Key(secret) => ("wallet.key", Some(secret.clone())),
-            WalletSource::WatchOnly(_) => ("wallet.address", None),
-        };
-        let secret = secret.map(Identity::Secret);
-        let identities = secret.into_iter().chain(wallet.address.map(Identity::Address));
-        let name = reader.parts().0.name.clone();
-        let mut other = None;
-        for identity in identities {
-            other = other.or(self.0.insert((chain.to_owned(), identity), name.clone()));
-        }
-        if let Some(other) = other {
-            reader.wrong(
-                path,
-                format!("also the wallet of {other} on {chain}; expected a wallet of its own"),
-            );
-        }
-    }
 }

@@ -383,6 +383,10 @@ pub(super) const ENDPOINT: Schema = Schema {
     later: &["archive"],
 };
 
+/// What holds of the keys that say which kind of wallet it is.
+const ONE_WALLET: &str = "exactly one of `wallet.key`, `wallet.keystore`, `wallet.aws_kms` and \
+                          `wallet.address` is required";
+
 /// `products/*.toml`.
 pub(super) const PRODUCT: Schema = Schema {
     file: "products/*.toml",
@@ -419,13 +423,32 @@ pub(super) const PRODUCT: Schema = Schema {
             Secret,
             "wallet.key",
             "{ env = \"NAME\" } or { file = \"PATH\" }",
-            Follows("exactly one of `wallet.key` and `wallet.address` is required"),
+            Follows(ONE_WALLET),
             "the private key that signs",
+        ),
+        key(
+            "wallet.keystore",
+            "the path of a file, relative to this directory or absolute",
+            Follows(ONE_WALLET),
+            "the encrypted key that signs (web3 secret storage, version 3)",
+        ),
+        compound(
+            Secret,
+            "wallet.password",
+            "{ env = \"NAME\" } or { file = \"PATH\" }",
+            Follows("required with `wallet.keystore`"),
+            "opens the keystore",
+        ),
+        key(
+            "wallet.aws_kms",
+            "a key id, ARN or alias of AWS KMS",
+            Follows(ONE_WALLET),
+            "the key in AWS KMS that signs",
         ),
         key(
             "wallet.address",
             ADDRESS,
-            Follows("exactly one of `wallet.key` and `wallet.address` is required"),
+            Follows(ONE_WALLET),
             "watch-only: decides and simulates from here, sends nothing",
         ),
         key(
@@ -480,13 +503,7 @@ pub(super) const PRODUCT: Schema = Schema {
             "the strategy's own, see the README of its folder",
         ),
     ],
-    later: &[
-        "treasury_safe",
-        "wallet.keystore",
-        "wallet.password",
-        "wallet.aws_kms",
-        "limits.act_after_blocks",
-    ],
+    later: &["treasury_safe", "limits.act_after_blocks"],
 };
 
 /// Expected form of a strategy's key whose type does not tell.

@@ -116,7 +116,7 @@ pub struct Paused {
 /// A product's wallet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wallet {
-    /// Its address, with EIP-55 checksum.
+    /// Its address, with EIP-55 checksum; empty until its signer has told it.
     pub address: String,
     /// Whether there is a signer; else it is only watched.
     pub can_sign: bool,

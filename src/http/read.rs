@@ -31,7 +31,7 @@ const MAX_SPAN: u64 = 31_536_000;
 /// Transactions of a page unless another number is asked for.
 const PAGE: u32 = 50;
 /// Every state that a transaction can be asked for.
-const STATES: [&str; 8] =
+pub(crate) const STATES: [&str; 8] =
     ["open", "signed", "pending", "included", "confirmed", "reverted", "superseded", "cancelled"];
 
 impl Surface {

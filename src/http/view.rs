@@ -13,7 +13,7 @@ use super::api::{
 use crate::{
     clock,
     config::Mode,
-    runtime::{ChainStatus, Group, LastDecision, ProductStatus, Recent},
+    runtime::{ChainStatus, Group, LastDecision, ProductStatus, Recent, WalletHandle},
     store::{DecisionRow, Pause, Resolution, SeriesKey},
     submission::{AttemptSnapshot, SlotSnapshot},
 };
@@ -38,8 +38,7 @@ pub(super) struct ProductFacts {
     mode: Mode,
     pub(super) paused_by_file: bool,
     dry_run: bool,
-    address: String,
-    can_sign: bool,
+    wallet: WalletHandle,
     min_balance: Option<U256>,
 }
 
@@ -68,8 +67,7 @@ impl Facts {
                 mode: config.mode,
                 paused_by_file: config.paused || config.mode == Mode::Paused,
                 dry_run: config.dry_run,
-                address: wallet.address().to_string(),
-                can_sign: wallet.can_sign(),
+                wallet: wallet.clone(),
                 min_balance: config.limits.min_balance,
             };
             (config.name.clone(), facts)
@@ -174,8 +172,8 @@ pub(super) fn product(
         trouble,
         paused,
         wallet: Wallet {
-            address: facts.address.clone(),
-            can_sign: facts.can_sign,
+            address: facts.wallet.address().map(|known| known.to_string()).unwrap_or_default(),
+            can_sign: facts.wallet.can_sign(),
             balance_wei: status.balance.map(|balance| balance.wei.to_string()),
             balance_block: status.balance.map(|balance| balance.block),
             min_balance_wei: facts.min_balance.map(|wei| wei.to_string()),
@@ -206,6 +204,9 @@ fn health(
     }
     if paused {
         return (Health::Paused, None);
+    }
+    if let Some(why) = &status.without_wallet {
+        return (Health::Error, Some(why.clone()));
     }
     if let Some(trouble) = chain_trouble {
         return (Health::Error, Some(trouble.to_owned()));

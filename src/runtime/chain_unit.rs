@@ -201,10 +201,10 @@ impl ChainUnit {
         let feeds = self.feeds.job(&head);
         let feeds = feeds.map(|run| Job { key: None, caller: CALLER, timeout, run });
         let due = self.seats.iter_mut().enumerate().filter(|(_, seat)| seat.is_due(&head));
-        let turns = due.map(|(key, seat)| {
-            let caller = seat.caller();
+        let turns = due.filter_map(|(key, seat)| {
+            let caller = seat.caller()?;
             let (number, run) = seat.begin(&head);
-            Job { key: Some((key, number)), caller, timeout, run }
+            Some(Job { key: Some((key, number)), caller, timeout, run })
         });
         let jobs: Vec<_> = feeds.into_iter().chain(turns).collect();
         let turns = jobs.iter().filter_map(|job| job.key).collect();

@@ -10,7 +10,10 @@ use ballast_chains::{Head, driver::Outcome, feeds::FeedReading};
 use ballast_strategy_api::{Assessment, Decision, DynStrategy, StrategyError};
 use tokio::sync::watch;
 
-use super::feeds::{Brought, Run};
+use super::{
+    feeds::{Brought, Run},
+    wallets::WalletHandle,
+};
 use crate::{config::ProductConfig, registry::Registry};
 
 /// Blocks after which a product is read again whatever it said about when it is due.
@@ -77,7 +80,7 @@ impl Mailbox {
 pub(crate) struct Seat {
     product: Arc<ProductConfig>,
     registry: Arc<Registry>,
-    caller: Address,
+    wallet: WalletHandle,
     strategy: watch::Sender<Option<Arc<dyn DynStrategy>>>,
     heads: watch::Sender<Option<Head>>,
     turns: watch::Sender<Option<Arc<Turn>>>,
@@ -106,13 +109,13 @@ impl Seat {
     pub(crate) fn new(
         product: Arc<ProductConfig>,
         registry: Arc<Registry>,
-        caller: Address,
+        wallet: WalletHandle,
         feeds: watch::Receiver<FeedReading>,
     ) -> Self {
         Self {
             product,
             registry,
-            caller,
+            wallet,
             strategy: watch::Sender::new(None),
             heads: watch::Sender::new(None),
             turns: watch::Sender::new(None),
@@ -138,8 +141,9 @@ impl Seat {
         }
     }
 
-    pub(crate) fn caller(&self) -> Address {
-        self.caller
+    /// Who would send; not known while its signer has not told.
+    pub(crate) fn caller(&self) -> Option<Address> {
+        self.wallet.address()
     }
 
     /// Everything above `to` fell away: what was read there is forgotten, and so is what it said of
@@ -163,7 +167,8 @@ impl Seat {
     pub(crate) fn is_due(&self, head: &Head) -> bool {
         let resting =
             self.rest.is_some_and(|rest| head.timestamp < rest.until && head.number < rest.block);
-        self.busy.is_none() && self.assessed != Some(head.hash) && !resting
+        let known = self.caller().is_some();
+        known && self.busy.is_none() && self.assessed != Some(head.hash) && !resting
     }
 
     /// The assessment of `head`, to be driven, and its number; the seat is busy until
@@ -204,7 +209,7 @@ impl Seat {
     /// Whether the assessment that is about to begin reads the balance too: the first does, one that
     /// was told to, and every tenth, at which wallets take turns.
     fn asks_balance(&self) -> bool {
-        let turn = self.caller.last().map_or(0, |byte| u64::from(*byte));
+        let turn = self.caller().and_then(|wallet| wallet.last().copied()).map_or(0, u64::from);
         let in_turn = self.begun.wrapping_add(turn).is_multiple_of(BALANCE_EVERY);
         self.balance_wanted.swap(false, Ordering::Relaxed) || self.begun == 0 || in_turn
     }

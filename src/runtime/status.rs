@@ -55,6 +55,8 @@ pub struct ProductStatus {
     pub guard: Vec<GuardNote>,
     /// What it has spent this month, once that is known.
     pub budget: Option<BudgetUse>,
+    /// Why its wallet cannot sign, while that is so.
+    pub without_wallet: Option<String>,
     /// Native balance of its wallet, as last read.
     pub balance: Option<Balance>,
     /// The transaction that is not final: the one that waits for inclusion, else the newest that is
@@ -162,6 +164,18 @@ impl Board {
     pub(crate) fn halted(&self, product: &str, why: String) {
         if let Some(mut status) = self.products.get_mut(product) {
             status.halted = Some(why);
+        }
+    }
+
+    pub(crate) fn without_wallet(&self, product: &str, why: String) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.without_wallet = Some(why);
+        }
+    }
+
+    pub(crate) fn has_wallet(&self, product: &str) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.without_wallet = None;
         }
     }
 

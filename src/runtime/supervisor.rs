@@ -10,8 +10,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::{
-    accounts::Accounts, events::Events, pauses::Pauses, product::ProductTask, seat::Mailbox,
+    accounts::Accounts,
+    events::Events,
+    pauses::Pauses,
+    product::ProductTask,
+    seat::Mailbox,
     status::Board,
+    wallets::{NoWallet, WalletHandle},
 };
 use crate::{
     config::{Mode, ProductConfig},
@@ -27,6 +32,10 @@ const WINDOW: Duration = Duration::from_secs(600);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// How long a start waits between tries to reach the chain; that is not a failure of the product.
 const REACH_AGAIN: Duration = Duration::from_secs(2);
+/// First wait between two tries to get at a wallet, and the longest: whether a key service comes
+/// back or a person mends a password, the product starts by itself.
+const ASK_SIGNER_AGAIN: Duration = Duration::from_secs(2);
+const ASK_SIGNER_AT_LEAST: Duration = Duration::from_secs(60);
 
 /// What a product's task is built from, each time anew.
 #[derive(Debug)]
@@ -34,7 +43,7 @@ pub(crate) struct ProductSpec {
     pub(crate) config: Arc<ProductConfig>,
     pub(crate) profile: Arc<ChainProfile>,
     pub(crate) pool: Pool,
-    pub(crate) wallet: Wallet,
+    pub(crate) wallet: WalletHandle,
     pub(crate) mailbox: Mailbox,
 }
 
@@ -87,7 +96,8 @@ pub(crate) async fn keep(spec: ProductSpec, shared: Shared, stop: CancellationTo
 }
 
 async fn run_once(spec: &ProductSpec, shared: &Shared, stop: &CancellationToken) -> Result<()> {
-    let Some(lane) = open_lane(spec, shared, stop).await? else { return Ok(()) };
+    let Some(wallet) = open_wallet(spec, shared, stop).await? else { return Ok(()) };
+    let Some(lane) = open_lane(spec, wallet, shared, stop).await? else { return Ok(()) };
     let (name, chain_id) = (&spec.config.name, spec.profile.chain_id);
     let task = ProductTask {
         accounts: Accounts::new(name, chain_id, shared.store.clone(), spec.pool.clone()),
@@ -101,10 +111,46 @@ async fn run_once(spec: &ProductSpec, shared: &Shared, stop: &CancellationToken)
     task.run(stop.clone()).await
 }
 
+/// The product's wallet, however long its signer takes; `None` if stopped meanwhile. Only a wallet
+/// that is another product's is a failure, since nothing but the files can mend that.
+async fn open_wallet(
+    spec: &ProductSpec,
+    shared: &Shared,
+    stop: &CancellationToken,
+) -> Result<Option<Wallet>> {
+    let name = &spec.config.name;
+    let ready = metrics::gauge!("ballast_wallet_ready", "product" => name.clone());
+    let mut pause = ASK_SIGNER_AGAIN;
+    loop {
+        let opened = tokio::select! {
+            () = stop.cancelled() => return Ok(None),
+            opened = spec.wallet.get() => opened,
+        };
+        let why = match opened {
+            Ok(wallet) => {
+                ready.set(1.0);
+                shared.board.has_wallet(name);
+                return Ok(Some(wallet));
+            }
+            Err(error @ NoWallet::Shared { .. }) => return Err(error.into()),
+            Err(error) => crate::error_chain(&error),
+        };
+        ready.set(0.0);
+        warn!(product = name, why, again_in = pause.as_secs(), "waiting for the wallet");
+        shared.board.without_wallet(name, why);
+        tokio::select! {
+            () = stop.cancelled() => return Ok(None),
+            () = sleep(pause) => {}
+        }
+        pause = pause.saturating_mul(2).min(ASK_SIGNER_AT_LEAST);
+    }
+}
+
 /// Journal and chain are reconciled before anything else. A chain that cannot be reached is waited
 /// for; `None` if stopped meanwhile.
 pub(crate) async fn open_lane(
     spec: &ProductSpec,
+    wallet: Wallet,
     shared: &Shared,
     stop: &CancellationToken,
 ) -> Result<Option<Lane>> {
@@ -113,7 +159,7 @@ pub(crate) async fn open_lane(
         let paused = config.paused || shared.pauses.holds(&config.name);
         let lane_spec = LaneSpec {
             product: spec.config.name.clone(),
-            wallet: spec.wallet.clone(),
+            wallet: wallet.clone(),
             profile: Arc::clone(&spec.profile),
             privacy: config.privacy,
             resend: !(paused || config.mode == Mode::Paused || config.dry_run),

@@ -1,17 +1,19 @@
 //! From a checked configuration to tasks: who shares a chain with whom, and whose wallet is whose.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
+use std::{collections::BTreeMap, sync::Arc};
+
+use ballast_chains::{ChainProfile, pool::Pool, reader::BlockSource};
+use eyre::{Result, WrapErr, eyre};
+
+use super::{
+    feeds::FeedDesk,
+    seat::Seat,
+    status::Board,
+    supervisor::ProductSpec,
+    wallets::{Owners, WalletHandle},
 };
-
-use alloy::primitives::Address;
-use ballast_chains::{ChainProfile, pool::Pool, reader::BlockSource, wallet::Wallet};
-use eyre::{Result, WrapErr, bail, eyre};
-
-use super::{feeds::FeedDesk, seat::Seat, status::Board, supervisor::ProductSpec};
 use crate::{
-    config::{Config, Environment, ProductConfig, WalletSource},
+    config::{Config, Environment, ProductConfig},
     registry::Registry,
 };
 
@@ -32,7 +34,7 @@ pub(crate) struct Group {
 }
 
 /// Builds everything that needs no network. Two products with one wallet on one chain are refused
-/// here, whatever the secrets are called.
+/// here, whatever the secrets are called, if it is known already whose the wallets are.
 pub(crate) fn wire(
     config: &Config,
     registry: &Arc<Registry>,
@@ -47,26 +49,24 @@ pub(crate) fn wire(
         let (_, members) = group.or_insert_with(|| (Arc::new(profile), Vec::new()));
         members.push(Arc::new(product.clone()));
     }
-    let mut owners: HashMap<(u64, Address), String> = HashMap::new();
+    let owners = Owners::default();
     let mut wired = Vec::with_capacity(groups.len());
     for (name, (profile, members)) in groups {
         let pool = Pool::new(&profile).wrap_err_with(|| format!("chain {name}"))?;
         let feeds = FeedDesk::new(Arc::clone(&profile));
         let (mut seats, mut specs) = (Vec::new(), Vec::new());
         for product in members {
-            let wallet = wallet_of(&product, environment)?;
-            let key = (profile.chain_id, wallet.address());
-            if let Some(other) = owners.insert(key, product.name.clone()) {
-                bail!(
-                    "products {other} and {} share the wallet {} on chain id {}: each needs its own",
-                    product.name,
-                    wallet.address(),
-                    profile.chain_id
-                );
-            }
+            let wallet = WalletHandle::new(
+                Arc::clone(&product),
+                profile.chain_id,
+                environment.clone(),
+                owners.clone(),
+            );
+            let wallet = wallet.wrap_err_with(|| format!("product {}", product.name))?;
             board.enter_product(&product.name, &name, &product.strategy);
-            let (caller, readings) = (wallet.address(), feeds.subscribe());
-            let seat = Seat::new(Arc::clone(&product), Arc::clone(registry), caller, readings);
+            let readings = feeds.subscribe();
+            let (member, registry) = (Arc::clone(&product), Arc::clone(registry));
+            let seat = Seat::new(member, registry, wallet.clone(), readings);
             let mailbox = seat.mailbox();
             seats.push(seat);
             let (profile, pool) = (Arc::clone(&profile), pool.clone());
@@ -92,16 +92,4 @@ pub(crate) fn profile_of(config: &Config, product: &ProductConfig) -> Result<Cha
         profile.send = Vec::new();
     }
     Ok(profile)
-}
-
-/// Resolves the product's wallet; the only place where a key is read.
-pub(crate) fn wallet_of(product: &ProductConfig, environment: &Environment) -> Result<Wallet> {
-    let context = || format!("product {}: wallet", product.name);
-    match &product.wallet {
-        WalletSource::WatchOnly(address) => Ok(Wallet::watch_only(*address)),
-        WalletSource::Key(secret) => {
-            let key = secret.resolve(environment).wrap_err_with(context)?;
-            Wallet::from_key(&key).wrap_err_with(context)
-        }
-    }
 }

@@ -207,6 +207,7 @@ const CATALOGUE: &[Row] = &[
         "product, chain",
         "Native balance of a product's wallet in whole coins, for charts and alerts only",
     ),
+    ("ballast_wallet_ready", Gauge, Unit::Count, "product", "0 while its wallet cannot sign"),
 ];
 
 /// Tells the recorder what every metric means.

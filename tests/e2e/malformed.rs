@@ -66,7 +66,16 @@ const PRODUCTS: &[Case] = &[
 /// Whole `[wallet]` and `[params]` tables.
 const TABLES: &[Case] = &[
     ("wallet.address", "0x12", "[wallet]\naddress = \"0x12\"\n+params"),
-    ("wallet.keystore", "", "[wallet]\nkeystore = \"a\"\npassword = { env = \"B\" }\n+params"),
+    (
+        "wallet.keystore",
+        "7",
+        "[wallet]
+keystore = 7
+password = { env = \"B\" }
++params",
+    ),
+    ("wallet.password", "", "[wallet]\nkeystore = \"none.json\"\n+params"),
+    ("wallet.aws_kms", "a key", "[wallet]\naws_kms = \"a key\"\n+params"),
     ("wallet", "", "[wallet]\n+params"),
     ("params.extension", "0xzz", "+wallet\n[params]\nextension = \"0xzz\""),
     ("params.extension", "", "+wallet\n[params]"),

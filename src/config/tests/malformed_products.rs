@@ -48,7 +48,7 @@ pub(super) const CASES: &[Case] = &[
         &[
             "products/eth2x-fli.toml: chain: missing; expected the name of a file in chains/",
             "products/eth2x-fli.toml: strategy: missing; expected the name of a strategy",
-            r#"products/eth2x-fli.toml: wallet: missing; expected a table [wallet] with key = { env = "NAME" }, key = { file = "PATH" }, or address = "0x…" to watch only"#,
+            r#"products/eth2x-fli.toml: wallet: missing; expected a table [wallet] with key = { env = "NAME" }, key = { file = "PATH" }, keystore = "PATH" with password = { … }, aws_kms = "ID OR ARN", or address = "0x…" to watch only"#,
         ],
     ),
     (
@@ -78,7 +78,7 @@ extension = 5
         &[
             r#"products/eth2x-fli.toml: chain = "": expected the name of a file in chains/"#,
             r#"products/eth2x-fli.toml: strategy = "tox": no such strategy, did you mean toy?; expected one of: toy"#,
-            r#"products/eth2x-fli.toml: wallet = {}: expected key = { env = "NAME" }, key = { file = "PATH" }, or address = "0x…" to watch only"#,
+            r#"products/eth2x-fli.toml: wallet = {}: expected key = { env = "NAME" }, key = { file = "PATH" }, keystore = "PATH" with password = { … }, aws_kms = "ID OR ARN", or address = "0x…" to watch only"#,
         ],
     ),
     (
@@ -171,7 +171,7 @@ address = "0x00000000000000000000000000000000000000aa"
 extension = "0x00000000000000000000000000000000000000bb"
 "#,
         &[
-            r#"products/eth2x-fli.toml: wallet = { address = "0x00000000000000000000000000000000000000aa", key = … }: more than one kind of wallet; expected exactly one of key = { env = "NAME" }, key = { file = "PATH" }, or address = "0x…" to watch only"#,
+            r#"products/eth2x-fli.toml: wallet = { address = "0x00000000000000000000000000000000000000aa", key = … }: more than one kind of wallet; expected exactly one of key = { env = "NAME" }, key = { file = "PATH" }, keystore = "PATH" with password = { … }, aws_kms = "ID OR ARN", or address = "0x…" to watch only"#,
         ],
     ),
     (
@@ -186,8 +186,53 @@ kye = { env = "hunter" }
 extension = "0x00000000000000000000000000000000000000bb"
 "#,
         &[
-            r#"products/eth2x-fli.toml: wallet.kye = { env = "hunter" }: unknown key; expected one of: key, address"#,
-            r#"products/eth2x-fli.toml: wallet.private_key = "…" (7 characters, not shown): unknown key; expected one of: key, address"#,
+            r#"products/eth2x-fli.toml: wallet.kye = { env = "hunter" }: unknown key; expected one of: key, keystore, password, aws_kms, address"#,
+            r#"products/eth2x-fli.toml: wallet.private_key = "…" (7 characters, not shown): unknown key; expected one of: key, keystore, password, aws_kms, address"#,
+        ],
+    ),
+    (
+        "products/eth2x-fli.toml",
+        r#"
+strategy = "toy"
+chain = "mainnet"
+[wallet]
+keystore = 7
+password = "hunter2"
+[params]
+extension = "0x00000000000000000000000000000000000000bb"
+"#,
+        &[
+            "products/eth2x-fli.toml: wallet.keystore = 7: expected the path of a file, relative to this directory or absolute",
+            r#"products/eth2x-fli.toml: wallet.password = "…" (7 characters, not shown): secrets are named, never contained; expected { env = "NAME" } or { file = "PATH" }"#,
+        ],
+    ),
+    (
+        "products/eth2x-fli.toml",
+        r#"
+strategy = "toy"
+chain = "mainnet"
+[wallet]
+keystore = "keys/a.json"
+[params]
+extension = "0x00000000000000000000000000000000000000bb"
+"#,
+        &[
+            r#"products/eth2x-fli.toml: wallet.password: missing beside wallet.keystore; expected { env = "NAME" } or { file = "PATH" }"#,
+        ],
+    ),
+    (
+        "products/eth2x-fli.toml",
+        r#"
+strategy = "toy"
+chain = "mainnet"
+[wallet]
+address = "0x00000000000000000000000000000000000000aa"
+password = { file = "keys/a.pw" }
+[params]
+extension = "0x00000000000000000000000000000000000000bb"
+"#,
+        &[
+            r#"products/eth2x-fli.toml: wallet.password = { file = "keys/a.pw" }: only a keystore has a password; expected to be left out, or keystore = "PATH""#,
         ],
     ),
     (
@@ -198,12 +243,12 @@ chain = "mainnet"
 [wallet]
 keystore = "keys/a.json"
 password = { file = "keys/a.pw" }
+aws_kms = "alias/eth2x"
 [params]
 extension = "0x00000000000000000000000000000000000000bb"
 "#,
         &[
-            r#"products/eth2x-fli.toml: wallet.keystore = "keys/a.json": not yet supported; expected to be left out"#,
-            r#"products/eth2x-fli.toml: wallet.password = { file = "keys/a.pw" }: not yet supported; expected to be left out"#,
+            r#"products/eth2x-fli.toml: wallet = { aws_kms = "alias/eth2x", keystore = "keys/a.json", password = … }: more than one kind of wallet; expected exactly one of …"#,
         ],
     ),
     (
@@ -212,12 +257,12 @@ extension = "0x00000000000000000000000000000000000000bb"
 strategy = "toy"
 chain = "mainnet"
 [wallet]
-aws_kms = "arn:aws:kms:eu-central-1:1:key/1"
+aws_kms = "arn:aws:kms:eu-central-1:1:key/one key"
 [params]
 extension = "0x00000000000000000000000000000000000000bb"
 "#,
         &[
-            r#"products/eth2x-fli.toml: wallet.aws_kms = "arn:aws:kms:eu-central-1:1:key/1": not yet supported; expected to be left out"#,
+            r#"products/eth2x-fli.toml: wallet.aws_kms = "arn:aws:kms:eu-central-1:1:key/one key": expected a key id, ARN or alias of AWS KMS"#,
         ],
     ),
     (

@@ -178,7 +178,7 @@ const CASES: &[Case] = &[
         &[
             r#"environment: BALLAST__CHAINS__MAINNET__FEES__MAX_FEE_PER_GAS__X = "5": names no known key of chains/mainnet.toml, did you mean fees.max_fee_per_gas?; expected one of: chain_id, fee_model, …"#,
             r#"environment: BALLAST__PRODUCTS__ETH2X_FLI__WALLET__KEY__FOO = "…" (1 characters, not shown): names no known key of products/eth2x-fli.toml; expected one of: strategy, chain, …"#,
-            r#"products/eth2x-fli.toml: wallet = { address = "0x00000000000000000000000000000000000000aa", key = … } (from BALLAST__PRODUCTS__ETH2X_FLI__WALLET__KEY__ENV): more than one kind of wallet; expected exactly one of key = { env = "NAME" }, key = { file = "PATH" }, or address = "0x…" to watch only"#,
+            r#"products/eth2x-fli.toml: wallet = { address = "0x00000000000000000000000000000000000000aa", key = … } (from BALLAST__PRODUCTS__ETH2X_FLI__WALLET__KEY__ENV): more than one kind of wallet; expected exactly one of key = { env = "NAME" }, key = { file = "PATH" }, keystore = "PATH" with password = { … }, aws_kms = "ID OR ARN", or address = "0x…" to watch only"#,
         ],
     ),
 ];

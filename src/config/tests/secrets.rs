@@ -1,8 +1,10 @@
 //! Secrets: when they are read, what is said if they are not there, and that they stay unseen.
 
-use std::path::PathBuf;
+use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use ballast_chains::wallet::keystore::{self, Cost};
+use tempfile::TempDir;
 
 use super::{CHAIN, PRODUCT, directory, load_dir};
 use crate::config::{Problems, Secret, Secrets, WalletSource};
@@ -160,4 +162,73 @@ fn a_token_is_there_and_long_enough() {
     assert!(said.contains("holds 15 characters, too few") && !said.contains("0123456"), "{said}");
     let config = load_dir(dir.path(), &[], Secrets::Skip).unwrap();
     assert_eq!(config.http.token, Some(Secret::Env("TOKEN".into())), "offline nobody looks");
+}
+
+const KEYSTORE: &str = "keystore = \"keys/eth2x.json\"\npassword = { env = \"PASSWORD\" }";
+
+/// A deployment whose product has a keystore of [`KEY`].
+fn with_keystore() -> TempDir {
+    let dir = directory(&[("products/eth2x-fli.toml", &with_wallet(KEYSTORE))]);
+    std::fs::create_dir(dir.path().join("keys")).unwrap();
+    let path = dir.path().join("keys/eth2x.json");
+    keystore::import(&path, &KEY.into(), &"p".into(), Cost::LIGHT).unwrap();
+    dir
+}
+
+#[test]
+fn a_keystore_is_looked_at_online_and_not_opened() {
+    let dir = with_keystore();
+    // A wrong password is found when the keystore is opened, which takes too long here.
+    let config = load_dir(dir.path(), &[("PASSWORD", "wrong")], Secrets::Resolve).unwrap();
+    let WalletSource::Keystore { path, password } = &config.products["eth2x-fli"].wallet else {
+        panic!("no keystore")
+    };
+    assert_eq!(*path, dir.path().join("keys/eth2x.json"));
+    assert_eq!(*password, Secret::Env("PASSWORD".into()));
+
+    // By the address that the file names, the same key in a variable is the same wallet.
+    std::fs::write(dir.path().join("products/a.toml"), with_wallet("key = { env = \"KEY\" }"))
+        .unwrap();
+    let variables = [("PASSWORD", "p"), ("KEY", KEY)];
+    let problems = load_dir(dir.path(), &variables, Secrets::Resolve).unwrap_err();
+    let expected = "products/eth2x-fli.toml: wallet.keystore = \"keys/eth2x.json\": also the wallet \
+                    of products/a.toml on mainnet; expected a wallet of its own";
+    assert_eq!(lines(&problems), [expected]);
+}
+
+#[test]
+fn everything_wrong_about_a_keystore_is_told_at_once() {
+    let dir = with_keystore();
+    let path = dir.path().join("keys/eth2x.json");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let problems = load_dir(dir.path(), &[], Secrets::Resolve).unwrap_err();
+    let said = lines(&problems);
+    assert_eq!(said.len(), 2, "{problems}");
+    assert!(
+        said[0].contains(&format!("(mode 0644): run `chmod 600 {}`", path.display())),
+        "{said:?}"
+    );
+    assert!(said[1].contains("environment variable PASSWORD is not set"), "{said:?}");
+    // Offline neither is looked at.
+    load_dir(dir.path(), &[], Secrets::Skip).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    load_dir(dir.path(), &[], Secrets::Skip).unwrap();
+    let problems = load_dir(dir.path(), &[("PASSWORD", "p")], Secrets::Resolve).unwrap_err();
+    assert!(problems.to_string().contains("No such file"), "{problems}");
+}
+
+#[test]
+fn a_key_in_aws_kms_needs_a_binary_that_has_it() {
+    let dir = directory(&[("products/eth2x-fli.toml", &with_wallet("aws_kms = \"alias/eth2x\""))]);
+    let has_it = cfg!(feature = "aws-kms");
+    match load_dir(dir.path(), &[], Secrets::Resolve) {
+        Ok(config) if has_it => {
+            let expected = WalletSource::AwsKms("alias/eth2x".to_owned());
+            assert_eq!(config.products["eth2x-fli"].wallet, expected);
+        }
+        Err(problems) if !has_it => {
+            assert!(problems.to_string().contains("--features aws-kms"), "{problems}");
+        }
+        other => panic!("{has_it}: {other:?}"),
+    }
 }

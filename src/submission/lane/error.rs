@@ -24,7 +24,7 @@ pub enum LaneError {
     /// The journal cannot be read or written, so nothing may be sent. A person has to act.
     #[error("using the journal")]
     Journal(#[source] StoreError),
-    /// The wallet did not sign. A person has to act.
+    /// The wallet did not sign; its error says who has to act.
     #[error("signing")]
     Wallet(#[source] WalletError),
     /// The lane was about to break its own rule. A bug; the state was kept.
@@ -53,9 +53,9 @@ impl LaneError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Node { .. } | Self::Fees(FeeError::History(_) | FeeError::Overflow(_)) => true,
+            Self::Wallet(error) => error.is_transient(),
             Self::Fees(FeeError::NoBaseFee(_))
             | Self::Journal(_)
-            | Self::Wallet(_)
             | Self::Lifecycle(_)
             | Self::ReadOnly => false,
         }

@@ -10,6 +10,7 @@ mod browser;
 mod config_dir;
 mod inbox;
 mod json_rpc;
+mod mock_kms;
 mod mock_node;
 mod process;
 mod proxy;
@@ -21,6 +22,7 @@ pub use browser::Browser;
 pub use config_dir::ConfigDir;
 pub use inbox::{Inbox, Letter};
 pub use json_rpc::{BlockRef, RpcFailure};
+pub use mock_kms::{KmsCall, KmsMood, MockKms};
 pub use mock_node::{MockBlock, MockCall, MockNode};
 pub use process::{KeeperCommand, KeeperProcess};
 pub use proxy::{

@@ -1,0 +1,411 @@
+//! `ballast status`: what every product and chain is doing.
+
+use std::time::Duration;
+
+use eyre::Result;
+use serde::Serialize;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{
+    Exit, Session, explain, out,
+    run::stop_signal,
+    source::Source,
+    table::{Cell, Side, Table, Tone, colours, span},
+};
+use crate::{
+    clock,
+    config::{Config, Mode},
+    http::api::{
+        Attempt, BlockMark, Chain, Current, Decision, Health, Observation, Paused, Product, Wallet,
+    },
+    store::{DecisionRow, Pause, Store},
+    submission::{TransactionFilter, TransactionRow},
+};
+
+/// How `status` is to look.
+pub(super) struct Options {
+    pub(super) product: Option<String>,
+    /// Between two looks; `None`: one look.
+    pub(super) watch: Option<Duration>,
+    pub(super) json: bool,
+}
+
+/// What is told.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// `keeper` or `store`.
+    source: &'static str,
+    products: Vec<Line>,
+    /// Empty without a keeper: a store knows nothing of nodes.
+    chains: Vec<Chain>,
+}
+
+/// A product as the API tells it; what only a keeper knows is missing without one.
+#[derive(Debug, Serialize)]
+struct Line {
+    name: String,
+    chain: String,
+    strategy: String,
+    category: String,
+    mode: String,
+    dry_run: bool,
+    health: Option<Health>,
+    trouble: Option<String>,
+    paused: Option<Paused>,
+    wallet: Option<Wallet>,
+    last: Option<Decision>,
+    current: Option<Current>,
+}
+
+pub(super) async fn status(session: Session, options: Options) -> Result<Exit> {
+    let config = match session.load_for_reading(options.json) {
+        Ok(config) => config,
+        Err(exit) => return Ok(exit),
+    };
+    if let Some(exit) = super::unknown_product(&config, options.product.as_deref()) {
+        return Ok(exit);
+    }
+    let mut source = Source::find(&config, &session.environment).await?;
+    let colours = colours(&session.environment);
+    let Some(every) = options.watch else {
+        show(&read(&source, &config, &options).await?, &options, colours);
+        return Ok(Exit::Done);
+    };
+    let mut tick = interval(every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stop = std::pin::pin!(stop_signal());
+    loop {
+        tokio::select! {
+            biased;
+            signal = &mut stop => return signal.map(|_| Exit::Done),
+            _ = tick.tick() => {}
+        }
+        // A keeper that is being restarted is waited for.
+        let looked = match source.look_again(&config, &session.environment).await {
+            Ok(()) => read(&source, &config, &options).await,
+            Err(error) => Err(error),
+        };
+        match looked {
+            Ok(report) => {
+                out::clear(colours);
+                show(&report, &options, colours);
+            }
+            Err(error) => out::error(&format!("{error:#}")),
+        }
+    }
+}
+
+async fn read(source: &Source, config: &Config, options: &Options) -> Result<Report> {
+    let mut report = match source {
+        Source::Keeper(keeper) => {
+            let (products, chains) = futures::try_join!(keeper.products(), keeper.chains())?;
+            let products = products.products.into_iter().map(Line::of).collect();
+            Report { source: "keeper", products, chains: chains.chains }
+        }
+        Source::Store(store) => Report {
+            source: "store",
+            products: from_store(store.as_ref(), config).await?,
+            chains: Vec::new(),
+        },
+    };
+    if let Some(wanted) = &options.product {
+        report.products.retain(|line| line.name == *wanted);
+        let chain = report.products.first().map(|line| line.chain.clone());
+        report.chains.retain(|found| Some(&found.name) == chain.as_ref());
+    }
+    Ok(report)
+}
+
+impl Line {
+    fn of(product: Product) -> Self {
+        Self {
+            name: product.name,
+            chain: product.chain,
+            strategy: product.strategy,
+            category: product.category,
+            mode: product.mode,
+            dry_run: product.dry_run,
+            health: Some(product.health),
+            trouble: product.trouble,
+            paused: product.paused,
+            wallet: Some(product.wallet),
+            last: product.last,
+            current: product.current,
+        }
+    }
+}
+
+/// What files and store tell of products that nobody keeps just now.
+async fn from_store(store: Option<&Store>, config: &Config) -> Result<Vec<Line>> {
+    let pauses = match store {
+        Some(store) => store.open_pauses().await?,
+        None => Vec::new(),
+    };
+    let mut lines = Vec::with_capacity(config.products.len());
+    for product in config.products.values() {
+        let pause = pauses.iter().find(|(name, _)| *name == product.name).map(|(_, pause)| pause);
+        let by_file = product.paused || product.mode == Mode::Paused;
+        let (last, current) = match store {
+            Some(store) => (
+                store.last_decision(&product.name).await?.map(decision),
+                open_transaction(store, &product.name).await?.map(current),
+            ),
+            None => (None, None),
+        };
+        lines.push(Line {
+            name: product.name.clone(),
+            chain: product.chain.clone(),
+            strategy: product.strategy.clone(),
+            category: word(&product.category),
+            mode: word(&product.mode),
+            dry_run: product.dry_run,
+            health: None,
+            trouble: None,
+            paused: paused(by_file, pause),
+            wallet: None,
+            last,
+            current,
+        });
+    }
+    Ok(lines)
+}
+
+async fn open_transaction(store: &Store, product: &str) -> Result<Option<TransactionRow>> {
+    let filter = TransactionFilter {
+        product: Some(product.to_owned()),
+        state: Some("open".to_owned()),
+        limit: 1,
+        ..TransactionFilter::default()
+    };
+    Ok(store.journal().transactions(&filter).await?.0.pop())
+}
+
+fn paused(by_file: bool, pause: Option<&Pause>) -> Option<Paused> {
+    (by_file || pause.is_some()).then(|| Paused {
+        by_file,
+        by_operator: pause.is_some(),
+        who: pause.map(|pause| pause.who.clone()),
+        since: pause.map(|pause| pause.since),
+        reason: pause.map(|pause| pause.reason.clone()).filter(|reason| !reason.is_empty()),
+    })
+}
+
+fn decision(row: DecisionRow) -> Decision {
+    let observations = row.inputs().into_iter().map(|seen| Observation {
+        name: seen.name,
+        of: seen.of,
+        value: seen.value,
+        unit: seen.unit,
+        min: seen.min,
+        target: seen.target,
+        max: seen.max,
+        series: false,
+    });
+    Decision {
+        observations: observations.collect(),
+        kind: row.kind,
+        action: row.action,
+        urgency: row.urgency,
+        reason: row.reason,
+        detail: row.detail,
+        head: BlockMark {
+            number: row.block_number,
+            hash: row.block_hash,
+            timestamp: row.block_timestamp,
+        },
+    }
+}
+
+fn current(row: TransactionRow) -> Current {
+    let attempts = row.attempts.into_iter().map(|attempt| Attempt {
+        hash: attempt.hash,
+        kind: attempt.kind,
+        call: attempt.call,
+        max_fee_per_gas: attempt.max_fee_per_gas,
+        max_priority_fee_per_gas: attempt.max_priority_fee_per_gas,
+        gas_limit: attempt.gas_limit,
+        signed_at_block: attempt.signed_at_block,
+        answers: std::collections::BTreeMap::new(),
+    });
+    Current {
+        attempts: attempts.collect(),
+        nonce: row.nonce,
+        state: row.state,
+        action: row.action,
+        urgency: row.urgency,
+        block: row.block,
+    }
+}
+
+/// The word of the configuration for a setting.
+fn word<T: Serialize>(value: &T) -> String {
+    let value = serde_json::to_value(value).ok();
+    value.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn show(report: &Report, options: &Options, colours: bool) {
+    if options.json {
+        // While watching, one line for each look.
+        return if options.watch.is_some() { out::json_line(report) } else { out::json(report) };
+    }
+    let now = clock::now();
+    let symbol = |chain: &str| {
+        let chain = report.chains.iter().find(|found| found.name == chain);
+        chain.map_or("", |chain| chain.native_symbol.as_str())
+    };
+    let mut products = Table::new(PRODUCTS);
+    for line in &report.products {
+        products.row(product_cells(line, symbol(&line.chain), now));
+    }
+    out::lines(&products.lines(colours));
+    let mut chains = Table::new(CHAINS);
+    for chain in &report.chains {
+        chains.row(chain_cells(chain));
+    }
+    if !chains.is_empty() {
+        out::line("");
+        out::lines(&chains.lines(colours));
+    }
+    if options.product.is_some() {
+        for line in &report.products {
+            out::line("");
+            out::lines(&details(line, now));
+        }
+    }
+}
+
+const PRODUCTS: &[(&str, Side)] = &[
+    ("PRODUCT", Side::Left),
+    ("CHAIN", Side::Left),
+    ("STATE", Side::Left),
+    ("LAST DECISION", Side::Left),
+    ("AGE", Side::Right),
+    ("UNDER WAY", Side::Left),
+    ("BALANCE", Side::Right),
+];
+
+fn product_cells(line: &Line, symbol: &str, now: u64) -> Vec<Cell> {
+    let (decided, age) = match &line.last {
+        None => ("none yet".to_owned(), "-".to_owned()),
+        Some(last) => {
+            let what = last.action.as_ref().map(|action| format!(" {action}")).unwrap_or_default();
+            let age = span(now.saturating_sub(last.head.timestamp));
+            (format!("{}{what}: {}", last.kind, last.reason), age)
+        }
+    };
+    let under_way = line.current.as_ref().map_or_else(
+        || "-".to_owned(),
+        |current| format!("{} {} (nonce {})", current.action, current.state, current.nonce),
+    );
+    vec![
+        line.name.as_str().into(),
+        line.chain.as_str().into(),
+        state(line),
+        decided.into(),
+        age.into(),
+        under_way.into(),
+        balance(line.wallet.as_ref(), symbol).into(),
+    ]
+}
+
+fn state(line: &Line) -> Cell {
+    match line.health {
+        Some(health) => Cell::toned(health.as_str(), tone(health)),
+        None if line.paused.is_some() => Cell::toned("paused", Tone::Notable),
+        None => Cell::toned("not kept", Tone::Notable),
+    }
+}
+
+fn tone(health: Health) -> Tone {
+    match health {
+        Health::Ok | Health::Acting => Tone::Good,
+        Health::Waiting | Health::Paused => Tone::Notable,
+        Health::Halted | Health::Error | Health::Blocked => Tone::Bad,
+    }
+}
+
+/// Exact, as everywhere.
+fn balance(wallet: Option<&Wallet>, symbol: &str) -> String {
+    match wallet {
+        None => "-".to_owned(),
+        Some(wallet) if !wallet.can_sign => "watched".to_owned(),
+        Some(wallet) => match &wallet.balance_wei {
+            Some(wei) => out::coins(wei, symbol),
+            None => "not read".to_owned(),
+        },
+    }
+}
+
+const CHAINS: &[(&str, Side)] = &[
+    ("CHAIN", Side::Left),
+    ("ID", Side::Right),
+    ("HEAD", Side::Right),
+    ("AGE", Side::Right),
+    ("ENDPOINTS", Side::Left),
+];
+
+fn chain_cells(chain: &Chain) -> Vec<Cell> {
+    let (number, age) = chain.head.as_ref().map_or_else(
+        || ("-".to_owned(), "-".to_owned()),
+        |head| (head.number.to_string(), span(head.age)),
+    );
+    let fit = chain.endpoints.iter().filter(|endpoint| endpoint.state == "fit").count();
+    let all = chain.endpoints.len();
+    let mut nodes = format!("{fit} of {all} fit");
+    for endpoint in chain.endpoints.iter().filter(|endpoint| endpoint.state != "fit") {
+        let why = endpoint.last_error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        nodes.push_str(&format!("; {} {}{why}", endpoint.label, endpoint.state));
+    }
+    let tone = if chain.stale { Tone::Bad } else { Tone::Plain };
+    let of_nodes = if fit == all { Tone::Plain } else { Tone::Notable };
+    vec![
+        chain.name.as_str().into(),
+        chain.chain_id.to_string().into(),
+        number.into(),
+        Cell::toned(age, tone),
+        Cell::toned(nodes, of_nodes),
+    ]
+}
+
+/// Everything that the table has no room for.
+fn details(line: &Line, now: u64) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |what: &str, text: String| lines.push(format!("{what:<10} {text}"));
+    let dry = if line.dry_run { ", dry run" } else { "" };
+    say("product", format!("{} ({}, mode {}{dry})", line.name, line.strategy, line.mode));
+    if let Some(trouble) = &line.trouble {
+        say("trouble", trouble.clone());
+    }
+    if let Some(paused) = &line.paused {
+        say("paused", paused_words(paused, now));
+    }
+    if let Some(wallet) = &line.wallet {
+        let kind = if wallet.can_sign { "signs" } else { "watched only" };
+        let at = if wallet.address.is_empty() { "not known yet" } else { &wallet.address };
+        say("wallet", format!("{at} ({kind})"));
+    }
+    for attempt in line.current.iter().flat_map(|current| &current.attempts) {
+        say("attempt", format!("{} {} ({})", attempt.hash, attempt.kind, attempt.call));
+        for (endpoint, answer) in &attempt.answers {
+            say("", format!("{endpoint}: {answer}"));
+        }
+    }
+    if let Some(last) = &line.last {
+        lines.push(explain::told(&line.name, &line.chain, last));
+    }
+    lines
+}
+
+fn paused_words(paused: &Paused, now: u64) -> String {
+    let mut by = Vec::new();
+    if paused.by_file {
+        by.push("by its file".to_owned());
+    }
+    if paused.by_operator {
+        let who = paused.who.as_deref().unwrap_or("an operator");
+        let since = paused.since.map(|at| format!(" {} ago", span(now.saturating_sub(at))));
+        let why = paused.reason.as_ref().map(|why| format!(": {why}"));
+        by.push(format!("by {who}{}{}", since.unwrap_or_default(), why.unwrap_or_default()));
+    }
+    by.join(", ")
+}

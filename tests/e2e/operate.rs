@@ -1,0 +1,180 @@
+//! The commands by which people operate a keeper: through it while it runs, on its store else.
+
+use std::fmt::Write as _;
+
+use alloy::primitives::U256;
+use ballast_devnet::accounts;
+use ballast_test_support::{KeeperCommand, KeeperProcess, free_port, wait_until};
+use eyre::Result;
+use serde_json::Value;
+
+use crate::harness::{DEADLINE, PRODUCT, Setup, World, finish, json};
+
+const INTERVAL: u64 = 86_401;
+const TOKEN: &str = "a-token-that-is-long-enough";
+
+/// A world whose keeper listens where the other commands find it, and takes orders.
+async fn world(setup: Setup) -> Result<World> {
+    let world = World::start(setup).await?;
+    let mut text = format!("[store]\nurl = \"sqlite://{}\"\n", world.store().display());
+    write!(
+        text,
+        "[http]\nlisten = \"127.0.0.1:{}\"\ntoken = {{ env = \"TOKEN\" }}\n",
+        free_port()?
+    )?;
+    world.dir.write("ballast.toml", text)?;
+    Ok(world)
+}
+
+impl World {
+    fn operator(&self, args: &[&str]) -> KeeperCommand {
+        self.ballast(args).env("TOKEN", TOKEN).env("USER", "ann")
+    }
+
+    async fn run(&self) -> Result<KeeperProcess> {
+        let keeper = self.operator(&["--log", "info,ballast=debug", "run"]).start()?;
+        keeper.wait_for_line("decision", DEADLINE).await?;
+        Ok(keeper)
+    }
+
+    /// Standard output as JSON, and standard error, of a command that succeeds.
+    async fn told(&self, args: &[&str]) -> Result<(Value, String)> {
+        let (code, out, err) = finish(self.operator(args)).await?;
+        assert_eq!(code, 0, "{args:?}: {out:?} {err:?}");
+        Ok((json(&out), err.join("\n")))
+    }
+}
+
+#[tokio::test]
+async fn status_agrees_with_the_chain_and_orders_are_obeyed() -> Result<()> {
+    let world = world(Setup::default()).await?;
+    let (market, product) = (world.devnet.market(), world.devnet.product());
+    let mut keeper = world.run().await?;
+
+    let whole = async || {
+        let (told, source) = world.told(&["status", "--json"]).await.ok()?;
+        assert!(source.contains("from the keeper at http://127.0.0.1:"), "{source}");
+        let known = told["products"][0]["wallet"]["balance_wei"].is_string();
+        (known && told["products"][0]["health"] == "ok").then_some(told)
+    };
+    let told = keeper.wait_until("a status with a balance", DEADLINE, whole).await?;
+    let line = &told["products"][0];
+    assert_eq!((&told["source"], &line["name"]), (&"keeper".into(), &PRODUCT.into()));
+    let balance = world.devnet.node().balance(accounts::keeper_address(0)).await?;
+    assert_eq!(line["wallet"]["balance_wei"], balance.to_string());
+    assert_eq!(line["wallet"]["address"], accounts::keeper_address(0).to_string());
+    let ratio = market.leverage_ratio(product).await?;
+    let seen = line["last"]["observations"].as_array().unwrap();
+    let seen = seen.iter().find(|seen| seen["name"] == "leverage_ratio").unwrap();
+    assert_eq!(fixed18(seen["value"].as_str().unwrap()), ratio, "{seen}");
+    let head = told["chains"][0]["head"]["number"].as_u64().unwrap();
+    assert!(head <= world.devnet.node().block_number().await?);
+
+    // Paused: due, and not sent.
+    let pause = ["pause", PRODUCT, "--reason", "audit", "--json"];
+    let (told, source) = world.told(&pause).await?;
+    assert_eq!(told[0]["paused"], true, "{told}");
+    assert!(source.contains("through the keeper"), "{source}");
+    world.devnet.node().warp(INTERVAL).await?;
+    keeper.wait_for_line("paused by an operator", DEADLINE).await?;
+    world.wait_blocks(2).await?;
+    assert_eq!(world.mined().await?, 0);
+    let (_, out, _) = finish(world.operator(&["status", PRODUCT])).await?;
+    assert!(out.iter().any(|line| line.starts_with("paused     by ann ")), "{out:?}");
+    assert!(out.iter().any(|line| line.ends_with(": audit")), "{out:?}");
+
+    // Resumed: sent, once, and the list agrees with what the chain took.
+    let (told, _) = world.told(&["resume", "--all", "--json"]).await?;
+    assert_eq!(told[0]["paused"], false, "{told}");
+    keeper.wait_for_line("step=\"final\"", DEADLINE).await?;
+    let (told, _) = world.told(&["tx", "list", "--state", "confirmed", "--json"]).await?;
+    let sent = told["transactions"].as_array().unwrap();
+    assert_eq!(sent.len(), 1, "{told}");
+    let cost: U256 = sent[0]["cost_wei"].as_str().unwrap().parse()?;
+    let after = world.devnet.node().balance(accounts::keeper_address(0)).await?;
+    assert_eq!(balance - after, cost, "{sent:?}");
+    let (explained, _) = world.told(&["explain", PRODUCT, "--json"]).await?;
+    assert_eq!(explained["kind"], "wait", "{explained}");
+    let (_, out, _) = finish(world.operator(&["tx", "list"])).await?;
+    let hash = sent[0]["hash"].as_str().unwrap();
+    assert!(out[1].contains("confirmed") && out[1].ends_with(hash), "{out:?}");
+
+    // Who does not know the token may look and not touch.
+    let (code, _, err) = finish(world.ballast(&["pause", "--all"])).await?;
+    assert_eq!(code, 1);
+    assert!(err.iter().any(|line| line.contains("http.token")), "{err:?}");
+    let (code, ..) = finish(world.ballast(&["status"])).await?;
+    assert_eq!(code, 0);
+    keeper.terminate()?;
+    assert!(keeper.wait_exit(DEADLINE).await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_keeper_the_store_is_read_and_written() -> Result<()> {
+    let world = world(Setup::default()).await?;
+    let (told, source) = world.told(&["status", "--json"]).await?;
+    assert!(
+        source.contains("no keeper answers") && source.contains("there is no store"),
+        "{source}"
+    );
+    assert_eq!(told["products"][0]["last"], Value::Null);
+
+    let (told, source) =
+        world.told(&["pause", "--all", "--reason", "maintenance", "--json"]).await?;
+    assert_eq!(told[0]["paused"], true);
+    assert!(source.contains("in the store"), "{source}");
+    // A keeper that starts keeps to it.
+    world.devnet.node().warp(INTERVAL).await?;
+    let mut keeper = world.run().await?;
+    keeper.wait_for_line("paused by an operator", DEADLINE).await?;
+    keeper.terminate()?;
+    assert!(keeper.wait_exit(DEADLINE).await?.success());
+    assert_eq!(world.mined().await?, 0);
+
+    let (told, source) = world.told(&["status", "--json"]).await?;
+    assert!(source.contains("from the store"), "{source}");
+    let line = &told["products"][0];
+    assert_eq!((&told["source"], &line["health"]), (&"store".into(), &Value::Null));
+    assert_eq!(line["paused"]["reason"], "maintenance");
+    assert_eq!(line["last"]["reason"], "paused by an operator");
+
+    // Its file's word is stronger.
+    let name = format!("products/{PRODUCT}.toml");
+    let text = std::fs::read_to_string(world.dir.path().join(&name))?;
+    world.dir.write(&name, format!("paused = true\n{text}"))?;
+    let (told, _) = world.told(&["resume", PRODUCT, "--json"]).await?;
+    assert_eq!(told[0]["paused"], true);
+    assert!(told[0]["note"].as_str().is_some_and(|note| note.contains("stays paused")), "{told}");
+    world.dir.write(&name, text)?;
+
+    let keeper = world.run().await?;
+    wait_until("the rebalance", DEADLINE, async || {
+        world.mined().await.is_ok_and(|nonce| nonce == 1)
+    })
+    .await?;
+    drop(keeper);
+    Ok(())
+}
+
+#[tokio::test]
+async fn orders_for_nobody_are_refused() -> Result<()> {
+    let world = world(Setup::default()).await?;
+    for args in [
+        &["pause", "no-such"][..],
+        &["status", "no-such"],
+        &["pause"],
+        &["resume", PRODUCT, "--all"],
+    ] {
+        let (code, out, err) = finish(world.operator(args)).await?;
+        assert_eq!(code, 2, "{args:?}: {out:?} {err:?}");
+    }
+    assert!(!world.store().exists(), "nothing was written");
+    Ok(())
+}
+
+/// An exact decimal with up to 18 decimals, in units of 1e-18.
+fn fixed18(text: &str) -> U256 {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    format!("{whole}{fraction:0<18}").parse().unwrap()
+}
