@@ -7,7 +7,7 @@
 use std::{fmt, sync::Arc};
 
 use alloy::{
-    consensus::{SignableTransaction as _, Transaction as _, TxEip1559, TxEnvelope},
+    consensus::{SignableTransaction as _, Transaction as _, TxEnvelope, TypedTransaction},
     eips::{Decodable2718 as _, Encodable2718 as _},
     network::TxSigner,
     primitives::{Address, B256, Bytes, Signature},
@@ -89,7 +89,8 @@ impl Wallet {
     ///
     /// # Errors
     /// When there is no signer, it fails, or its signature is not this wallet's.
-    pub async fn sign(&self, mut tx: TxEip1559) -> Result<SignedTx, WalletError> {
+    pub async fn sign(&self, tx: impl Into<TypedTransaction>) -> Result<SignedTx, WalletError> {
+        let mut tx = tx.into();
         let signer = self.signer.as_ref().ok_or(WalletError::WatchOnly(self.address))?;
         let signature = signer
             .sign_transaction(&mut tx)
@@ -98,7 +99,7 @@ impl Wallet {
         let envelope: TxEnvelope = tx.clone().into_signed(signature).into();
         let signed = SignedTx { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into() };
         match sender_of(&signed.raw) {
-            Ok(sender) if sender.from == self.address && sender.nonce == tx.nonce => Ok(signed),
+            Ok(sender) if sender.from == self.address && sender.nonce == tx.nonce() => Ok(signed),
             Ok(sender) => Err(WalletError::Mismatch(
                 self.address,
                 format!("it is of {} for nonce {}", sender.from, sender.nonce),
@@ -149,7 +150,10 @@ mod tests {
     use std::pin::Pin;
 
     use super::*;
-    use alloy::primitives::{TxKind, U256, address};
+    use alloy::{
+        consensus::TxEip1559,
+        primitives::{TxKind, U256, address},
+    };
 
     /// The first account of anvil's well-known test mnemonic.
     const KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";

@@ -29,6 +29,10 @@ const EMERGENCY_FACTOR: u128 = 10;
 /// Replacements below ten percent are refused by nodes; above a hundred is a mistake of units.
 const BUMP_BPS: RangeInclusive<u32> = 1_000..=10_000;
 
+/// How transactions are priced, by the words of a chain file.
+const FEE_MODELS: &[(&str, FeeModel)] =
+    &[("eip1559", FeeModel::Eip1559), ("legacy", FeeModel::Legacy)];
+
 /// The profile; `None` if anything is wrong, which has been reported.
 pub(super) fn read(
     name: &str,
@@ -38,8 +42,7 @@ pub(super) fn read(
 ) -> Option<ChainProfile> {
     let reader = &mut Reader::new(file, &CHAIN, problems);
     let chain_id = reader.get("chain_id", form::whole(1..=u64::MAX));
-    let fee_model = reader
-        .get("fee_model", form::word(&[("eip1559", FeeModel::Eip1559)], &["op-stack", "legacy"]));
+    let fee_model = reader.get("fee_model", form::word(FEE_MODELS, &["op-stack"]));
     let block_time = reader.get("block_time", form::duration);
     let finality = finality(reader);
     let native_symbol = reader.get("native_symbol", form::symbol);

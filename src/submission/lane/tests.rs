@@ -1,6 +1,10 @@
 mod bench;
+mod deep;
+mod giving_up;
 mod random;
+mod repeat;
 mod scenarios;
 mod sim;
+mod takeover;
 mod trouble;
 mod upkeep;

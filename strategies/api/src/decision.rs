@@ -72,6 +72,11 @@ pub struct Observation {
 /// before it is needed.
 pub const CALLER_PERMITTED: &str = "caller_permitted";
 
+/// Name of the observation that says how far the product is from the point where its position can
+/// no longer be saved, in [`Unit::Ratio`]: 1 is no risk, 0 is there. Drives what an emergency
+/// offers for its place in a block.
+pub const CEILING_DISTANCE: &str = "ceiling_distance";
+
 /// What an observed value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
