@@ -4,9 +4,11 @@
 //! turn) → [`guard`] (what holds an action back) → [`submission`] (a transaction's life) →
 //! [`store`] (what survives a restart) → [`cli`] and `http` (what people see).
 
+pub mod alerts;
 pub mod cli;
 mod clock;
 pub mod config;
+mod failpoint;
 pub mod guard;
 mod http;
 pub mod registry;

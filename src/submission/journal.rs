@@ -20,7 +20,7 @@ use super::{
     slot::{Attempt, EndpointAnswer, Intent, PostconditionState, Slot},
 };
 use crate::{
-    clock,
+    clock, failpoint,
     store::{Statement, Store, StoreError},
 };
 
@@ -93,7 +93,7 @@ impl LaneJournal {
             self.attempt(slot.nonce, 0, 0, attempt),
             self.attempt_event(slot.nonce, attempt, why),
         ];
-        self.store.commit(batch).await
+        self.commit("open_slot", batch).await
     }
 
     /// One more attempt at a nonce, and why it is made; `slot` is as it stands before. An intent
@@ -119,7 +119,7 @@ impl LaneJournal {
         }
         batch.push(self.attempt(slot.nonce, intent, number(slot.attempt_count()), attempt));
         batch.push(self.attempt_event(slot.nonce, attempt, why));
-        self.store.commit(batch).await
+        self.commit("append_attempt", batch).await
     }
 
     /// What endpoints said of an attempt, where it is news, and the state that follows.
@@ -145,7 +145,7 @@ impl LaneJournal {
             let detail = format!("{endpoint}: {}", answer.detail);
             batch.push(self.event(nonce, "answer", Some(&hash), Some(block), &detail));
         }
-        self.store.commit(batch).await
+        self.commit("record_answers", batch).await
     }
 
     /// An attempt is in a block.
@@ -169,7 +169,7 @@ impl LaneJournal {
             .with(PostconditionState::Due.label());
         let detail = if inclusion.succeeded { "status 1" } else { "status 0" };
         let event = self.event(nonce, "included", Some(&hash), Some(inclusion.block), detail);
-        self.store.commit(vec![included, event]).await
+        self.commit("record_inclusion", vec![included, event]).await
     }
 
     /// The block that held a nonce fell away.
@@ -178,7 +178,7 @@ impl LaneJournal {
             self.keyed(sql::SET_REORGED, nonce),
             self.event(nonce, "reorged", None, Some(block), ""),
         ];
-        self.store.commit(batch).await
+        self.commit("record_reorg", batch).await
     }
 
     /// What became of the postcondition.
@@ -193,7 +193,7 @@ impl LaneJournal {
             self.keyed(sql::SET_POSTCONDITION, nonce).with(state.label()),
             self.event(nonce, "postcondition", None, Some(block), detail),
         ];
-        self.store.commit(batch).await
+        self.commit("record_postcondition", batch).await
     }
 
     /// A nonce is spent for good.
@@ -207,7 +207,7 @@ impl LaneJournal {
             self.keyed(sql::SET_FINAL, nonce).with(outcome.label()),
             self.event(nonce, outcome.label(), None, Some(block), ""),
         ];
-        self.store.commit(batch).await
+        self.commit("record_final", batch).await
     }
 
     /// The wallet's nonce when its lane was opened for the first time; what was used before is
@@ -220,7 +220,7 @@ impl LaneJournal {
             .with(self.product.as_str())
             .with(first_nonce)
             .with(clock::now());
-        self.store.commit(vec![row]).await
+        self.commit_again(vec![row]).await
     }
 
     /// A nonce was used for good by a transaction that nothing here was signed for; its hash and
@@ -249,7 +249,7 @@ impl LaneJournal {
             .with(clock::now());
         let event =
             self.event(nonce, Outcome::Foreign.label(), hash.as_deref(), Some(block), "adopted");
-        self.store.commit(vec![row, event]).await
+        self.commit_again(vec![row, event]).await
     }
 
     /// What was final is not any more; the nonces and the states that follow, in one commit.
@@ -263,6 +263,20 @@ impl LaneJournal {
             batch.push(self.keyed(sql::SET_UNDONE, *nonce).with(state.label()));
             batch.push(self.event(*nonce, "undone", None, Some(block), ""));
         }
+        self.commit_again(batch).await
+    }
+
+    /// Writes one step. Tests kill the process on either side of it.
+    async fn commit(&self, step: &'static str, batch: Vec<Statement>) -> Result<(), StoreError> {
+        failpoint::before(step);
+        let written = self.store.commit(batch).await;
+        failpoint::after(step);
+        written
+    }
+
+    /// Writes a step that is found missing and done again after any crash, and that nothing is
+    /// sent on the strength of.
+    async fn commit_again(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
         self.store.commit(batch).await
     }
 }

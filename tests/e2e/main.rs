@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed test")]
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a failed step is a failed test")]
 
+mod alerts;
 mod batching;
 mod chains;
 mod commands;
+mod crash;
 mod endpoints;
 mod files;
 mod fli;

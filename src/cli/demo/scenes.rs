@@ -80,7 +80,7 @@ pub(super) async fn play(scene: Scene, stage: &mut Stage) -> Result<Ended> {
             Err(RecvError::Closed) => return Ok(Ended::KeeperStopped),
         };
         match &event.what {
-            What::Transaction { step, text } => {
+            What::Transaction { step, text, incident: _ } => {
                 out::line(&format!("   {} block {}: {text}", event.product, event.head.number));
                 acted |= *step == "sent";
                 settled |= acted && *step == "final";

@@ -18,6 +18,7 @@ use super::{
     },
     Lane, LaneError,
 };
+use crate::failpoint;
 
 /// Longest wait for a signature: a key service in another region answers within two seconds.
 const SIGN_WITHIN: Duration = Duration::from_secs(10);
@@ -74,7 +75,9 @@ impl Lane {
         let Some(watched) = self.book.slots.get_mut(&nonce) else { return };
         let (hash, raw) = (watched.slot.newest().hash, watched.slot.newest().raw.clone());
         watched.sent_at_block = at_block.or(watched.sent_at_block);
+        failpoint::before("broadcast");
         let answers = self.node.broadcast(raw).await;
+        failpoint::after("broadcast");
         if answers.is_empty() {
             return self.subject.nobody_to_send_to(nonce);
         }
