@@ -15,4 +15,5 @@ mod harness;
 mod isolation;
 mod malformed;
 mod rebalance;
+mod repeat;
 mod restart;
