@@ -17,3 +17,4 @@ mod malformed;
 mod rebalance;
 mod repeat;
 mod restart;
+mod takeover;

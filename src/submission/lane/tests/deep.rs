@@ -62,6 +62,27 @@ async fn one_that_is_under_way_finds_it_out_by_itself() {
 }
 
 #[tokio::test]
+async fn a_booked_foreign_transaction_that_a_chain_takes_back_leaves_a_gap_that_is_filled() {
+    let mut bench = Bench::new().await;
+    bench.sim.mine_foreign();
+    let ours = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(ours);
+    bench.observe().await;
+    bench.pass(4).await;
+    assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("foreign"));
+    bench.sim.reorg(6, true);
+    assert_eq!(bench.pursue(action(2)).await, Pursuit::Live { nonce: 0 });
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("planned"));
+    bench.observe().await;
+    bench.pass(5).await;
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("pending"), "filled");
+    bench.sim.mine_pool();
+    bench.observe().await;
+    let finals = outcomes(&bench.pass(3).await);
+    assert_eq!(finals, [(0, Outcome::Cancelled), (1, Outcome::Confirmed)]);
+}
+
+#[tokio::test]
 async fn an_old_head_undoes_nothing() {
     let mut bench = Bench::new().await;
     let before = bench.sim.head();
