@@ -70,6 +70,14 @@ impl Wallet {
         Ok(Self { address: signer.address(), signer: Some(Arc::new(signer)) })
     }
 
+    /// A wallet that has its signatures from elsewhere.
+    pub fn with_signer(
+        address: Address,
+        signer: impl TxSigner<Signature> + Send + Sync + 'static,
+    ) -> Self {
+        Self { address, signer: Some(Arc::new(signer)) }
+    }
+
     /// A wallet that can be looked at and simulated from, and nothing else.
     pub fn watch_only(address: Address) -> Self {
         Self { address, signer: None }

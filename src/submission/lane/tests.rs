@@ -4,6 +4,7 @@ mod giving_up;
 mod random;
 mod repeat;
 mod scenarios;
+mod signer;
 mod sim;
 mod takeover;
 mod trouble;

@@ -89,7 +89,11 @@ impl Bench {
 
     /// The product gets another wallet, and the process a restart.
     pub(super) async fn change_key(&mut self) {
-        let wallet = Wallet::from_key(&SecretString::from(OTHER_KEY)).unwrap();
+        self.change_wallet(Wallet::from_key(&SecretString::from(OTHER_KEY)).unwrap()).await;
+    }
+
+    /// The process restarts with this wallet.
+    pub(super) async fn change_wallet(&mut self, wallet: Wallet) {
         self.lane = open_with(&self.store, &self.sim, &self.profile, wallet).await.unwrap();
     }
 
