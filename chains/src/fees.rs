@@ -218,7 +218,7 @@ mod tests {
     fn a_legacy_price_is_all_in_one_and_never_below_the_base_fee() {
         let mut head = head(100, 20, 20);
         let quote = legacy(&head, 90, 5).unwrap();
-        assert_eq!((quote.next_base_fee, quote.priority_fee, quote.least), (0, 118, 118));
+        assert_eq!((quote.next_base_fee, quote.priority_fee, quote.least), (0, 117, 117));
         assert_eq!(legacy(&head, 200, 5).unwrap().market(), 200);
         head.base_fee_per_gas = None;
         let quote = legacy(&head, 3, 5).unwrap();

@@ -1,6 +1,7 @@
 mod bench;
 mod deep;
 mod giving_up;
+mod looks;
 mod random;
 mod repeat;
 mod scenarios;
