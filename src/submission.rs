@@ -9,14 +9,17 @@
 //! → [`pricing`] and [`simulate`] (what is decided before signing) → [`journal`] (what survives) →
 //! [`lane`] (the loop).
 
+mod envelope;
 pub mod journal;
 pub mod lane;
 pub mod lifecycle;
 pub mod node;
 pub(crate) mod observe;
 pub mod pricing;
+mod repeat;
 pub mod simulate;
 pub mod slot;
+mod twice;
 
 pub use journal::{AttemptRow, Cursor, Journal, MAX_PAGE, TransactionFilter, TransactionRow};
 pub use lane::{

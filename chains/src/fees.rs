@@ -1,8 +1,11 @@
 //! What a block in the near future costs, read at a head.
 //!
-//! A quote is facts only: the base fee of the head, the exact one of the block after it, and the
-//! tip that the market pays. What to offer, and what never to exceed, is policy and lives with
-//! submission.
+//! A quote is facts only: the exact base fee of the block after the head, and what the market pays
+//! on top of it. What to offer, and what never to exceed, is policy and lives with submission.
+//!
+//! On a chain without EIP-1559 transactions ([`FeeModel::Legacy`]) all of a gas price is paid, so
+//! there is no base fee to leave room for: a quote has the whole price as its `priority_fee`, and
+//! the same arithmetic prices both.
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -13,12 +16,13 @@
 use alloy::{
     eips::BlockNumberOrTag,
     providers::{DynProvider, Provider as _},
+    rpc::types::FeeHistory,
     transports::TransportError,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::heads::Head;
+use crate::{heads::Head, profile::FeeModel};
 
 /// Blocks whose tips are looked at.
 const HISTORY_BLOCKS: u64 = 10;
@@ -27,53 +31,102 @@ const TIP_PERCENTILE: f64 = 50.0;
 /// EIP-1559: a block aims at its gas limit divided by this.
 const ELASTICITY: u64 = 2;
 /// EIP-1559: the base fee moves by at most one part in this many per block.
-const MAX_CHANGE_DENOMINATOR: u128 = 8;
+pub const MAX_CHANGE_DENOMINATOR: u128 = 8;
 
 /// Prices at one head, wei per gas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FeeQuote {
-    /// Base fee of the head.
-    pub base_fee_per_gas: u128,
-    /// Base fee of the next block, which is what an inclusion will pay at the earliest.
+pub struct Quote {
+    /// Whether transactions carry one gas price in place of two fees.
+    pub legacy: bool,
+    /// Base fee of the next block, which is what an inclusion will pay at the earliest. Zero for
+    /// legacy transactions, whose price contains it.
     pub next_base_fee: u128,
-    /// Tip of the median transaction of recent blocks; at least the chain's minimum.
+    /// What the market pays on top of it (the median transaction of recent blocks); for legacy
+    /// transactions the whole price. At least the chain's minimum.
     pub priority_fee: u128,
+    /// The least price that can be included in the next block: its base fee and the chain's
+    /// minimum on top.
+    pub least: u128,
+}
+
+impl Quote {
+    /// What the market pays in all; saturates.
+    pub fn market(&self) -> u128 {
+        self.next_base_fee.saturating_add(self.priority_fee)
+    }
 }
 
 /// Why there is no quote.
 #[derive(Debug, Error)]
 pub enum FeeError {
     /// The head has no base fee: the chain does not price by EIP-1559.
-    #[error("block {0} has no base fee, so the chain's fee model cannot be eip1559")]
+    #[error("block {0} has no base fee, so the chain's fee_model must be \"legacy\"")]
     NoBaseFee(u64),
     /// No endpoint answered.
     #[error("reading the fee history")]
     History(#[source] TransportError),
+    /// No endpoint answered.
+    #[error("reading the gas price")]
+    GasPrice(#[source] TransportError),
     /// Prices beyond what a transaction can carry.
     #[error("the base fee of block {0} cannot be raised without overflow")]
     Overflow(u64),
 }
 
-/// Reads what blocks cost around `head`. The base fees follow from the head itself, so an endpoint
-/// that lags can only give a slightly older tip.
+/// Reads what blocks cost around `head`.
 ///
 /// # Errors
-/// When the head has no base fee or no endpoint answered.
+/// When no endpoint answered, or a head has no base fee where the model needs one.
 pub async fn quote(
     provider: &DynProvider,
     head: &Head,
+    model: FeeModel,
     min_priority_fee: u128,
-) -> Result<FeeQuote, FeeError> {
-    let base_fee_per_gas = head.base_fee_per_gas.ok_or(FeeError::NoBaseFee(head.number))?;
-    let next_base_fee = next_base_fee(head).ok_or(FeeError::Overflow(head.number))?;
-    let history = provider
-        .get_fee_history(HISTORY_BLOCKS, BlockNumberOrTag::Latest, &[TIP_PERCENTILE])
-        .await
-        .map_err(FeeError::History)?;
+) -> Result<Quote, FeeError> {
+    if model == FeeModel::Legacy {
+        let price = provider.get_gas_price().await.map_err(FeeError::GasPrice)?;
+        return legacy(head, price, min_priority_fee);
+    }
+    let formula = next_base_fee(head).ok_or(match head.base_fee_per_gas {
+        Some(_) => FeeError::Overflow(head.number),
+        None => FeeError::NoBaseFee(head.number),
+    })?;
+    let ask = |block| provider.get_fee_history(HISTORY_BLOCKS, block, &[TIP_PERCENTILE]);
+    // At the head itself; an endpoint that has not got it yet can only give slightly older tips.
+    let history = match ask(BlockNumberOrTag::Number(head.number)).await {
+        Ok(history) => history,
+        Err(_) => ask(BlockNumberOrTag::Latest).await.map_err(FeeError::History)?,
+    };
+    let next_base_fee = told_base_fee(&history, head).unwrap_or(formula);
     let tips: Vec<u128> =
         history.reward.unwrap_or_default().iter().filter_map(|row| row.first().copied()).collect();
     let priority_fee = market_tip(tips).max(min_priority_fee);
-    Ok(FeeQuote { base_fee_per_gas, next_base_fee, priority_fee })
+    let least = next_base_fee.checked_add(min_priority_fee);
+    let least = least.ok_or(FeeError::Overflow(head.number))?;
+    Ok(Quote { legacy: false, next_base_fee, priority_fee, least })
+}
+
+/// The quote of a chain with one gas price. A base fee, where blocks have one all the same, is the
+/// floor of it.
+fn legacy(head: &Head, price: u128, min_price: u128) -> Result<Quote, FeeError> {
+    let base = match head.base_fee_per_gas {
+        Some(_) => next_base_fee(head).ok_or(FeeError::Overflow(head.number))?,
+        None => 0,
+    };
+    let least = base.checked_add(min_price).ok_or(FeeError::Overflow(head.number))?;
+    Ok(Quote { legacy: true, next_base_fee: 0, priority_fee: price.max(least), least })
+}
+
+/// The base fee of the block after `head` as the node reckons it, which knows its chain's own
+/// parameters (OP stack chains have others than mainnet). `None` if the history is not of this
+/// head, or says what no chain's rule allows: more than an eighth above the head's.
+fn told_base_fee(history: &FeeHistory, head: &Head) -> Option<u128> {
+    let base = head.base_fee_per_gas?;
+    let (next, rest) = history.base_fee_per_gas.split_last()?;
+    let blocks = u64::try_from(rest.len()).ok()?;
+    let newest = history.oldest_block.checked_add(blocks)?.checked_sub(1)?;
+    let most = base.checked_add(base.div_ceil(MAX_CHANGE_DENOMINATOR).max(1))?;
+    (newest == head.number && rest.last() == Some(&base) && *next <= most).then_some(*next)
 }
 
 /// The base fee of the block after `head`, by the formula of EIP-1559; `None` on overflow or for a
@@ -141,6 +194,35 @@ mod tests {
         }
         assert_eq!(next_base_fee(&head(u128::MAX, 20, 20)), None);
         assert_eq!(next_base_fee(&head(5, 0, 1)), Some(5), "a gas target of zero changes nothing");
+    }
+
+    #[test]
+    fn the_nodes_own_next_base_fee_is_taken_only_for_this_very_head() {
+        let head = head(100, 20, 20);
+        let of = |oldest_block, fees: &[u128]| {
+            let base_fee_per_gas = fees.to_vec();
+            told_base_fee(
+                &FeeHistory { oldest_block, base_fee_per_gas, ..FeeHistory::default() },
+                &head,
+            )
+        };
+        assert_eq!(of(0, &[90, 100, 102]), Some(102), "blocks 0 and 1, and the one after");
+        assert_eq!(of(0, &[90, 100, 113]), Some(113), "an eighth, rounded up");
+        assert_eq!(of(0, &[90, 100, 114]), None, "no rule allows it");
+        assert_eq!(of(1, &[90, 100, 102]), None, "of another height");
+        assert_eq!(of(0, &[90, 99, 102]), None, "of another block");
+        assert_eq!(of(0, &[]), None);
+    }
+
+    #[test]
+    fn a_legacy_price_is_all_in_one_and_never_below_the_base_fee() {
+        let mut head = head(100, 20, 20);
+        let quote = legacy(&head, 90, 5).unwrap();
+        assert_eq!((quote.next_base_fee, quote.priority_fee, quote.least), (0, 117, 117));
+        assert_eq!(legacy(&head, 200, 5).unwrap().market(), 200);
+        head.base_fee_per_gas = None;
+        let quote = legacy(&head, 3, 5).unwrap();
+        assert_eq!((quote.legacy, quote.priority_fee, quote.least), (true, 5, 5));
     }
 
     #[test]

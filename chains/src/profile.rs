@@ -62,6 +62,8 @@ pub struct ChainProfile {
 pub enum FeeModel {
     /// Base fee and priority fee, EIP-1559.
     Eip1559,
+    /// One gas price, all of which is paid: chains without EIP-1559 transactions.
+    Legacy,
 }
 
 /// When an included transaction counts as final.

@@ -20,7 +20,7 @@ mod tests;
 use std::{fmt, sync::Arc, time::Duration};
 
 use alloy::{
-    consensus::{SignableTransaction as _, TxEip1559, TxEnvelope},
+    consensus::{SignableTransaction as _, Transaction as _, TxEnvelope, TypedTransaction},
     eips::Encodable2718 as _,
     primitives::{Address, B256, Bytes, Signature},
     signers::{SignerSync as _, local::PrivateKeySigner},
@@ -38,7 +38,7 @@ pub use sender::{Sender, sender_of};
 pub const SIGN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What signs hashes for one account.
-trait SignHash: Send + Sync {
+pub trait SignHash: Send + Sync {
     /// A signature of the hash, low s, with the right parity.
     fn sign_hash(&self, hash: B256) -> BoxFuture<'_, Result<Signature, SignerError>>;
 }
@@ -55,6 +55,7 @@ impl SignHash for PrivateKeySigner {
 pub struct Wallet {
     address: Address,
     signer: Option<Arc<dyn SignHash>>,
+    limit: Duration,
 }
 
 /// A transaction that is ready to be sent. Its hash is final.
@@ -75,16 +76,23 @@ impl Wallet {
     pub fn from_key(key: &SecretString) -> Result<Self, WalletError> {
         let signer: PrivateKeySigner =
             key.expose_secret().trim().parse().map_err(|_| WalletError::BadKey)?;
-        Ok(Self::of(signer.address(), signer))
+        Ok(Self::with_signer(signer.address(), signer))
+    }
+
+    /// A wallet that has its signatures from elsewhere.
+    pub fn with_signer(address: Address, signer: impl SignHash + 'static) -> Self {
+        Self { address, signer: Some(Arc::new(signer)), limit: SIGN_TIMEOUT }
+    }
+
+    /// The same wallet, with another bound than [`SIGN_TIMEOUT`] for one signature.
+    #[must_use]
+    pub fn signing_within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// A wallet that can be looked at and simulated from, and nothing else.
     pub fn watch_only(address: Address) -> Self {
-        Self { address, signer: None }
-    }
-
-    fn of(address: Address, signer: impl SignHash + 'static) -> Self {
-        Self { address, signer: Some(Arc::new(signer)) }
+        Self { address, signer: None, limit: SIGN_TIMEOUT }
     }
 
     /// The account.
@@ -102,14 +110,15 @@ impl Wallet {
     /// # Errors
     /// When there is no signer, it fails or takes too long, or its signature is not this wallet's.
     /// Nothing was signed then that anybody could send.
-    pub async fn sign(&self, tx: TxEip1559) -> Result<SignedTx, WalletError> {
-        let address = self.address;
+    pub async fn sign(&self, tx: impl Into<TypedTransaction>) -> Result<SignedTx, WalletError> {
+        let tx = tx.into();
+        let (address, limit) = (self.address, self.limit);
         let signer = self.signer.as_ref().ok_or(WalletError::WatchOnly(address))?;
-        let nonce = tx.nonce;
-        let signature = match timeout(SIGN_TIMEOUT, signer.sign_hash(tx.signature_hash())).await {
+        let nonce = tx.nonce();
+        let signature = match timeout(limit, signer.sign_hash(tx.signature_hash())).await {
             Ok(Ok(signature)) => signature,
             Ok(Err(source)) => return Err(WalletError::Signer { address, source }),
-            Err(_) => return Err(WalletError::TooSlow { address, limit: SIGN_TIMEOUT }),
+            Err(_) => return Err(WalletError::TooSlow { address, limit }),
         };
         let envelope: TxEnvelope = tx.into_signed(signature).into();
         let signed = SignedTx { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into() };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy::primitives::{I256, uint};
-use ballast_strategy_api::decision::{CALLER_PERMITTED, fixed18};
+use ballast_strategy_api::decision::{CALLER_PERMITTED, CEILING_DISTANCE, fixed18};
 
 use super::{Severity, Subject};
 use crate::{
@@ -13,9 +13,7 @@ use crate::{
     runtime::{Board, ChainStatus, GuardNote, LastDecision, ProductStatus, readiness},
 };
 
-/// Observation that tells how far a product is from its liquidation ceiling, and below what share of
-/// it people are woken: 0.05.
-const CEILING_DISTANCE: &str = "ceiling_distance";
+/// Distance to the liquidation ceiling below which people are woken: 0.05.
 const CEILING_NEAR: I256 = I256::from_raw(uint!(50_000_000_000_000_000_U256));
 /// How long a start may take to see a chain.
 const FIRST_HEAD: Duration = Duration::from_secs(60);

@@ -25,11 +25,22 @@ pub(crate) fn of(event: &LaneEvent) -> Option<Incident> {
             Severity::Critical,
             "a nonce of ours was used by a transaction that is not ours",
         ),
+        LaneEvent::Undone { .. } => incident(
+            "final_block_undone",
+            Severity::Critical,
+            "the chain took back a block that counted as final",
+        ),
+        LaneEvent::FormerWallet { .. } => incident(
+            "former_wallet",
+            Severity::Warning,
+            "the wallet before has transactions that are not final",
+        ),
         LaneEvent::NotReplaced { .. } => {
             incident("not_replaced", Severity::Warning, "a transaction waits and is not replaced")
         }
         LaneEvent::Included { .. }
         | LaneEvent::Replaced { .. }
+        | LaneEvent::Adopted { .. }
         | LaneEvent::Reorged { .. }
         | LaneEvent::PostconditionHeld { .. }
         | LaneEvent::Final { .. } => None,

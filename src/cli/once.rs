@@ -126,6 +126,9 @@ impl Report {
             | LaneEvent::PostconditionHeld { .. }
             | LaneEvent::PostconditionMissed { .. }
             | LaneEvent::Final { .. }
+            | LaneEvent::Adopted { .. }
+            | LaneEvent::Undone { .. }
+            | LaneEvent::FormerWallet { .. }
             | LaneEvent::Foreign { .. } => None,
         });
         let (product, chain) = (task.config.name.clone(), chain.to_owned());

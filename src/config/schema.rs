@@ -198,7 +198,12 @@ pub(super) const CHAIN: Schema = Schema {
     file: "chains/*.toml",
     keys: &[
         key("chain_id", "a whole number above 0", Required, "what every endpoint must report"),
-        key("fee_model", "\"eip1559\"", Is("eip1559"), "how transactions are priced"),
+        key(
+            "fee_model",
+            "\"eip1559\" or \"legacy\"",
+            Is("eip1559"),
+            "how transactions are priced; `legacy`: by one gas price, all of which is paid",
+        ),
         key(
             "block_time",
             "a duration from 1ms to 1day, such as \"12s\"",

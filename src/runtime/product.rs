@@ -166,6 +166,9 @@ impl ProductTask {
             Err(failure) => (None, Some(failure)),
         };
         let observations = assessment.map(|a| a.observations.clone()).unwrap_or_default();
+        if let Some(assessment) = assessment {
+            self.lane.reassessed(assessment, &turn.head);
+        }
         let mut record = Record::new(turn.head, observations);
         match (assessment, failure) {
             (Some(Assessment { decision, .. }), _) => match decision {

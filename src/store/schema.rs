@@ -148,6 +148,24 @@ CREATE TABLE series (
 CREATE INDEX slots_by_time ON slots (created_at, chain_id, wallet, nonce);
 ";
 
+/// From where on the nonces of a wallet are accounted for. A slot may have the outcome `foreign`
+/// and no attempt: somebody else used the key. One that is `planned` has neither; its transaction
+/// fell away again.
+const LANES: &str = "
+CREATE TABLE lanes (
+    chain_id BIGINT NOT NULL,
+    wallet TEXT NOT NULL,
+    chain TEXT NOT NULL,
+    product TEXT NOT NULL,
+    first_nonce BIGINT NOT NULL,
+    opened_at BIGINT NOT NULL,
+    PRIMARY KEY (chain_id, wallet)
+);
+INSERT INTO lanes (chain_id, wallet, chain, product, first_nonce, opened_at)
+SELECT chain_id, wallet, MIN(chain), MIN(product), MIN(nonce), MIN(created_at)
+FROM slots GROUP BY chain_id, wallet;
+";
+
 /// All migrations, oldest first. A migration that was released is never changed: the store of
 /// somebody has its checksum.
 pub(super) fn migrations() -> Migrator {
@@ -159,5 +177,6 @@ pub(super) fn migrations() -> Migrator {
         simple(1, "journal and decisions", FIRST),
         simple(2, "costs and what the guard remembers", super::spending::TABLES),
         simple(3, "pauses and series", PAUSES_AND_SERIES),
+        simple(4, "first nonces of lanes", LANES),
     ])
 }

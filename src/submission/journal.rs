@@ -4,17 +4,19 @@
 //! journalled before anyone may broadcast it, so after a crash whatever may be on the wire is
 //! known here.
 
+mod ask;
 mod list;
 mod read;
 mod sql;
+mod write;
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::Address;
-use ballast_strategy_api::Action;
+use alloy::primitives::{Address, B256};
 
 pub use list::{AttemptRow, Cursor, MAX_PAGE, TransactionFilter, TransactionRow};
 
+use self::write::{hex, number, whole};
 use super::{
     lifecycle::{Inclusion, Outcome, TxState},
     node::Receipt,
@@ -56,7 +58,7 @@ impl Journal {
 }
 
 /// The journal of one wallet on one chain.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct LaneJournal {
     store: Store,
     product: String,
@@ -65,11 +67,7 @@ pub(super) struct LaneJournal {
     wallet: Address,
 }
 
-/// A nonce at which the same intent was carried out for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Answered {
-    pub(super) nonce: u64,
-}
+pub(super) use ask::FinalSlot;
 
 impl LaneJournal {
     /// Whether anything can be written, that is, whether anything may be signed or sent.
@@ -77,8 +75,13 @@ impl LaneJournal {
         self.store.is_writable()
     }
 
-    /// A new nonce with its first attempt. Fails if the nonce was used before.
-    pub(super) async fn open_slot(&self, slot: &Slot) -> Result<(), StoreError> {
+    /// The same journal for another wallet that the product had.
+    pub(super) fn of_wallet(&self, wallet: Address) -> Self {
+        Self { wallet, ..self.clone() }
+    }
+
+    /// A new nonce with its first attempt, and why it is made. Fails if the nonce was used before.
+    pub(super) async fn open_slot(&self, slot: &Slot, why: &str) -> Result<(), StoreError> {
         let attempt = &slot.attempts.first;
         let new = self
             .keyed(sql::INSERT_SLOT, slot.nonce)
@@ -91,21 +94,23 @@ impl LaneJournal {
             new,
             self.intent(slot.nonce, 0, &attempt.intent),
             self.attempt(slot.nonce, 0, 0, attempt),
-            self.attempt_event(slot.nonce, attempt),
+            self.attempt_event(slot.nonce, attempt, why),
         ];
         self.commit("open_slot", batch).await
     }
 
-    /// One more attempt at a nonce; `slot` is as it stands before.
+    /// One more attempt at a nonce, and why it is made; `slot` is as it stands before. An intent
+    /// that the nonce was not used for so far is written with it.
     pub(super) async fn append_attempt(
         &self,
         slot: &Slot,
         state: &TxState,
         attempt: &Attempt,
+        why: &str,
     ) -> Result<(), StoreError> {
         let mut intents: Vec<&Intent> = Vec::new();
         for known in slot.attempts.iter() {
-            if intents.last() != Some(&known.intent.as_ref()) {
+            if !intents.contains(&known.intent.as_ref()) {
                 intents.push(&known.intent);
             }
         }
@@ -116,7 +121,7 @@ impl LaneJournal {
             batch.push(self.intent(slot.nonce, intent, &attempt.intent));
         }
         batch.push(self.attempt(slot.nonce, intent, number(slot.attempt_count()), attempt));
-        batch.push(self.attempt_event(slot.nonce, attempt));
+        batch.push(self.attempt_event(slot.nonce, attempt, why));
         self.commit("append_attempt", batch).await
     }
 
@@ -153,7 +158,7 @@ impl LaneJournal {
         inclusion: &Inclusion,
         receipt: &Receipt,
     ) -> Result<(), StoreError> {
-        let whole = receipt.whole.as_ref().and_then(|whole| serde_json::to_string(whole).ok());
+        let whole = whole(receipt);
         let hash = hex(inclusion.hash);
         let included = self
             .keyed(sql::SET_INCLUDED, nonce)
@@ -208,39 +213,60 @@ impl LaneJournal {
         self.commit("record_final", batch).await
     }
 
-    /// The nonce at which this very intent was confirmed for good, if there is one; whatever the
-    /// wallet was then.
-    pub(super) async fn answered(&self, action: &Action) -> Result<Option<Answered>, StoreError> {
-        let query = Statement::new(sql::SELECT_ANSWERED)
+    /// The wallet's nonce when its lane was opened for the first time; what was used before is
+    /// nobody's business.
+    pub(super) async fn record_lane(&self, first_nonce: u64) -> Result<(), StoreError> {
+        let row = Statement::new(sql::INSERT_LANE)
             .with(self.chain_id)
+            .with(self.wallet())
+            .with(self.chain.as_str())
             .with(self.product.as_str())
-            .with(action.name)
-            .with(action.answers.as_str())
-            .with(self.wallet());
-        let rows = self.store.rows(query).await?;
-        rows.first().map(|row| Ok(Answered { nonce: read::unsigned(row, "nonce")? })).transpose()
+            .with(first_nonce)
+            .with(clock::now());
+        self.commit_again(vec![row]).await
     }
 
-    /// The greatest nonce ever journalled.
-    pub(super) async fn highest_nonce(&self) -> Result<Option<u64>, StoreError> {
-        let query = Statement::new(sql::SELECT_HIGHEST).with(self.chain_id).with(self.wallet());
-        let rows = self.store.rows(query).await?;
-        rows.first().map(|row| read::unsigned(row, "nonce")).transpose()
+    /// A nonce was used for good by a transaction that nothing here was signed for; its hash and
+    /// receipt where they could be found.
+    pub(super) async fn record_foreign(
+        &self,
+        nonce: u64,
+        transaction: Option<B256>,
+        receipt: Option<&Receipt>,
+        block: u64,
+    ) -> Result<(), StoreError> {
+        let whole = receipt.and_then(whole);
+        let hash = transaction.map(hex);
+        let row = self
+            .keyed(sql::INSERT_FOREIGN, nonce)
+            .with(self.chain.as_str())
+            .with(self.product.as_str())
+            .with(Outcome::Foreign.label())
+            .with(hash.as_deref())
+            .with(receipt.map(|receipt| receipt.block))
+            .with(receipt.map(|receipt| hex(receipt.block_hash)))
+            .with(receipt.map(|receipt| u64::from(receipt.succeeded)))
+            .with(receipt.map(|receipt| receipt.gas_used))
+            .with(receipt.map(|receipt| receipt.effective_gas_price.to_string()))
+            .with(whole)
+            .with(clock::now());
+        let event =
+            self.event(nonce, Outcome::Foreign.label(), hash.as_deref(), Some(block), "adopted");
+        self.commit_again(vec![row, event]).await
     }
 
-    /// All slots that are not final, by nonce.
-    pub(super) async fn unfinal(&self) -> Result<Vec<Slot>, StoreError> {
-        let ask = |sql| {
-            let query = Statement::new(sql).with(self.chain_id).with(self.wallet());
-            self.store.rows(query)
-        };
-        let rows = read::Rows {
-            slots: ask(sql::SELECT_SLOTS).await?,
-            intents: ask(sql::SELECT_INTENTS).await?,
-            attempts: ask(sql::SELECT_ATTEMPTS).await?,
-            answers: ask(sql::SELECT_ANSWERS).await?,
-        };
-        read::slots(&rows, self.wallet)
+    /// What was final is not any more; the nonces and the states that follow, in one commit.
+    pub(super) async fn record_undone(
+        &self,
+        slots: &[(u64, TxState)],
+        block: u64,
+    ) -> Result<(), StoreError> {
+        let mut batch = Vec::new();
+        for (nonce, state) in slots {
+            batch.push(self.keyed(sql::SET_UNDONE, *nonce).with(state.label()));
+            batch.push(self.event(*nonce, "undone", None, Some(block), ""));
+        }
+        self.commit_again(batch).await
     }
 
     /// Writes one step. Tests kill the process on either side of it.
@@ -251,80 +277,11 @@ impl LaneJournal {
         written
     }
 
-    fn wallet(&self) -> String {
-        hex(self.wallet)
+    /// Writes a step that is found missing and done again after any crash, and that nothing is
+    /// sent on the strength of.
+    async fn commit_again(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
+        self.store.commit(batch).await
     }
-
-    /// A statement whose first values are chain, wallet and nonce.
-    fn keyed(&self, sql: &'static str, nonce: u64) -> Statement {
-        Statement::new(sql).with(self.chain_id).with(self.wallet()).with(nonce)
-    }
-
-    fn state(&self, nonce: u64, state: &TxState) -> Statement {
-        self.keyed(sql::SET_STATE, nonce).with(state.label())
-    }
-
-    fn intent(&self, nonce: u64, number: u64, intent: &Intent) -> Statement {
-        let expects = intent.expects.as_ref().and_then(|e| serde_json::to_string(e).ok());
-        self.keyed(sql::INSERT_INTENT, nonce)
-            .with(number)
-            .with(intent.product.as_str())
-            .with(intent.action.as_str())
-            .with(intent.answers.as_str())
-            .with(intent.urgency.as_str())
-            .with(intent.deadline)
-            .with(expects)
-            .with(intent.caps.max_fee_per_gas.to_string())
-            .with(intent.caps.max_transaction_cost.map(|cost| cost.to_string()))
-            .with(intent.found_at_block)
-    }
-
-    fn attempt(&self, nonce: u64, intent: u64, number: u64, attempt: &Attempt) -> Statement {
-        self.keyed(sql::INSERT_ATTEMPT, nonce)
-            .with(number)
-            .with(intent)
-            .with(hex(attempt.hash))
-            .with(attempt.kind.label())
-            .with(attempt.call.label.as_str())
-            .with(attempt.raw.to_string())
-            .with(hex(attempt.call.to))
-            .with(attempt.call.data.to_string())
-            .with(attempt.call.value.to_string())
-            .with(attempt.gas_limit)
-            .with(attempt.price.max_fee_per_gas.to_string())
-            .with(attempt.price.max_priority_fee_per_gas.to_string())
-            .with(attempt.signed_at_block)
-    }
-
-    fn attempt_event(&self, nonce: u64, attempt: &Attempt) -> Statement {
-        let (hash, block) = (hex(attempt.hash), Some(attempt.signed_at_block));
-        self.event(nonce, attempt.kind.label(), Some(&hash), block, &attempt.call.label)
-    }
-
-    fn event(
-        &self,
-        nonce: u64,
-        kind: &str,
-        hash: Option<&str>,
-        block: Option<u64>,
-        detail: &str,
-    ) -> Statement {
-        self.keyed(sql::INSERT_EVENT, nonce)
-            .with(kind)
-            .with(hash.map(str::to_owned))
-            .with(block)
-            .with(detail)
-            .with(clock::now())
-    }
-}
-
-/// Lower-case hexadecimal text, the same for hashes and addresses: no checksum case.
-fn hex(bytes: impl AsRef<[u8]>) -> String {
-    alloy::primitives::hex::encode_prefixed(bytes)
-}
-
-fn number(index: usize) -> u64 {
-    u64::try_from(index).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! The life of one nonce, as a pure function of what happened to it.
 //!
-//! | state | `Journalled` | `Accepted`, `Ambiguous` | `Rejected` | `Included` | `Reorged` | `Finalized` | `NonceTaken` |
-//! |---|---|---|---|---|---|---|---|
-//! | `Planned` | `Signed` | – | – | – | – | – | – |
-//! | `Signed` | `Signed` | `Pending` | `Signed` | `Included` | – | – | `Superseded` |
-//! | `Pending` | `Pending` | `Pending` | `Pending` | `Included` | – | – | `Superseded` |
-//! | `Included` | – | `Included` | `Included` | `Included` | `Pending` | final by the receipt | – |
-//! | final | – | – | – | – | – | – | – |
+//! | state | `Journalled` | `Accepted`, `Ambiguous` | `Rejected` | `Included` | `Reorged` | `Finalized` | `NonceTaken` | `Adopted` | `Undone` |
+//! |---|---|---|---|---|---|---|---|---|---|
+//! | `Planned` | `Signed` | – | – | – | – | – | – | `Foreign` | – |
+//! | `Signed` | `Signed` | `Pending` | `Signed` | `Included` | – | – | `Superseded` | – | – |
+//! | `Pending` | `Pending` | `Pending` | `Pending` | `Included` | – | – | `Superseded` | – | – |
+//! | `Included` | – | `Included` | `Included` | `Included` | `Pending` | final by the receipt | – | – | – |
+//! | final, ours | – | – | – | – | – | – | – | – | `Pending` |
+//! | final, `Foreign` | – | – | – | – | – | – | – | – | `Planned` |
 //!
-//! A dash is an [`Unexpected`] event: the state is kept, and the caller has a bug or the chain did
-//! something that must not happen (a block deeper than finality fell away).
+//! A dash is an [`Unexpected`] event: the state is kept, and the caller has a bug.
 //!
 //! What the table says in words:
 //! * Journalling a replacement does not make a transaction any less live.
@@ -18,6 +18,10 @@
 //! * A reverted receipt is as reorganisable as any other, so it is final only at depth.
 //! * The nonce counts as taken by somebody else only for a slot of which no attempt has a receipt;
 //!   an included one is `Reorged` first.
+//! * A nonce that we never signed for can only be adopted, and only once it is settled: until then
+//!   the transaction may fall away and the nonce be free.
+//! * Final is final by the chain's own word. Where a chain breaks it (a reorganisation deeper than
+//!   the finality configured), the slot is live again rather than forgotten.
 
 use alloy::primitives::{B256, U256};
 use serde::{Deserialize, Serialize};
@@ -50,6 +54,9 @@ pub enum Outcome {
     Superseded,
     /// The nonce was used up by our own self-transfer.
     Cancelled,
+    /// The nonce went to a transaction of somebody else with the same key, and we never signed
+    /// for it.
+    Foreign,
 }
 
 /// Where and how an attempt was included.
@@ -90,6 +97,10 @@ pub enum TxEvent {
     Finalized,
     /// At a final block the account's nonce has passed, and no attempt has a receipt.
     NonceTaken,
+    /// At a final block the account's nonce has passed, and nothing was ever signed for it.
+    Adopted,
+    /// A block that was final is no longer canonical.
+    Undone,
 }
 
 /// An event that the state does not know.
@@ -128,10 +139,16 @@ impl TxState {
             (Self::Included(inclusion), E::Finalized) => Ok(Self::Final(inclusion.outcome())),
             (Self::Signed | Self::Pending, E::NonceTaken) => Ok(Self::Final(Outcome::Superseded)),
 
+            (Self::Planned, E::Adopted) => Ok(Self::Final(Outcome::Foreign)),
+            (Self::Final(Outcome::Foreign), E::Undone) => Ok(Self::Planned),
+            (Self::Final(_), E::Undone) => Ok(Self::Pending),
+
             (Self::Planned, E::Accepted | E::Ambiguous | E::Rejected | E::Included(_))
             | (Self::Planned | Self::Signed | Self::Pending, E::Reorged | E::Finalized)
             | (Self::Planned | Self::Included(_), E::NonceTaken)
             | (Self::Included(_), E::Journalled)
+            | (Self::Signed | Self::Pending | Self::Included(_), E::Adopted)
+            | (Self::Planned | Self::Signed | Self::Pending | Self::Included(_), E::Undone)
             | (Self::Final(_), _) => Err(unexpected),
         }
     }
@@ -193,12 +210,13 @@ impl Outcome {
             Self::Reverted => "reverted",
             Self::Superseded => "superseded",
             Self::Cancelled => "cancelled",
+            Self::Foreign => "foreign",
         }
     }
 
     /// The outcome of that name.
     pub fn from_label(label: &str) -> Option<Self> {
-        [Self::Confirmed, Self::Reverted, Self::Superseded, Self::Cancelled]
+        [Self::Confirmed, Self::Reverted, Self::Superseded, Self::Cancelled, Self::Foreign]
             .into_iter()
             .find(|outcome| outcome.label() == label)
     }
@@ -216,83 +234,11 @@ impl TxEvent {
             Self::Reorged => "reorged",
             Self::Finalized => "finalized",
             Self::NonceTaken => "nonce_taken",
+            Self::Adopted => "adopted",
+            Self::Undone => "undone",
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn inclusion(succeeded: bool, cancellation: bool) -> Inclusion {
-        Inclusion {
-            hash: B256::repeat_byte(1),
-            cancellation,
-            block: 7,
-            block_hash: B256::repeat_byte(7),
-            succeeded,
-            gas_used: 21_000,
-            effective_gas_price: 5,
-        }
-    }
-
-    /// One row per state, one column per event, as in the module's table.
-    #[test]
-    fn every_pair_of_state_and_event() {
-        use Outcome::{Cancelled, Confirmed, Reverted, Superseded};
-        use TxState::{Final, Included, Pending, Planned, Signed};
-        let (first, moved) = (inclusion(true, false), inclusion(false, false));
-        let events = [
-            TxEvent::Journalled,
-            TxEvent::Accepted,
-            TxEvent::Ambiguous,
-            TxEvent::Rejected,
-            TxEvent::Included(moved.clone()),
-            TxEvent::Reorged,
-            TxEvent::Finalized,
-            TxEvent::NonceTaken,
-        ];
-        let included = |i: &Inclusion| Some(Included(i.clone()));
-        let again = || included(&moved);
-        let taken = || Some(Final(Superseded));
-        let (signed, pending) = (|| Some(Signed), || Some(Pending));
-        let of_included = |i: &Inclusion, outcome| {
-            let same = || included(i);
-            [None, same(), same(), same(), again(), pending(), Some(Final(outcome)), None]
-        };
-        let cancelled = inclusion(true, true);
-        let none = [const { None }; 8];
-        #[rustfmt::skip]
-        let rows: Vec<(TxState, [Option<TxState>; 8])> = vec![
-            (Planned, [signed(), None, None, None, None, None, None, None]),
-            (Signed, [signed(), pending(), pending(), signed(), again(), None, None, taken()]),
-            (Pending, [pending(), pending(), pending(), pending(), again(), None, None, taken()]),
-            (Included(first.clone()), of_included(&first, Confirmed)),
-            (Included(moved.clone()), of_included(&moved, Reverted)),
-            (Included(cancelled.clone()), of_included(&cancelled, Cancelled)),
-            (Final(Confirmed), none.clone()),
-            (Final(Reverted), none.clone()),
-            (Final(Superseded), none.clone()),
-            (Final(Cancelled), none),
-        ];
-        for (state, expected) in rows {
-            for (event, expected) in events.iter().zip(expected) {
-                let got = state.clone().on(event.clone());
-                let words = format!("{} on {}", state.label(), event.label());
-                assert_eq!(got.clone().ok(), expected, "{words}");
-                if let Err(unexpected) = got {
-                    assert_eq!(unexpected.state, state.label(), "{words}");
-                    assert_eq!(unexpected.event, event.label(), "{words}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn outcomes_are_read_back_by_their_words() {
-        for label in ["confirmed", "reverted", "superseded", "cancelled"] {
-            assert_eq!(Outcome::from_label(label).map(Outcome::label), Some(label));
-        }
-        assert_eq!(Outcome::from_label("pending"), None);
-    }
-}
+mod tests;

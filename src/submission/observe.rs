@@ -29,7 +29,7 @@ impl Subject {
     }
 
     /// An attempt is in the journal and about to be sent.
-    pub(crate) fn signed(&self, slot: &Slot) {
+    pub(crate) fn signed(&self, slot: &Slot, why: &str) {
         let attempt = slot.newest();
         info!(
             product = self.product,
@@ -42,6 +42,7 @@ impl Subject {
             max_fee_per_gas = %attempt.price.max_fee_per_gas,
             max_priority_fee_per_gas = %attempt.price.max_priority_fee_per_gas,
             gas_limit = attempt.gas_limit,
+            why,
             "signed and journalled"
         );
         match attempt.kind {
@@ -91,6 +92,30 @@ impl Subject {
             "nonces were used by transactions that are not in the journal: the key is used elsewhere"
         );
         self.count("ballast_foreign_transactions_total", &[]);
+    }
+
+    /// Blocks that were final fell away, and with them what was done at these nonces.
+    pub(crate) fn undone(&self, nonces: &[u64]) {
+        error!(
+            product = self.product,
+            chain = self.chain,
+            ?nonces,
+            "a block that counted as final is not canonical: its transactions are followed again; \
+             the chain's finality setting may be too short, or an endpoint on another chain"
+        );
+        self.count("ballast_final_blocks_undone_total", &[]);
+    }
+
+    /// A wallet that the product had before still has something under way.
+    pub(crate) fn former_wallet(&self, wallet: &str, nonces: &[u64]) {
+        warn!(
+            product = self.product,
+            chain = self.chain,
+            wallet,
+            ?nonces,
+            "the product's earlier wallet has transactions that are not final: they are watched, \
+             and nothing is sent for them any more"
+        );
     }
 
     /// A state met an event that its table does not have. The state was kept.

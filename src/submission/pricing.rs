@@ -1,11 +1,17 @@
 //! What to offer for inclusion, and what never to exceed. Pure, in integers.
 //!
-//! An offer is the next base fee with headroom for its worst growth while we wait, plus the
-//! market's tip, both by urgency. Above it stand three ceilings: the absolute cap that the guard
-//! chose by urgency, a multiple of the market's current price, and the cap on the whole
-//! transaction's cost at its gas limit. An offer that a ceiling cuts is still made as long as it
-//! buys inclusion in the next block; below that it is a [`Hold`]: sending would only take the
-//! nonce.
+//! An offer is the next base fee with room for its worst growth while we wait, plus a share of the
+//! market's tip that grows with the blocks waited: both by urgency, see [`curve`]. Above it stand
+//! ceilings: the absolute cap that the guard chose by urgency, a multiple of the market's current
+//! price, the cap on the whole transaction's cost at its gas limit, and what the wallet holds. An
+//! offer that a ceiling cuts is still made as long as it buys inclusion in the next block; below
+//! that it is a [`Hold`]: sending would only take the nonce. What was sent stays where it is.
+//!
+//! The multiple of the market does not bind an emergency: it goes up to the absolute cap, which is
+//! the guard's hard one, and its last attempt goes there at once ([`Terms::last`]).
+//!
+//! One price serves both kinds of transaction: for a legacy one ([`Quote::legacy`]) both fields are
+//! the gas price, which is also how geth's pool compares the two kinds.
 //!
 //! Rounding: what we offer and what a replacement must add is rounded up, what a ceiling allows is
 //! rounded down.
@@ -16,11 +22,16 @@
     clippy::cast_lossless
 )]
 
+pub mod curve;
+pub mod giving_up;
+
 use alloy::primitives::U256;
-use ballast_chains::{amount::gwei, fees::FeeQuote, profile::FeeProfile};
+use ballast_chains::{amount::gwei, fees::Quote, profile::FeeProfile};
 use ballast_strategy_api::Urgency;
 use serde::{Deserialize, Serialize};
 
+pub use self::curve::Pressure;
+use self::curve::{Curve, worst_growth};
 use crate::guard::Caps;
 
 /// Least raise of a replacement, in hundredths of a percent: geth's pool refuses less.
@@ -31,10 +42,17 @@ const ONE_IN_BPS: u128 = 10_000;
 /// What a transaction offers, wei per gas. The tip is never above the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
-    /// Most that is paid, base fee included.
+    /// Most that is paid, base fee included; the gas price of a legacy transaction.
     pub max_fee_per_gas: u128,
-    /// Most that the block's producer gets.
+    /// Most that the block's producer gets; the same as the whole for a legacy transaction.
     pub max_priority_fee_per_gas: u128,
+}
+
+impl Price {
+    /// What would be paid in the next block; saturates.
+    pub fn paid(self, quote: &Quote) -> u128 {
+        quote.next_base_fee.saturating_add(self.max_priority_fee_per_gas).min(self.max_fee_per_gas)
+    }
 }
 
 /// The reason of a [`Hold`] for want of money.
@@ -54,6 +72,12 @@ pub struct Hold {
 pub struct Terms<'a> {
     /// How much it matters to be early.
     pub urgency: Urgency,
+    /// How near the product is to being lost; for emergencies.
+    pub pressure: Pressure,
+    /// Blocks since the intent was found.
+    pub waited: u64,
+    /// Whether no further attempt would follow: an emergency then offers all it may.
+    pub last: bool,
     /// The guard's caps.
     pub caps: Caps,
     /// The chain's rules.
@@ -67,6 +91,12 @@ pub struct Terms<'a> {
     pub balance: Option<U256>,
 }
 
+impl Terms<'_> {
+    fn curve(&self) -> Curve {
+        Curve::of(self.urgency, self.pressure)
+    }
+}
+
 /// The ceiling that binds, and its name.
 #[derive(Debug, Clone, Copy)]
 struct Ceiling {
@@ -74,11 +104,36 @@ struct Ceiling {
     reason: &'static str,
 }
 
+/// Why an offer that is out there should be raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Raise {
+    /// It does not buy the next block.
+    Outbid,
+    /// It has waited, and by now more is worth offering.
+    Waited,
+}
+
+/// Whether to raise an offer that was made `since` blocks ago. Not merely because time passed, but
+/// once what is worth offering is two raises above it: attempts at a nonce are few.
+pub fn wants_raise(offer: Price, since: u64, quote: &Quote, terms: &Terms<'_>) -> Option<Raise> {
+    let curve = terms.curve();
+    if offer.paid(quote) < quote.least {
+        // Routine work may as well wait for the base fee to come down again.
+        let patient = terms.urgency == Urgency::Routine && since < curve.patience;
+        return (!patient).then_some(Raise::Outbid);
+    }
+    let wanted = wanted(quote, terms).max_priority_fee_per_gas;
+    let twice = raised(offer.max_priority_fee_per_gas, terms.fees)
+        .and_then(|once| raised(once, terms.fees));
+    let worth_it = twice.is_some_and(|least| wanted >= least);
+    (since >= curve.patience && worth_it).then_some(Raise::Waited)
+}
+
 /// The price of a first attempt.
 ///
 /// # Errors
 /// When a ceiling is below what the next block costs.
-pub fn price(quote: &FeeQuote, terms: &Terms<'_>) -> Result<Price, Hold> {
+pub fn price(quote: &Quote, terms: &Terms<'_>) -> Result<Price, Hold> {
     let ceiling = affordable(quote, terms)?;
     Ok(below(wanted(quote, terms), quote, ceiling))
 }
@@ -88,7 +143,7 @@ pub fn price(quote: &FeeQuote, terms: &Terms<'_>) -> Result<Price, Hold> {
 ///
 /// # Errors
 /// When a ceiling is below what the next block costs, or below the raise.
-pub fn replacement(previous: Price, quote: &FeeQuote, terms: &Terms<'_>) -> Result<Price, Hold> {
+pub fn replacement(previous: Price, quote: &Quote, terms: &Terms<'_>) -> Result<Price, Hold> {
     let ceiling = affordable(quote, terms)?;
     let (Some(least), Some(least_tip)) = (
         raised(previous.max_fee_per_gas, terms.fees),
@@ -99,58 +154,50 @@ pub fn replacement(previous: Price, quote: &FeeQuote, terms: &Terms<'_>) -> Resu
     if least > ceiling.wei_per_gas {
         return Err(hold(ceiling.reason, quote, ceiling));
     }
-    let wanted = wanted(quote, terms);
+    let mut wanted = wanted(quote, terms);
+    if terms.last && terms.urgency == Urgency::Emergency {
+        wanted.max_fee_per_gas = ceiling.wei_per_gas;
+    }
     let max_fee_per_gas = wanted.max_fee_per_gas.max(least).min(ceiling.wei_per_gas);
     // The raise of the smaller field is never above that of the larger, so this keeps both.
     let tip = below(wanted, quote, ceiling).max_priority_fee_per_gas.max(least_tip);
-    Ok(Price { max_fee_per_gas, max_priority_fee_per_gas: tip.min(max_fee_per_gas) })
+    let tip = if quote.legacy { max_fee_per_gas } else { tip.min(max_fee_per_gas) };
+    Ok(Price { max_fee_per_gas, max_priority_fee_per_gas: tip })
 }
 
 /// What is worth offering if nothing bounds it.
-fn wanted(quote: &FeeQuote, terms: &Terms<'_>) -> Price {
-    let (headroom, tip_percent) = curve(terms.urgency);
+fn wanted(quote: &Quote, terms: &Terms<'_>) -> Price {
+    let curve = terms.curve();
     let floor = terms.fees.min_priority_fee_per_gas;
     // What overflows is beyond every ceiling, so saturating is exact enough.
-    let tip = percent_up(quote.priority_fee, tip_percent).max(floor);
-    let base = percent_up(quote.next_base_fee, headroom);
+    let tip = percent_up(quote.priority_fee, curve.tip_percent(terms.waited)).max(floor);
+    let base = worst_growth(quote.next_base_fee, curve.blocks);
     Price { max_fee_per_gas: base.saturating_add(tip), max_priority_fee_per_gas: tip }
-}
-
-/// Percent of the next base fee that is offered, and percent of the market's tip. A base fee grows
-/// by at most 12.5 % a block, so twice it lasts five blocks and three times it nine.
-fn curve(urgency: Urgency) -> (u128, u128) {
-    match urgency {
-        Urgency::Routine => (200, 100),
-        Urgency::Prompt => (200, 125),
-        Urgency::Emergency => (300, 200),
-    }
 }
 
 /// Cuts an offer at the ceiling. What the cut takes comes off the headroom first, then off the
 /// tip's part above the next base fee.
-fn below(wanted: Price, quote: &FeeQuote, ceiling: Ceiling) -> Price {
+fn below(wanted: Price, quote: &Quote, ceiling: Ceiling) -> Price {
     let max_fee_per_gas = wanted.max_fee_per_gas.min(ceiling.wei_per_gas);
     let room = max_fee_per_gas.saturating_sub(quote.next_base_fee);
     Price { max_fee_per_gas, max_priority_fee_per_gas: wanted.max_priority_fee_per_gas.min(room) }
 }
 
 /// The lowest ceiling, if it buys the next block at the least tip.
-fn affordable(quote: &FeeQuote, terms: &Terms<'_>) -> Result<Ceiling, Hold> {
+fn affordable(quote: &Quote, terms: &Terms<'_>) -> Result<Ceiling, Hold> {
     let ceiling = lowest_ceiling(quote, terms);
-    let least = quote.next_base_fee.saturating_add(terms.fees.min_priority_fee_per_gas);
-    if ceiling.wei_per_gas < least {
+    if ceiling.wei_per_gas < quote.least {
         return Err(hold(ceiling.reason, quote, ceiling));
     }
     Ok(ceiling)
 }
 
-fn lowest_ceiling(quote: &FeeQuote, terms: &Terms<'_>) -> Ceiling {
-    let market = quote.next_base_fee.saturating_add(quote.priority_fee);
+fn lowest_ceiling(quote: &Quote, terms: &Terms<'_>) -> Ceiling {
     let absolute = Ceiling { wei_per_gas: terms.caps.max_fee_per_gas, reason: "fee cap" };
-    let relative = Ceiling {
-        wei_per_gas: market.saturating_mul(u128::from(terms.fees.relative_cap.max(1))),
+    let relative = (terms.urgency != Urgency::Emergency).then(|| Ceiling {
+        wei_per_gas: quote.market().saturating_mul(u128::from(terms.fees.relative_cap.max(1))),
         reason: "relative fee cap",
-    };
+    });
     let by_cost = terms
         .caps
         .max_transaction_cost
@@ -158,7 +205,7 @@ fn lowest_ceiling(quote: &FeeQuote, terms: &Terms<'_>) -> Ceiling {
     let by_balance = terms
         .balance
         .map(|held| Ceiling { wei_per_gas: per_gas(held, terms), reason: INSUFFICIENT_FUNDS });
-    [Some(relative), by_cost, by_balance]
+    [relative, by_cost, by_balance]
         .into_iter()
         .flatten()
         .fold(absolute, |low, next| if next.wei_per_gas < low.wei_per_gas { next } else { low })
@@ -183,11 +230,11 @@ fn percent_up(amount: u128, percent: u128) -> u128 {
     amount.saturating_mul(percent).div_ceil(100)
 }
 
-fn hold(reason: &'static str, quote: &FeeQuote, ceiling: Ceiling) -> Hold {
+fn hold(reason: &'static str, quote: &Quote, ceiling: Ceiling) -> Hold {
     let detail = format!(
-        "the next block costs {} + {} gwei per gas, at most {} may be offered",
-        gwei(quote.next_base_fee),
-        gwei(quote.priority_fee),
+        "the next block costs {} gwei per gas, the market pays {}, at most {} may be offered",
+        gwei(quote.least),
+        gwei(quote.market()),
         gwei(ceiling.wei_per_gas)
     );
     Hold { reason, detail }

@@ -10,6 +10,9 @@ use super::node::{BlockMark, NextBlock, Node};
 
 /// Percent of the estimate that becomes the gas limit: state moves between head and inclusion.
 const GAS_LIMIT_PERCENT: u64 = 120;
+/// Most gas of one transaction, EIP-7825. Kept to on every chain: nodes that have the rule refuse
+/// more, and no call that is worth sending needs it.
+pub const MAX_TRANSACTION_GAS: u64 = 1 << 24;
 /// Returns the block number it runs in: `NUMBER, PUSH1 0, MSTORE, PUSH1 32, PUSH1 0, RETURN`.
 const RETURN_NUMBER: Bytes = bytes!("4360005260206000f3");
 
@@ -20,8 +23,17 @@ pub(super) enum Simulation {
     Ready {
         /// The candidate.
         call: Call,
-        /// Its estimate with the margin, never above the block's limit.
+        /// Its estimate with the margin, never above what a transaction may have.
         gas_limit: u64,
+    },
+    /// One does, with more gas than a transaction may have.
+    TooMuchGas {
+        /// The candidate.
+        call: Call,
+        /// Its estimate.
+        gas: u64,
+        /// The most that fits a transaction here.
+        most: u64,
     },
     /// None does.
     Refused(NonEmpty<CandidateRefusal>),
@@ -127,9 +139,44 @@ impl Stage<'_> {
         }
     }
 
-    /// Gas limit for a call: its estimate with the margin.
+    /// Gas limit for a call: its estimate with the margin, as far as a transaction may have it.
     pub(super) async fn gas_limit(&self, call: &Call) -> Result<u64, CallError> {
-        self.estimate(call).await.map(|gas| with_margin(gas, self.head.gas_limit))
+        self.estimate(call).await.map(|gas| with_margin(gas, most_gas(self.head)))
+    }
+
+    /// Whether `then` would fail after each of `before` took effect on the state of the head; see
+    /// [`repeat`](super::repeat) for what hangs on it.
+    ///
+    /// # Errors
+    /// When no node answers. One that cannot run two calls in one leaves it unproven: `false`.
+    pub(super) async fn forbids_repeat(
+        &self,
+        before: &[Call],
+        then: &Call,
+    ) -> Result<bool, CallError> {
+        let mut pairs = vec![then];
+        pairs.extend(before.iter().filter(|call| *call != then));
+        for (index, first) in pairs.into_iter().enumerate() {
+            let asked = self.node.twice(
+                self.from,
+                first.clone(),
+                then.clone(),
+                self.head.into(),
+                self.next,
+            );
+            let (took_effect, again) = match asked.await {
+                Ok(both) => both,
+                Err(error @ CallError::Unavailable(_)) => return Err(error),
+                Err(_) => return Ok(false),
+            };
+            // `then` itself must take effect for its repetition to prove anything. An old call
+            // that fails today says nothing, and `then` after itself stands for it.
+            let proven = if index == 0 { took_effect && !again } else { !took_effect || !again };
+            if !proven {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn ready(
@@ -140,11 +187,16 @@ impl Stage<'_> {
         strategy: &dyn DynStrategy,
     ) -> Result<Simulation, CallError> {
         match gas {
-            Ok(gas) => Ok(Simulation::Ready {
-                call: call.clone(),
-                gas_limit: with_margin(gas, self.head.gas_limit),
-            }),
-            // The estimate runs in the head's own block, where it may not be due yet.
+            Ok(gas) => {
+                let (call, most) = (call.clone(), most_gas(self.head));
+                Ok(if gas > most {
+                    Simulation::TooMuchGas { call, gas, most }
+                } else {
+                    Simulation::Ready { call, gas_limit: with_margin(gas, most) }
+                })
+            }
+            // Where nodes cannot pretend the next block, it runs in the head's own, in which the
+            // call may not be due yet.
             Err(error) => match understand(Err(error)) {
                 Outcome::Reverts(revert) => {
                     let refused = refusal(action, call, &revert, strategy);
@@ -168,7 +220,14 @@ impl Stage<'_> {
     }
 
     async fn estimate(&self, call: &Call) -> Result<u64, CallError> {
-        self.node.estimate(self.from, call.clone(), self.head.into()).await
+        let answer = self.node.estimate(self.from, call.clone(), self.head.into(), self.next).await;
+        match answer {
+            // Fewer nodes pretend blocks for an estimate than for a call.
+            Err(CallError::Refused { .. }) if self.next.is_some() => {
+                self.node.estimate(self.from, call.clone(), self.head.into(), None).await
+            }
+            other => other,
+        }
     }
 }
 
@@ -199,10 +258,15 @@ fn refusal(
     CandidateRefusal { label: call.label.clone(), said: revert.to_string(), meaning }
 }
 
-/// Rounded up, and never more than a block takes.
-fn with_margin(gas: u64, block_limit: u64) -> u64 {
+/// The most gas that one transaction may have in the block after this one.
+fn most_gas(head: &Head) -> u64 {
+    head.gas_limit.min(MAX_TRANSACTION_GAS)
+}
+
+/// Rounded up, and never more than a transaction may have.
+fn with_margin(gas: u64, most: u64) -> u64 {
     let wanted = u128::from(gas).saturating_mul(u128::from(GAS_LIMIT_PERCENT)).div_ceil(100);
-    u64::try_from(wanted).unwrap_or(u64::MAX).min(block_limit)
+    u64::try_from(wanted).unwrap_or(u64::MAX).min(most)
 }
 
 /// What a refusal means, in fixed words.

@@ -51,6 +51,18 @@ impl Intent {
     pub fn is_that_of(&self, product: &str, action: &Action) -> bool {
         self.product == product && self.action == action.name && self.answers == action.answers
     }
+
+    /// Whether both have the same identity.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.product == other.product
+            && self.action == other.action
+            && self.answers == other.answers
+    }
+
+    /// Whether its deadline has passed at a head of this height.
+    pub fn is_expired(&self, head: u64) -> bool {
+        self.deadline.is_some_and(|blocks| head > self.found_at_block.saturating_add(blocks))
+    }
 }
 
 /// What an attempt is to its slot.

@@ -50,6 +50,13 @@ const CATALOGUE: &[Row] = &[
     ("ballast_decisions_total", Counter, Unit::Count, "product, chain, kind", "Decisions"),
     ("ballast_feeds_failing", Gauge, Unit::Count, "chain", "1 while a feed gives no usable answer"),
     (
+        "ballast_final_blocks_undone_total",
+        Counter,
+        Unit::Count,
+        "product, chain",
+        "Times that a chain took back blocks that counted as final",
+    ),
+    (
         "ballast_foreign_transactions_total",
         Counter,
         Unit::Count,

@@ -19,6 +19,8 @@ mod operate;
 mod page;
 mod private;
 mod rebalance;
+mod repeat;
 mod restart;
 mod steps;
+mod takeover;
 mod wallets;

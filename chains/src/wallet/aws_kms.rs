@@ -60,7 +60,7 @@ pub async fn connect(id: &str) -> Result<Wallet, WalletError> {
     });
     let key =
         key.map_err(|source| WalletError::Connect { key: format!("AWS KMS key {id}"), source })?;
-    Ok(Wallet::of(key.address, key))
+    Ok(Wallet::with_signer(key.address, key))
 }
 
 async fn client(region: Option<&str>) -> Client {

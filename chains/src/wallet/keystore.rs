@@ -134,7 +134,7 @@ impl Keystore {
             Err(KeystoreError::NotKeystore { path, detail: format!("opening it failed: {panic}") })
         });
         let signer = signer.map_err(WalletError::Keystore)?;
-        Ok(Wallet::of(signer.address(), signer))
+        Ok(Wallet::with_signer(signer.address(), signer))
     }
 
     fn open(&self, password: &SecretString) -> Result<PrivateKeySigner, KeystoreError> {

@@ -1,3 +1,4 @@
+use alloy::consensus::TxEip1559;
 use alloy::primitives::{TxKind, U256, address};
 
 use super::*;
@@ -50,7 +51,7 @@ async fn a_signature_is_read_back() {
 #[tokio::test]
 async fn a_signer_of_another_key_is_found_out() {
     let impostor: PrivateKeySigner = KEY.parse().unwrap();
-    let wallet = Wallet::of(Address::ZERO, impostor);
+    let wallet = Wallet::with_signer(Address::ZERO, impostor);
     let refused = wallet.sign(tx(0)).await.unwrap_err();
     assert!(matches!(refused, WalletError::Mismatch(Address::ZERO, _)), "{refused}");
     assert!(!refused.is_transient());
@@ -58,7 +59,7 @@ async fn a_signer_of_another_key_is_found_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_signer_that_is_silent_is_waited_for_so_long() {
-    let wallet = Wallet::of(Address::ZERO, Silent);
+    let wallet = Wallet::with_signer(Address::ZERO, Silent);
     let began = tokio::time::Instant::now();
     let refused = wallet.sign(tx(0)).await.unwrap_err();
     assert_eq!(began.elapsed(), SIGN_TIMEOUT);
@@ -74,7 +75,8 @@ async fn an_error_says_who_acts() {
         (|| SignerError::BadAnswer("not DER".into()), false),
     ];
     for (fail, transient) in cases {
-        let refused = Wallet::of(Address::ZERO, Failing(fail)).sign(tx(0)).await.unwrap_err();
+        let refused =
+            Wallet::with_signer(Address::ZERO, Failing(fail)).sign(tx(0)).await.unwrap_err();
         assert!(matches!(refused, WalletError::Signer { .. }), "{refused}");
         assert_eq!(refused.is_transient(), transient, "{refused:?}");
     }

@@ -150,7 +150,9 @@ block_time = 2026-01-01
 @CHAIN
 fee_model = "op-stack"
 "#,
-        &[r#"chains/mainnet.toml: fee_model = "op-stack": not yet supported; expected "eip1559""#],
+        &[
+            r#"chains/mainnet.toml: fee_model = "op-stack": not yet supported; expected "eip1559" or "legacy""#,
+        ],
     ),
     (
         "chains/mainnet.toml",
@@ -158,7 +160,7 @@ fee_model = "op-stack"
 @CHAIN
 fee_model = "auction"
 "#,
-        &[r#"chains/mainnet.toml: fee_model = "auction": expected "eip1559""#],
+        &[r#"chains/mainnet.toml: fee_model = "auction": expected "eip1559" or "legacy""#],
     ),
     (
         "chains/mainnet.toml",

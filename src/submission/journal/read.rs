@@ -8,10 +8,13 @@ use ballast_chains::wallet::sender_of;
 use ballast_strategy_api::{Call, NonEmpty, StateKey, Urgency};
 use sqlx::{Decode, Row as _, Sqlite, Type, sqlite::SqliteRow};
 
-use super::super::{
-    lifecycle::{Inclusion, TxState},
-    pricing::Price,
-    slot::{Attempt, AttemptKind, EndpointAnswer, Intent, PostconditionState, Slot, Verdict},
+use super::{
+    super::{
+        lifecycle::{Inclusion, Outcome, TxState},
+        pricing::Price,
+        slot::{Attempt, AttemptKind, EndpointAnswer, Intent, PostconditionState, Slot, Verdict},
+    },
+    FinalSlot,
 };
 use crate::{guard::Caps, store::StoreError};
 
@@ -166,6 +169,27 @@ pub(super) fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
     column: &'static str,
 ) -> Result<T, StoreError> {
     row.try_get(column).map_err(|error| corrupt("a row", error.to_string()))
+}
+
+/// A slot that is spent for good.
+pub(super) fn final_slot(row: &SqliteRow) -> Result<FinalSlot, StoreError> {
+    let known: Option<String> = get(row, "included_block_hash")?;
+    let block = match known {
+        Some(_) => Some((unsigned(row, "included_block")?, parse(row, "included_block_hash")?)),
+        None => None,
+    };
+    let outcome = word(row, "outcome", Outcome::from_label)?;
+    let final_at: Option<i64> = get(row, "final_at")?;
+    let final_at = final_at.and_then(|block| u64::try_from(block).ok()).unwrap_or(0);
+    Ok(FinalSlot { nonce: unsigned(row, "nonce")?, outcome, final_at, block })
+}
+
+/// A value that is stored as text.
+pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<T, StoreError> {
+    parse(row, column)
 }
 
 fn parse<T: FromStr<Err: std::fmt::Display>>(

@@ -1,9 +1,34 @@
 //! The journal's statements; the tables are described in the store's schema. The first values are
 //! chain id, wallet and nonce wherever a slot is meant.
 
+/// A nonce that was adopted and given back by the chain is there as `planned`. Any other that is
+/// there stays as it is, and the batch fails at its first intent, which is there as well.
 pub(super) const INSERT_SLOT: &str = "
 INSERT INTO slots (chain_id, wallet, nonce, chain, product, state, postcondition, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (chain_id, wallet, nonce) DO UPDATE SET product = excluded.product,
+    state = CASE WHEN slots.state = 'planned' THEN excluded.state ELSE slots.state END,
+    outcome = CASE WHEN slots.state = 'planned' THEN NULL ELSE slots.outcome END";
+
+/// A nonce that was adopted and given back by the chain may be adopted again; one of ours may not.
+pub(super) const INSERT_FOREIGN: &str = "
+INSERT INTO slots (chain_id, wallet, nonce, chain, product, state, outcome, included_hash,
+    included_block, included_block_hash, succeeded, gas_used, effective_gas_price, receipt,
+    postcondition, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12, $13, 'unknown', $14)
+ON CONFLICT (chain_id, wallet, nonce) DO UPDATE SET state = excluded.state,
+    outcome = excluded.outcome, included_hash = excluded.included_hash,
+    included_block = excluded.included_block, included_block_hash = excluded.included_block_hash,
+    succeeded = excluded.succeeded, gas_used = excluded.gas_used,
+    effective_gas_price = excluded.effective_gas_price, receipt = excluded.receipt
+WHERE slots.state = 'planned'";
+
+pub(super) const INSERT_LANE: &str = "
+INSERT INTO lanes (chain_id, wallet, chain, product, first_nonce, opened_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (chain_id, wallet) DO NOTHING";
+
+pub(super) const SELECT_LANE: &str =
+    "SELECT first_nonce FROM lanes WHERE chain_id = $1 AND wallet = $2";
 
 pub(super) const INSERT_INTENT: &str = "
 INSERT INTO intents (chain_id, wallet, nonce, number, product, action, answers, urgency, deadline,
@@ -46,23 +71,47 @@ pub(super) const SET_POSTCONDITION: &str =
 pub(super) const SET_FINAL: &str = "
 UPDATE slots SET state = $4, outcome = $4 WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
 
+/// What fell away with a block that was final.
+pub(super) const SET_UNDONE: &str = "
+UPDATE slots SET state = $4, outcome = NULL, included_hash = NULL, included_block = NULL,
+    included_block_hash = NULL, succeeded = NULL, gas_used = NULL, effective_gas_price = NULL,
+    receipt = NULL, postcondition = 'due'
+WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
+
 /// The intent must be that of the attempt which was included: a nonce that was taken over by
-/// another action answers that one only. An intent that is under way from another wallet, before
-/// the product's key was changed, is answered as well: its bytes may still be mined.
+/// another action answers that one only.
 pub(super) const SELECT_ANSWERED: &str = "
 SELECT s.nonce AS nonce FROM intents i
 JOIN slots s ON s.chain_id = i.chain_id AND s.wallet = i.wallet AND s.nonce = i.nonce
-LEFT JOIN attempts a ON a.hash = s.included_hash AND a.intent = i.number
+JOIN attempts a ON a.hash = s.included_hash AND a.intent = i.number
 WHERE i.chain_id = $1 AND i.product = $2 AND i.action = $3 AND i.answers = $4
-    AND ((s.outcome = 'confirmed' AND a.hash IS NOT NULL)
-        OR (s.outcome IS NULL AND s.wallet <> $5))
+    AND s.outcome = 'confirmed'
 ORDER BY s.nonce DESC LIMIT 1";
 
 pub(super) const SELECT_HIGHEST: &str = "
-SELECT nonce FROM slots WHERE chain_id = $1 AND wallet = $2 ORDER BY nonce DESC LIMIT 1";
+SELECT nonce FROM slots WHERE chain_id = $1 AND wallet = $2 AND state <> 'planned'
+ORDER BY nonce DESC LIMIT 1";
+
+pub(super) const SELECT_NEWEST: &str = "
+SELECT nonce FROM slots WHERE chain_id = $1 AND wallet = $2 AND state <> 'planned'
+ORDER BY nonce DESC LIMIT $3";
+
+pub(super) const SELECT_FINALS: &str = "
+SELECT s.nonce, s.outcome, s.included_block, s.included_block_hash,
+    (SELECT MAX(e.block_number) FROM events e WHERE e.chain_id = s.chain_id
+        AND e.wallet = s.wallet AND e.nonce = s.nonce) AS final_at
+FROM slots s
+WHERE s.chain_id = $1 AND s.wallet = $2 AND s.outcome IS NOT NULL
+ORDER BY s.nonce DESC LIMIT $3";
+
+pub(super) const SELECT_FORMER: &str = "
+SELECT DISTINCT wallet FROM slots
+WHERE chain_id = $1 AND product = $2 AND wallet <> $3 AND outcome IS NULL
+    AND state <> 'planned' ORDER BY wallet";
 
 pub(super) const SELECT_SLOTS: &str = "
-SELECT * FROM slots WHERE chain_id = $1 AND wallet = $2 AND outcome IS NULL ORDER BY nonce";
+SELECT * FROM slots WHERE chain_id = $1 AND wallet = $2 AND outcome IS NULL
+    AND state <> 'planned' ORDER BY nonce";
 
 pub(super) const SELECT_INTENTS: &str = "
 SELECT i.* FROM intents i

@@ -113,12 +113,12 @@ async fn a_slot_is_read_back_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let (store, journal) = opened(folder.path()).await;
     let mut slot = slot(3, 1).await;
-    journal.open_slot(&slot).await.unwrap();
+    journal.open_slot(&slot, "due").await.unwrap();
 
     // Taken over by a more urgent action, then accepted.
     let urgent = intent(&action(2, Urgency::Emergency));
     let next = attempt(AttemptKind::Replacement, 3, 12, urgent).await;
-    journal.append_attempt(&slot, &TxState::Signed, &next).await.unwrap();
+    journal.append_attempt(&slot, &TxState::Signed, &next, "taken over").await.unwrap();
     slot.attempts.rest.push(next.clone());
     let said = EndpointAnswer { verdict: Verdict::Accepted, detail: "accepted".into() };
     let news = BTreeMap::from([("node".to_owned(), said)]);
@@ -167,9 +167,9 @@ async fn only_the_intent_that_was_carried_out_is_answered() {
     let journal = lane(&store);
     let slot = slot(0, 1).await;
     let (routine, urgent) = (action(1, Urgency::Prompt), action(2, Urgency::Emergency));
-    journal.open_slot(&slot).await.unwrap();
+    journal.open_slot(&slot, "due").await.unwrap();
     let next = attempt(AttemptKind::Replacement, 0, 12, intent(&urgent)).await;
-    journal.append_attempt(&slot, &TxState::Signed, &next).await.unwrap();
+    journal.append_attempt(&slot, &TxState::Signed, &next, "taken over").await.unwrap();
     let inclusion = Inclusion {
         hash: next.hash,
         cancellation: false,
@@ -191,7 +191,7 @@ async fn only_the_intent_that_was_carried_out_is_answered() {
     journal.record_inclusion(0, &inclusion, &receipt).await.unwrap();
     assert_eq!(journal.answered(&urgent).await.unwrap(), None, "not before it is final");
     journal.record_final(0, Outcome::Confirmed, 50).await.unwrap();
-    assert_eq!(journal.answered(&urgent).await.unwrap(), Some(Answered { nonce: 0 }));
+    assert_eq!(journal.answered(&urgent).await.unwrap(), Some(ask::Answered { nonce: 0 }));
     assert_eq!(journal.answered(&routine).await.unwrap(), None, "it was taken over");
     assert!(journal.unfinal().await.unwrap().is_empty());
     let other = store.journal().lane("btc2x", "mainnet", 1, wallet().address());
@@ -202,8 +202,8 @@ async fn only_the_intent_that_was_carried_out_is_answered() {
 async fn a_nonce_is_journalled_once() {
     let store = Store::in_memory().await.unwrap();
     let journal = lane(&store);
-    journal.open_slot(&slot(0, 1).await).await.unwrap();
-    let twice = journal.open_slot(&slot(0, 2).await).await;
+    journal.open_slot(&slot(0, 1).await, "due").await.unwrap();
+    let twice = journal.open_slot(&slot(0, 2).await, "due").await;
     assert!(matches!(twice, Err(StoreError::Database { .. })), "{twice:?}");
     let slots = journal.unfinal().await.unwrap();
     assert_eq!(slots.len(), 1);
@@ -214,7 +214,7 @@ async fn a_nonce_is_journalled_once() {
 async fn bytes_that_are_not_the_slots_are_not_believed() {
     let store = Store::in_memory().await.unwrap();
     let journal = lane(&store);
-    journal.open_slot(&slot(0, 1).await).await.unwrap();
+    journal.open_slot(&slot(0, 1).await, "due").await.unwrap();
     let foreign = attempt(AttemptKind::Original, 1, 10, intent(&action(1, Urgency::Prompt))).await;
     for raw in [foreign.raw.to_string(), "0x02".to_owned(), "0xzz".to_owned()] {
         let edit = Statement::new("UPDATE attempts SET raw = $1").with(raw.as_str());
@@ -230,7 +230,7 @@ async fn the_whole_story_is_kept_in_order() {
     let store = Store::in_memory().await.unwrap();
     let journal = lane(&store);
     let slot = slot(0, 1).await;
-    journal.open_slot(&slot).await.unwrap();
+    journal.open_slot(&slot, "due").await.unwrap();
     journal.record_reorg(0, 44).await.unwrap();
     journal.record_postcondition(0, PostconditionState::Missed, 45, "x").await.unwrap();
     journal.record_final(0, Outcome::Reverted, 46).await.unwrap();
@@ -245,12 +245,12 @@ async fn a_listing_goes_through_all_of_it_a_page_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let (store, journal) = opened(folder.path()).await;
     for nonce in 0..5 {
-        journal.open_slot(&slot(nonce, nonce).await).await.unwrap();
+        journal.open_slot(&slot(nonce, nonce).await, "due").await.unwrap();
     }
     let first = slot(0, 0).await;
     let replacement =
         attempt(AttemptKind::Replacement, 0, 20, Arc::clone(&first.attempts.first.intent)).await;
-    journal.append_attempt(&first, &TxState::Signed, &replacement).await.unwrap();
+    journal.append_attempt(&first, &TxState::Signed, &replacement, "due").await.unwrap();
     journal.record_final(1, Outcome::Confirmed, 50).await.unwrap();
     let listed = |filter: TransactionFilter| {
         let journal = store.journal();
@@ -290,7 +290,7 @@ async fn the_cost_of_a_listed_transaction_includes_the_fee_for_data() {
     let folder = tempfile::tempdir().unwrap();
     let (store, journal) = opened(folder.path()).await;
     let slot = slot(3, 1).await;
-    journal.open_slot(&slot).await.unwrap();
+    journal.open_slot(&slot, "due").await.unwrap();
     let inclusion = Inclusion {
         hash: slot.attempts.first.hash,
         cancellation: false,

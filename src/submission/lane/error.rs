@@ -1,5 +1,6 @@
 //! Why a lane could not do its work, and who has to act.
 
+use alloy::primitives::Address;
 use ballast_chains::{fees::FeeError, reader::CallError, wallet::WalletError};
 use thiserror::Error;
 
@@ -27,6 +28,15 @@ pub enum LaneError {
     /// The wallet did not sign; its error says who has to act.
     #[error("signing")]
     Wallet(#[source] WalletError),
+    /// The signer answered with something else than was asked for. It was neither journalled nor
+    /// sent. Whoever runs the signer has to act.
+    #[error("the signer of {wallet} gave a wrong transaction: {problem}; nothing was sent")]
+    WrongSignature {
+        /// Who should have signed.
+        wallet: Address,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The lane was about to break its own rule. A bug; the state was kept.
     #[error("keeping the lifecycle's rules")]
     Lifecycle(#[source] Unexpected),
@@ -44,6 +54,7 @@ impl LaneError {
             Self::Fees(_) => "no price of gas",
             Self::Journal(_) => "journal not usable",
             Self::Wallet(_) => "signing failed",
+            Self::WrongSignature { .. } => "signer gave a wrong transaction",
             Self::Lifecycle(_) => "lifecycle broken",
             Self::ReadOnly => "store is read-only",
         }
@@ -52,10 +63,14 @@ impl LaneError {
     /// Whether trying again at a later block may help without anybody's doing.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Node { .. } | Self::Fees(FeeError::History(_) | FeeError::Overflow(_)) => true,
+            Self::Node { .. }
+            | Self::Fees(FeeError::History(_) | FeeError::GasPrice(_) | FeeError::Overflow(_)) => {
+                true
+            }
             Self::Wallet(error) => error.is_transient(),
             Self::Fees(FeeError::NoBaseFee(_))
             | Self::Journal(_)
+            | Self::WrongSignature { .. }
             | Self::Lifecycle(_)
             | Self::ReadOnly => false,
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{Address, B256, U256};
 use ballast_chains::amount::{ether, gwei};
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ pub enum LaneEvent {
         hash: B256,
         /// What it offers.
         price: Price,
+        /// Why it was made.
+        why: String,
     },
     /// A replacement is due and not made.
     NotReplaced {
@@ -89,6 +91,30 @@ pub enum LaneEvent {
         /// How it ended.
         outcome: Outcome,
     },
+    /// A nonce that somebody else used is final, and in the journal.
+    Adopted {
+        /// The nonce.
+        nonce: u64,
+        /// The transaction, if it was found.
+        hash: Option<B256>,
+        /// What its execution cost, wei, if it was found.
+        cost: Option<U256>,
+    },
+    /// A nonce that was spent for good is free again, or used by another block: the chain was
+    /// reorganised below the finality that is configured.
+    Undone {
+        /// The nonce.
+        nonce: u64,
+        /// How it had ended.
+        outcome: Outcome,
+    },
+    /// The product's wallet changed while this was under way from the one before.
+    FormerWallet {
+        /// The wallet before.
+        wallet: Address,
+        /// Its nonces that are not final.
+        nonces: Vec<u64>,
+    },
     /// The key was used by somebody else.
     Foreign {
         /// The first nonce that is not ours.
@@ -110,6 +136,9 @@ impl LaneEvent {
             Self::PostconditionHeld { .. } => "postcondition_held",
             Self::PostconditionMissed { .. } => "postcondition_missed",
             Self::Final { .. } => "final",
+            Self::Adopted { .. } => "adopted",
+            Self::Undone { .. } => "undone",
+            Self::FormerWallet { .. } => "former_wallet",
             Self::Foreign { .. } => "foreign",
         }
     }
@@ -118,9 +147,9 @@ impl LaneEvent {
 impl fmt::Display for LaneEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Replaced { nonce, action, kind, hash, price } => write!(
+            Self::Replaced { nonce, action, kind, hash, price, why } => write!(
                 f,
-                "{action} at nonce {nonce}: {} {hash} at up to {} gwei per gas, tip {}",
+                "{action} at nonce {nonce}: {} {hash} because {why}, at up to {} gwei per gas, tip {}",
                 kind.label(),
                 gwei(price.max_fee_per_gas),
                 gwei(price.max_priority_fee_per_gas)
@@ -133,7 +162,7 @@ impl fmt::Display for LaneEvent {
                     Outcome::Confirmed => "included",
                     Outcome::Reverted => "included but reverted",
                     Outcome::Cancelled => "given up: its cancellation is included",
-                    Outcome::Superseded => "superseded",
+                    Outcome::Superseded | Outcome::Foreign => "superseded",
                 };
                 write!(f, "{action} {how} in block {block} at nonce {nonce} ({hash})")?;
                 write!(f, ", gas cost {}", ether(*cost))?;
@@ -153,6 +182,28 @@ impl fmt::Display for LaneEvent {
             Self::Final { nonce, action, outcome } => {
                 write!(f, "{action} at nonce {nonce} is final: {}", outcome.label())
             }
+            Self::Adopted { nonce, hash: Some(hash), cost } => {
+                write!(f, "nonce {nonce} was used by {hash}, which is not ours and is final")?;
+                match cost {
+                    Some(cost) => write!(f, "; gas cost {}", ether(*cost)),
+                    None => Ok(()),
+                }
+            }
+            Self::Adopted { nonce, hash: None, .. } => write!(
+                f,
+                "nonce {nonce} was used by a transaction that is not ours, is final and cannot be found"
+            ),
+            Self::Undone { nonce, outcome } => write!(
+                f,
+                "nonce {nonce} was final ({}) and is not any more: the chain was reorganised below \
+                 its configured finality, or an endpoint is on another chain",
+                outcome.label()
+            ),
+            Self::FormerWallet { wallet, nonces } => write!(
+                f,
+                "{wallet}, the product's wallet before, has nonces {nonces:?} that are not final; \
+                 they are watched, and only that wallet's key could replace them"
+            ),
             Self::Foreign { from, to } => write!(
                 f,
                 "the wallet's nonce went from {from} to {to} by transactions that are not ours"

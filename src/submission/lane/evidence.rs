@@ -33,18 +33,21 @@ pub(super) struct Evidence {
     pub(super) canonical: BTreeMap<u64, B256>,
     /// The highest block that cannot fall away, if known.
     pub(super) settled: Option<BlockMark>,
-    /// The account's nonce after that block, read only where a used nonce has no receipt.
+    /// The account's nonce after that block, read only where a used nonce has no receipt or where
+    /// it was asked for.
     pub(super) settled_nonce: Option<u64>,
 }
 
 impl Evidence {
     /// Reads it: one round while everything waits for inclusion, two once something is included.
+    /// With `settle` the nonce after the newest settled block is read in any case.
     pub(super) async fn read(
         node: &dyn Node,
         wallet: Address,
         head: &Head,
         finality: Finality,
         slots: &[&Slot],
+        settle: bool,
     ) -> Result<Self, LaneError> {
         let failed = |what| move |source| LaneError::Node { what, source };
         let hashes: Vec<B256> =
@@ -66,11 +69,12 @@ impl Evidence {
             settled: None,
             settled_nonce: None,
         };
-        if slots.iter().any(|slot| evidence.is_used(slot)) {
+        if settle || slots.iter().any(|slot| evidence.is_used(slot)) {
             evidence.read_blocks(node, head, finality, slots).await?;
         }
         if let Some(settled) = evidence.settled
-            && slots.iter().any(|slot| evidence.is_used(slot) && !evidence.has_receipt(slot))
+            && (settle
+                || slots.iter().any(|slot| evidence.is_used(slot) && !evidence.has_receipt(slot)))
         {
             let nonce = node.nonce(wallet, settled).await;
             evidence.settled_nonce = Some(nonce.map_err(failed("the wallet's settled nonce"))?);

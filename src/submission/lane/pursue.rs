@@ -1,9 +1,13 @@
-//! From a permit to a transaction: simulate → price → funds → sign → journal → broadcast.
+//! From a permit to a transaction: seat → simulate → price → sign → journal → broadcast.
 
 use std::sync::Arc;
 
 use alloy::primitives::U256;
-use ballast_chains::{Head, amount::ether, fees::FeeQuote};
+use ballast_chains::{
+    Head,
+    amount::{ether, gwei},
+    fees::Quote,
+};
 use ballast_strategy_api::{Action, Call, DynStrategy};
 
 use super::{
@@ -12,7 +16,8 @@ use super::{
         simulate::{Simulation, Stage},
         slot::{AttemptKind, Intent},
     },
-    Lane, LaneError, MAX_UNFINAL, Pursuit,
+    Lane, LaneError, Pursuit,
+    seat::{Over, Seat, Why},
     send::Draft,
 };
 use crate::guard::{Caps, Permit, Rehearsal};
@@ -25,6 +30,7 @@ struct Offer {
     max_cost: U256,
     /// The account's nonce after the head.
     nonce: u64,
+    over: Option<Over>,
 }
 
 impl Lane {
@@ -32,6 +38,10 @@ impl Lane {
     /// [`Pursuit::Sent`], the bytes are journalled and were handed to the nodes; whether they took
     /// them is for [`observe`](Self::observe) to follow, and a send of unknown outcome counts as
     /// live.
+    ///
+    /// While a less urgent action of the product waits for inclusion, this one takes over its
+    /// nonce. The old one may be included all the same; then that is what is found, and the next
+    /// assessment says what is still due.
     ///
     /// # Errors
     /// When nodes, journal or signer fail. Nothing was sent then, except that a journal which
@@ -43,27 +53,39 @@ impl Lane {
         head: &Head,
         strategy: &dyn DynStrategy,
     ) -> Result<Pursuit, LaneError> {
-        if !self.journal.is_writable() {
+        if !self.book.journal.is_writable() {
             return Err(LaneError::ReadOnly);
         }
         let (action, caps) = (permit.action(), permit.caps());
         let offer = match self.prepare(action, caps, head, strategy).await? {
             Ok(offer) => offer,
-            Err(pursuit) => return Ok(pursuit),
+            Err(pursuit) => {
+                let waits = matches!(pursuit, Pursuit::Live { .. } | Pursuit::Held { .. });
+                self.need.wanted = waits.then_some((action.urgency, caps));
+                return Ok(pursuit);
+            }
         };
-        if let Some(held) = self.hold_by_nonce(offer.nonce) {
+        self.need.wanted = None;
+        let Offer { call, gas_limit, price, nonce, over, .. } = offer;
+        let nonce = over.as_ref().map_or(nonce, |over| over.nonce);
+        if over.is_none()
+            && let Some(held) = self.hold_by_nonce(nonce, head).await?
+        {
             return Ok(held);
         }
-        let Offer { call, gas_limit, price, nonce, .. } = offer;
         let intent = Arc::new(Intent::of(&self.product, action, caps, head.number));
         let label = call.label.clone();
-        let kind = AttemptKind::Original;
+        let kind = if over.is_some() { AttemptKind::Replacement } else { AttemptKind::Original };
         let draft = Draft { nonce, kind, intent, call, gas_limit, price };
         let attempt = self.sign(draft, head).await?;
         let hash = attempt.hash;
-        self.open_slot(attempt, nonce).await?;
+        match &over {
+            Some(over) => self.book.append_attempt(attempt, nonce, over.why.words()).await?,
+            None => self.book.open_slot(attempt, nonce, "due").await?,
+        }
         self.send(nonce, Some(head.number)).await;
-        Ok(Pursuit::Sent { nonce, hash, call: label, price, gas_limit })
+        let in_place_of = over.map(|over| over.action);
+        Ok(Pursuit::Sent { nonce, hash, call: label, price, gas_limit, in_place_of })
     }
 
     /// What [`pursue`](Self::pursue) would do, without signing anything: for dry runs and watched
@@ -95,18 +117,18 @@ impl Lane {
         head: &Head,
         strategy: &dyn DynStrategy,
     ) -> Result<Result<Offer, Pursuit>, LaneError> {
-        self.reload().await?;
-        if let Some(pursuit) = self.hold_by_lane(action) {
-            return Ok(Err(pursuit));
-        }
+        self.book.reload().await?;
+        let seat = match self.seat(action, head) {
+            Ok(seat) => seat,
+            Err(pursuit) => return Ok(Err(pursuit)),
+        };
         let next = self.next_block(head).await;
         let (node, from) = (self.node.as_ref(), self.wallet.address());
-        let min_tip = self.profile.fees.min_priority_fee_per_gas;
         let stage = Stage { node, from, head, next };
         let (answered, simulation, quote, balance, nonce) = futures::join!(
-            self.journal.answered(action),
+            self.book.journal.answered(action),
             stage.simulate(action.name, &action.candidates, strategy),
-            node.quote(*head, min_tip),
+            self.quote(head),
             node.balance(from, head.into()),
             node.nonce(from, head.into()),
         );
@@ -116,21 +138,52 @@ impl Lane {
         let failed = |what| move |source| LaneError::Node { what, source };
         let (call, gas_limit) = match simulation.map_err(failed("a simulation"))? {
             Simulation::Ready { call, gas_limit } => (call, gas_limit),
+            Simulation::TooMuchGas { call, gas, most } => {
+                let label = call.label;
+                let detail = format!("{label} needs {gas} gas, a transaction has {most} at most");
+                return Ok(Err(Pursuit::Held { reason: "too much gas for a transaction", detail }));
+            }
             Simulation::Refused(refusals) => return Ok(Err(Pursuit::Refused { refusals })),
         };
         let quote = quote.map_err(LaneError::Fees)?;
         let nonce = nonce.map_err(failed("the wallet's nonce"))?;
         let balance = balance.map_err(failed("the wallet's balance"))?;
-        let terms = Terms {
+        if let Some(held) = hold_by_seat(&seat, action, &call, nonce) {
+            return Ok(Err(held));
+        }
+        if !seat.before.is_empty() {
+            let forbids = stage.forbids_repeat(&seat.before, &call).await;
+            if !forbids.map_err(failed("whether the contract forbids a repetition"))? {
+                return Ok(Err(waits_for_finality()));
+            }
+        }
+        let gas_limit = seat.gas_limit(&call, gas_limit);
+        // A watched wallet is not ours to fund.
+        let balance = self.wallet.can_sign().then_some(balance);
+        let terms = self.terms(action, caps, gas_limit, &call, balance, &seat);
+        Ok(self.offer(call, &terms, nonce, seat.over, &quote))
+    }
+
+    fn terms(
+        &self,
+        action: &Action,
+        caps: Caps,
+        gas_limit: u64,
+        call: &Call,
+        balance: Option<U256>,
+        seat: &Seat,
+    ) -> Terms<'_> {
+        Terms {
             urgency: action.urgency,
+            pressure: self.need.pressure,
+            waited: 0,
+            last: seat.over.as_ref().is_some_and(|over| over.last),
             caps,
             fees: &self.profile.fees,
             gas_limit,
             value: call.value,
-            // A watched wallet is not ours to fund.
-            balance: self.wallet.can_sign().then_some(balance),
-        };
-        Ok(self.offer(call, &terms, nonce, &quote))
+            balance,
+        }
     }
 
     fn offer(
@@ -138,15 +191,21 @@ impl Lane {
         call: Call,
         terms: &Terms<'_>,
         nonce: u64,
-        quote: &FeeQuote,
+        over: Option<Over>,
+        quote: &Quote,
     ) -> Result<Offer, Pursuit> {
         let gas_limit = terms.gas_limit;
-        let price = pricing::price(quote, terms).map_err(|hold| self.held(hold, terms))?;
+        let price = match &over {
+            Some(over) => pricing::replacement(over.price, quote, terms)
+                .map_err(|hold| outbidding(hold, over)),
+            None => pricing::price(quote, terms),
+        };
+        let price = price.map_err(|hold| self.held(hold, terms))?;
         // Saturating: what overflows is beyond any balance.
         let max_cost = U256::from(gas_limit)
             .saturating_mul(U256::from(price.max_fee_per_gas))
             .saturating_add(call.value);
-        Ok(Offer { call, gas_limit, price, max_cost, nonce })
+        Ok(Offer { call, gas_limit, price, max_cost, nonce, over })
     }
 
     fn held(&self, hold: pricing::Hold, terms: &Terms<'_>) -> Pursuit {
@@ -160,33 +219,60 @@ impl Lane {
         Pursuit::Held { reason, detail }
     }
 
-    /// What is under way holds back everything else until it is included, and the same intent
-    /// until it is final.
-    fn hold_by_lane(&self, action: &Action) -> Option<Pursuit> {
-        let same =
-            self.slots.values().map(|watched| &watched.slot).find(|slot| {
-                slot.attempts.iter().any(|a| a.intent.is_that_of(&self.product, action))
-            });
-        if let Some(slot) = self.awaiting().or(same) {
-            return Some(Pursuit::Live { nonce: slot.nonce });
-        }
-        if self.slots.len() >= MAX_UNFINAL {
-            let detail = format!("{MAX_UNFINAL} transactions are included and not final");
-            return Some(Pursuit::Held { reason: "too many unfinal transactions", detail });
-        }
-        None
-    }
-
     /// Journal and chain must agree that the nonce is free. They do not for a head that is older
-    /// than what was observed, nor after a reorganisation that was not observed yet.
-    fn hold_by_nonce(&mut self, nonce: u64) -> Option<Pursuit> {
-        if nonce < self.unjournalled {
-            let known = self.unjournalled;
+    /// than what was observed, nor after a reorganisation that was not observed yet; nor where the
+    /// chain takes back what was final, and then it is opened again.
+    async fn hold_by_nonce(
+        &mut self,
+        nonce: u64,
+        head: &Head,
+    ) -> Result<Option<Pursuit>, LaneError> {
+        if nonce < self.book.unjournalled {
+            let known = self.book.unjournalled;
+            if self.reopen_undone(nonce, head).await? {
+                return Ok(Some(Pursuit::Live { nonce }));
+            }
             let detail =
                 format!("the head has the wallet at nonce {nonce}, the journal at {known}");
-            return Some(Pursuit::Held { reason: "head behind the journal", detail });
+            return Ok(Some(Pursuit::Held { reason: "head behind the journal", detail }));
         }
-        self.notice_foreign(nonce);
-        None
+        self.notice_foreign(nonce, Some(head));
+        Ok(None)
     }
+}
+
+impl Seat {
+    /// The limit never shrinks for the same call at the same nonce.
+    fn gas_limit(&self, call: &Call, estimated: u64) -> u64 {
+        match &self.over {
+            Some(over) if over.call == *call => estimated.max(over.gas_limit),
+            Some(_) | None => estimated,
+        }
+    }
+}
+
+/// What is known only once the call and the account's nonce are.
+fn hold_by_seat(seat: &Seat, action: &Action, call: &Call, nonce: u64) -> Option<Pursuit> {
+    let over = seat.over.as_ref()?;
+    // Its block has come, and was not observed yet.
+    let used = nonce > over.nonce;
+    // The simulation that found it failing is older than this one.
+    let no_change = over.why == Why::WouldFail && over.call == *call && over.action == action.name;
+    (used || no_change).then_some(Pursuit::Live { nonce: over.nonce })
+}
+
+fn waits_for_finality() -> Pursuit {
+    Pursuit::Held {
+        reason: "waits for finality",
+        detail: "the same was signed before and came to nothing in a block that may fall away; \
+                 the contract would let it take effect twice, so that block must be final first"
+            .to_owned(),
+    }
+}
+
+fn outbidding(mut hold: pricing::Hold, over: &Over) -> pricing::Hold {
+    let offered = gwei(over.price.max_fee_per_gas);
+    hold.detail =
+        format!("{} at nonce {} offers {offered}: {}", over.action, over.nonce, hold.detail);
+    hold
 }

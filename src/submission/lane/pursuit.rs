@@ -28,6 +28,8 @@ pub enum Pursuit {
         price: Price,
         /// Gas limit.
         gas_limit: u64,
+        /// The action whose nonce it takes over.
+        in_place_of: Option<String>,
     },
     /// Would be sent, were it allowed.
     WouldSend {
@@ -99,8 +101,11 @@ impl Pursuit {
 impl fmt::Display for Pursuit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sent { nonce, hash, call, price, gas_limit } => {
+            Self::Sent { nonce, hash, call, price, gas_limit, in_place_of } => {
                 write!(f, "sent {call} at nonce {nonce} as {hash}, ")?;
+                if let Some(other) = in_place_of {
+                    write!(f, "in place of {other}, ")?;
+                }
                 offer(f, price, *gas_limit)
             }
             Self::WouldSend { call, to, price, gas_limit, max_cost } => {

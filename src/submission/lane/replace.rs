@@ -3,34 +3,32 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::{Bytes, U256};
-use ballast_chains::Head;
-use ballast_strategy_api::{Call, StateKey, Urgency};
+use alloy::primitives::U256;
+use ballast_chains::{
+    Head,
+    fees::{FeeError, Quote},
+};
 
 use super::{
     super::{
-        pricing::{self, Terms},
+        node::NextBlock,
+        pricing::{self, Hold, Raise, Terms},
         simulate::Stage,
-        slot::{Attempt, AttemptKind, Intent, Slot},
+        slot::{AttemptKind, Slot},
     },
     Lane, LaneError, LaneEvent, MAX_ATTEMPTS_PER_NONCE,
     send::Draft,
 };
 use crate::guard::Upkeep;
 
-/// Gas of a plain transfer; some chains need more, so it is estimated and this is the least.
-const TRANSFER_GAS: u64 = 21_000;
-/// Heads in a row that must find a nonce below ours free before it is filled: what was there may
-/// come back by itself.
-const GAP_SIGHTINGS: u8 = 5;
-
-/// Blocks that an attempt waits before the next is made.
-const fn replace_after_blocks(urgency: Urgency) -> u64 {
-    match urgency {
-        Urgency::Routine => 5,
-        Urgency::Prompt => 3,
-        Urgency::Emergency => 1,
-    }
+/// What one head says about a slot that waits.
+pub(super) struct View {
+    /// Whether its newest call would fail; `None` if that is not known.
+    pub(super) fails: Option<bool>,
+    pub(super) quote: Quote,
+    balance: U256,
+    /// The block that simulations pretend to be in.
+    next: Option<NextBlock>,
 }
 
 impl Lane {
@@ -38,59 +36,47 @@ impl Lane {
     /// sent at this head. Cannot fail: bytes that are journalled need neither signer nor disk.
     pub(super) async fn resend(&mut self, free: &[u64], head: &Head) {
         for nonce in free {
-            let sent = self.slots.get(nonce).and_then(|watched| watched.sent_at_block);
-            if sent != Some(head.number) {
+            let sent = self.book.slots.get(nonce).and_then(|watched| watched.sent_at_block);
+            if sent != Some(head.number) && !self.is_kept_back(*nonce) {
                 self.send(*nonce, Some(head.number)).await;
             }
         }
     }
 
-    /// Replaces the lowest of `free`, if it is time: the others' calls cannot be judged before it
-    /// is included.
-    pub(super) async fn replace_lowest(
-        &mut self,
-        free: &[u64],
-        head: &Head,
-        upkeep: &Upkeep,
-        events: &mut Vec<LaneEvent>,
-    ) -> Result<(), LaneError> {
-        match free.first() {
-            Some(nonce) if self.wants_replacement(*nonce, head) => {
-                self.replace(*nonce, head, upkeep, events).await
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn wants_replacement(&self, nonce: u64, head: &Head) -> bool {
-        let Some(watched) = self.slots.get(&nonce) else { return false };
-        let newest = watched.slot.newest();
-        let wait = replace_after_blocks(newest.intent.urgency);
-        self.wallet.can_sign() && head.number >= newest.signed_at_block.saturating_add(wait)
-    }
-
-    /// One more attempt, if there is one to be made; it is sent before this returns. A node that
-    /// gives no answer is no reason to fail: the next block is the retry.
-    async fn replace(
+    /// One more attempt at a nonce, if there is one to be made; it is sent before this returns. A
+    /// node that gives no answer is no reason to fail: the next block is the retry.
+    pub(super) async fn tend(
         &mut self,
         nonce: u64,
         head: &Head,
         upkeep: &Upkeep,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
-        let Some(slot) = self.slots.get(&nonce).map(|watched| watched.slot.clone()) else {
+        let Some(slot) = self.book.slots.get(&nonce).map(|watched| watched.slot.clone()) else {
             return Ok(());
         };
-        if slot.attempt_count() >= MAX_ATTEMPTS_PER_NONCE {
-            let hold = used_up();
-            self.tell_not_replaced(nonce, hold.reason, hold.detail, events);
+        if !self.can_sign() || head.number <= slot.newest().signed_at_block {
             return Ok(());
         }
-        let draft = match self.draft_replacement(&slot, head, upkeep).await {
-            Ok(Some(draft)) => draft,
+        let Some(view) = self.view(&slot, head).await else { return Ok(()) };
+        if let Some(watched) = self.book.slots.get_mut(&nonce) {
+            match view.fails {
+                Some(true) => {
+                    watched.failing_since.get_or_insert(head.number);
+                }
+                Some(false) => watched.failing_since = None,
+                None => {}
+            }
+        }
+        let drafted = match self.reason_to_give_up(&slot, head) {
+            Some(reason) => self.draft_cancellation(&slot, reason, &view, head, upkeep).await,
+            None => self.draft_raise(&slot, &view, head, upkeep).await,
+        };
+        let (draft, why) = match drafted {
+            Ok(Some(drafted)) => drafted,
             Ok(None) => return Ok(()),
             Err(hold) => {
-                self.tell_not_replaced(nonce, hold.reason, hold.detail, events);
+                self.tell_not_replaced(nonce, hold, events);
                 return Ok(());
             }
         };
@@ -98,132 +84,125 @@ impl Lane {
         let action = draft.intent.action.clone();
         let attempt = self.sign(draft, head).await?;
         let hash = attempt.hash;
-        self.append_attempt(attempt, nonce).await?;
+        self.book.append_attempt(attempt, nonce, &why).await?;
         self.send(nonce, Some(head.number)).await;
-        events.push(LaneEvent::Replaced { nonce, action, kind, hash, price });
+        events.push(LaneEvent::Replaced { nonce, action, kind, hash, price, why });
         Ok(())
     }
 
-    /// The next attempt; `None` if the nodes do not tell enough to make one.
-    async fn draft_replacement(
-        &mut self,
-        slot: &Slot,
-        head: &Head,
-        upkeep: &Upkeep,
-    ) -> Result<Option<Draft>, pricing::Hold> {
+    /// Asked in one round. `None` if there is no price or no balance to go by.
+    async fn view(&mut self, slot: &Slot, head: &Head) -> Option<View> {
         let next = self.next_block(head).await;
         let from = self.wallet.address();
         let stage = Stage { node: self.node.as_ref(), from, head, next };
-        let previous = slot.newest();
-        let Some(cancel) = gives_up(previous, &stage).await else { return Ok(None) };
-        // The last attempt of a nonce is kept for giving up.
-        if !cancel && slot.attempt_count() >= MAX_ATTEMPTS_PER_NONCE.saturating_sub(1) {
-            return Err(used_up());
-        }
-        let (kind, call, least_gas) = if cancel {
-            (AttemptKind::Cancellation, self.self_transfer(), TRANSFER_GAS)
-        } else {
-            (AttemptKind::Replacement, previous.call.clone(), previous.gas_limit)
+        let newest = slot.newest();
+        let simulated = async {
+            match newest.kind {
+                AttemptKind::Cancellation => None,
+                AttemptKind::Original | AttemptKind::Replacement => {
+                    stage.succeeds(&newest.call).await.map(|succeeds| !succeeds)
+                }
+            }
         };
-        // Without an estimate the limit of the attempt before will do; it never shrinks.
-        let gas_limit = stage.gas_limit(&call).await.unwrap_or(least_gas).max(least_gas);
-        let min_tip = self.profile.fees.min_priority_fee_per_gas;
-        let Ok(quote) = self.node.quote(*head, min_tip).await else { return Ok(None) };
-        let Ok(balance) = self.node.balance(from, head.into()).await else { return Ok(None) };
-        let terms = self.terms(&previous.intent, upkeep, gas_limit, &call, balance);
-        let price = pricing::replacement(previous.price, &quote, &terms)?;
-        let intent = Arc::clone(&previous.intent);
-        Ok(Some(Draft { nonce: slot.nonce, kind, intent, call, gas_limit, price }))
+        let (fails, quote, balance) =
+            futures::join!(simulated, self.quote(head), self.node.balance(from, head.into()));
+        Some(View { fails, quote: quote.ok()?, balance: balance.ok()?, next })
     }
 
-    /// Uses up the account's next nonce if it is not ours and keeps ours from being included:
-    /// somebody else's transaction was there, and a reorganisation took it away for good.
-    pub(super) async fn fill_gap(
-        &mut self,
-        free: &[u64],
-        next: u64,
+    /// The same call, or the same cancellation, at a higher price; `None` if it is not worth it.
+    async fn draft_raise(
+        &self,
+        slot: &Slot,
+        view: &View,
         head: &Head,
         upkeep: &Upkeep,
-        events: &mut Vec<LaneEvent>,
-    ) -> Result<(), LaneError> {
-        let blocked = free.first().filter(|lowest| next < **lowest);
-        let Some(blocked) = blocked.and_then(|nonce| self.slots.get(nonce)) else {
-            self.gap_sightings = 0;
-            return Ok(());
+    ) -> Result<Option<(Draft, String)>, Hold> {
+        let previous = slot.newest();
+        let gives_up = previous.kind == AttemptKind::Cancellation;
+        let mut terms = self.waiting_terms(slot, head, upkeep, view);
+        if gives_up {
+            (terms.urgency, terms.caps) = self.wanted_next(&previous.intent, upkeep);
+        }
+        // Nothing is added to what would only fail the sooner.
+        if view.fails == Some(true) {
+            return Ok(None);
+        }
+        let since = head.number.saturating_sub(self.waits_since(slot, previous.signed_at_block));
+        let Some(raise) = pricing::wants_raise(previous.price, since, &view.quote, &terms) else {
+            return Ok(None);
         };
-        let blocked = Arc::clone(&blocked.slot.newest().intent);
-        if self.gap_at_block.replace(head.number) != Some(head.number) {
-            self.gap_sightings = self.gap_sightings.saturating_add(1);
+        let most = if gives_up {
+            MAX_ATTEMPTS_PER_NONCE
+        } else {
+            MAX_ATTEMPTS_PER_NONCE.saturating_sub(1)
+        };
+        if slot.attempt_count() >= most {
+            return Err(used_up());
         }
-        if self.gap_sightings < GAP_SIGHTINGS || !self.wallet.can_sign() {
-            return Ok(());
-        }
-        let intent = Arc::new(Intent {
-            action: "fill_nonce_gap".to_owned(),
-            answers: StateKey::of(&[("nonce", &next), ("block", &head.number)]),
-            deadline: None,
-            expects: None,
-            found_at_block: head.number,
-            ..Intent::clone(&blocked)
-        });
-        let call = self.self_transfer();
-        let stage =
-            Stage { node: self.node.as_ref(), from: self.wallet.address(), head, next: None };
-        let gas_limit = stage.gas_limit(&call).await.unwrap_or(TRANSFER_GAS).max(TRANSFER_GAS);
-        let min_tip = self.profile.fees.min_priority_fee_per_gas;
-        let Ok(quote) = self.node.quote(*head, min_tip).await else { return Ok(()) };
-        let from = self.wallet.address();
-        let Ok(balance) = self.node.balance(from, head.into()).await else { return Ok(()) };
-        let terms = self.terms(&intent, upkeep, gas_limit, &call, balance);
-        let Ok(price) = pricing::price(&quote, &terms) else { return Ok(()) };
-        let (kind, action) = (AttemptKind::Cancellation, intent.action.clone());
-        let draft = Draft { nonce: next, kind, intent, call, gas_limit, price };
-        let attempt = self.sign(draft, head).await?;
-        let hash = attempt.hash;
-        self.open_slot(attempt, next).await?;
-        self.send(next, Some(head.number)).await;
-        events.push(LaneEvent::Replaced { nonce: next, action, kind, hash, price });
-        Ok(())
+        // Without an estimate the limit of the attempt before will do; it never shrinks.
+        let (node, from) = (self.node.as_ref(), self.wallet.address());
+        let stage = Stage { node, from, head, next: view.next };
+        let estimated = stage.gas_limit(&previous.call).await.unwrap_or(0);
+        terms.gas_limit = estimated.max(previous.gas_limit);
+        let price = pricing::replacement(previous.price, &view.quote, &terms)?;
+        let kind = if gives_up { AttemptKind::Cancellation } else { AttemptKind::Replacement };
+        let why = match raise {
+            Raise::Outbid => "its offer does not buy the next block",
+            Raise::Waited => "it has waited, and more is worth offering",
+        };
+        let draft = Draft {
+            nonce: slot.nonce,
+            kind,
+            intent: Arc::clone(&previous.intent),
+            call: previous.call.clone(),
+            gas_limit: terms.gas_limit,
+            price,
+        };
+        Ok(Some((draft, why.to_owned())))
     }
 
-    /// What a further attempt has to keep to. The balance is among it: one that the account cannot
-    /// pay for would be refused everywhere, and the affordable one before it not sent any more.
-    fn terms(
+    /// What a further attempt of the same kind has to keep to. The balance is among it: one that
+    /// the account cannot pay for would be refused everywhere, and the affordable one before it not
+    /// sent any more.
+    pub(super) fn waiting_terms(
         &self,
-        intent: &Intent,
+        slot: &Slot,
+        head: &Head,
         upkeep: &Upkeep,
-        gas_limit: u64,
-        call: &Call,
-        balance: U256,
+        view: &View,
     ) -> Terms<'_> {
+        let previous = slot.newest();
+        let intent = &previous.intent;
+        let attempts = slot.attempt_count().saturating_add(2);
         Terms {
             urgency: intent.urgency,
+            pressure: self.need.pressure,
+            waited: head.number.saturating_sub(self.waits_since(slot, intent.found_at_block)),
+            last: attempts >= MAX_ATTEMPTS_PER_NONCE,
             caps: upkeep.caps(intent.caps, intent.urgency, &self.profile),
             fees: &self.profile.fees,
-            gas_limit,
-            value: call.value,
-            balance: Some(balance),
+            gas_limit: previous.gas_limit,
+            value: previous.call.value,
+            balance: Some(view.balance),
         }
     }
 
-    fn self_transfer(&self) -> Call {
-        Call {
-            label: "self-transfer".to_owned(),
-            to: self.wallet.address(),
-            data: Bytes::new(),
-            value: U256::ZERO,
-        }
+    /// The head from which the slot's wait counts: this one, unless it was included in between.
+    fn waits_since(&self, slot: &Slot, first: u64) -> u64 {
+        let again = self.book.slots.get(&slot.nonce).and_then(|watched| watched.waiting_since);
+        again.map_or(first, |again| again.max(first))
+    }
+
+    /// Prices at the head.
+    pub(super) async fn quote(&self, head: &Head) -> Result<Quote, FeeError> {
+        let least = self.profile.fees.min_priority_fee_per_gas;
+        self.node.quote(*head, self.profile.fee_model, least).await
     }
 
     /// Says once, not at every block, why there is no further attempt.
-    fn tell_not_replaced(
-        &mut self,
-        nonce: u64,
-        reason: &'static str,
-        detail: String,
-        events: &mut Vec<LaneEvent>,
-    ) {
-        let Some(watched) = self.slots.get_mut(&nonce) else { return };
+    fn tell_not_replaced(&mut self, nonce: u64, hold: Hold, events: &mut Vec<LaneEvent>) {
+        let Hold { reason, detail } = hold;
+        let Some(watched) = self.book.slots.get_mut(&nonce) else { return };
         if watched.told != Some(reason) {
             watched.told = Some(reason);
             events.push(LaneEvent::NotReplaced { nonce, reason, detail });
@@ -231,25 +210,9 @@ impl Lane {
     }
 }
 
-fn used_up() -> pricing::Hold {
+pub(super) fn used_up() -> Hold {
     let detail = format!(
         "of {MAX_ATTEMPTS_PER_NONCE} attempts the last is for giving up; the newest is sent on"
     );
-    pricing::Hold { reason: "attempts used up", detail }
-}
-
-/// Whether the next attempt should only use up the nonce: the call came too late, would fail now,
-/// or was given up before. `None` if that is not known.
-async fn gives_up(previous: &Attempt, stage: &Stage<'_>) -> Option<bool> {
-    if previous.kind == AttemptKind::Cancellation {
-        return Some(true);
-    }
-    let intent = &previous.intent;
-    let expired = intent
-        .deadline
-        .is_some_and(|blocks| stage.head.number > intent.found_at_block.saturating_add(blocks));
-    if expired {
-        return Some(true);
-    }
-    stage.succeeds(&previous.call).await.map(|succeeds| !succeeds)
+    Hold { reason: "attempts used up", detail }
 }

@@ -3,20 +3,19 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy::{
-    consensus::TxEip1559,
-    primitives::{B256, TxKind},
-};
+use alloy::primitives::B256;
 use ballast_chains::Head;
-use ballast_strategy_api::{Call, NonEmpty};
+use ballast_strategy_api::Call;
 
 use super::{
     super::{
-        lifecycle::{TxEvent, TxState},
+        envelope::Content,
+        lifecycle::TxEvent,
         pricing::Price,
-        slot::{Attempt, AttemptKind, EndpointAnswer, Intent, PostconditionState, Slot, Verdict},
+        repeat::waits_for_earlier,
+        slot::{Attempt, AttemptKind, EndpointAnswer, Intent, Verdict},
     },
-    Lane, LaneError, Watched,
+    Lane, LaneError,
 };
 use crate::failpoint;
 
@@ -32,21 +31,23 @@ pub(super) struct Draft {
 }
 
 impl Lane {
-    /// Signs a draft. Nothing is journalled or sent.
+    /// Signs a draft: the only place that does. Nothing is journalled or sent, and what comes back
+    /// is checked before anything can be.
     pub(super) async fn sign(&self, draft: Draft, head: &Head) -> Result<Attempt, LaneError> {
         let Draft { nonce, kind, intent, call, gas_limit, price } = draft;
-        let transaction = TxEip1559 {
+        let content = Content {
             chain_id: self.profile.chain_id,
+            fee_model: self.profile.fee_model,
             nonce,
+            call: &call,
             gas_limit,
-            max_fee_per_gas: price.max_fee_per_gas,
-            max_priority_fee_per_gas: price.max_priority_fee_per_gas,
-            to: TxKind::Call(call.to),
-            value: call.value,
-            input: call.data.clone(),
-            ..TxEip1559::default()
+            price,
         };
-        let signed = self.wallet.sign(transaction).await.map_err(LaneError::Wallet)?;
+        let wallet = self.wallet.address();
+        let signed = self.wallet.sign(content.transaction()).await.map_err(LaneError::Wallet)?;
+        content
+            .check(&signed, wallet)
+            .map_err(|problem| LaneError::WrongSignature { wallet, problem })?;
         Ok(Attempt {
             hash: signed.hash,
             raw: signed.raw,
@@ -60,52 +61,11 @@ impl Lane {
         })
     }
 
-    /// Journals the first attempt at a new nonce. From here on the nonce is taken.
-    pub(super) async fn open_slot(
-        &mut self,
-        attempt: Attempt,
-        nonce: u64,
-    ) -> Result<(), LaneError> {
-        let state = TxState::Planned.on(TxEvent::Journalled).map_err(LaneError::Lifecycle)?;
-        let attempts = NonEmpty::one(attempt);
-        let slot = Slot { nonce, attempts, state, postcondition: PostconditionState::Due };
-        // If this fails the row may be there all the same, so memory is read anew.
-        self.reload = true;
-        self.journal.open_slot(&slot).await.map_err(LaneError::Journal)?;
-        self.reload = false;
-        self.subject.signed(&slot);
-        self.unjournalled = self.unjournalled.max(nonce.saturating_add(1));
-        self.slots.insert(nonce, Watched::new(slot, None));
-        Ok(())
-    }
-
-    /// Journals one more attempt at a nonce that waits for inclusion.
-    pub(super) async fn append_attempt(
-        &mut self,
-        attempt: Attempt,
-        nonce: u64,
-    ) -> Result<(), LaneError> {
-        let Some(watched) = self.slots.get_mut(&nonce) else { return Ok(()) };
-        let state =
-            watched.slot.state.clone().on(TxEvent::Journalled).map_err(LaneError::Lifecycle)?;
-        self.reload = true;
-        self.journal
-            .append_attempt(&watched.slot, &state, &attempt)
-            .await
-            .map_err(LaneError::Journal)?;
-        self.reload = false;
-        watched.slot.state = state;
-        watched.slot.attempts.rest.push(attempt);
-        watched.told = None;
-        self.subject.signed(&watched.slot);
-        Ok(())
-    }
-
     /// Hands the newest attempt of a nonce to the nodes and notes what they say. Infallible for a
     /// reason: the bytes are journalled, so whatever goes wrong here is put right by sending them
     /// again.
     pub(super) async fn send(&mut self, nonce: u64, at_block: Option<u64>) {
-        let Some(watched) = self.slots.get_mut(&nonce) else { return };
+        let Some(watched) = self.book.slots.get_mut(&nonce) else { return };
         let (hash, raw) = (watched.slot.newest().hash, watched.slot.newest().raw.clone());
         watched.sent_at_block = at_block.or(watched.sent_at_block);
         let first = watched.slot.attempts.first.signed_at_block;
@@ -127,7 +87,7 @@ impl Lane {
         answers: BTreeMap<String, EndpointAnswer>,
         at_block: Option<u64>,
     ) {
-        let Some(watched) = self.slots.get_mut(&nonce) else { return };
+        let Some(watched) = self.book.slots.get_mut(&nonce) else { return };
         let slot = &mut watched.slot;
         let state = match slot.state.clone().on(verdict(&answers)) {
             Ok(state) => state,
@@ -146,7 +106,8 @@ impl Lane {
         }
         if changed || !news.is_empty() {
             let block = at_block.unwrap_or(attempt.signed_at_block);
-            let written = self.journal.record_answers(nonce, &state, attempt, &news, block).await;
+            let written =
+                self.book.journal.record_answers(nonce, &state, attempt, &news, block).await;
             // The attempt itself is journalled; what is lost is only what was said of it.
             if let Err(error) = written {
                 self.subject.not_written(nonce, &error);
@@ -157,18 +118,27 @@ impl Lane {
 
     /// Sends again, at a start, what waits for inclusion at nonces that the chain has not seen.
     pub(super) async fn resend_from(&mut self, latest: u64) {
-        if !self.journal.is_writable() {
+        if !self.book.journal.is_writable() {
             return;
         }
         let waiting: Vec<u64> = self
+            .book
             .slots
             .range(latest..)
             .filter(|(_, watched)| watched.slot.state.is_awaiting_inclusion())
             .map(|(nonce, _)| *nonce)
+            .filter(|nonce| !self.is_kept_back(*nonce))
             .collect();
         for nonce in waiting {
             self.send(nonce, None).await;
         }
+    }
+
+    /// Whether a slot must not be sent before it is known what became of an earlier one.
+    pub(super) fn is_kept_back(&self, nonce: u64) -> bool {
+        let earlier = || self.book.slots.range(..nonce).map(|(_, watched)| &watched.slot);
+        let slot = self.book.slots.get(&nonce).map(|watched| &watched.slot);
+        slot.is_some_and(|slot| waits_for_earlier(slot, earlier()))
     }
 }
 

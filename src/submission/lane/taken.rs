@@ -1,39 +1,56 @@
-//! Whose transaction used a nonce that should have been ours.
+//! Whose transaction used a nonce.
 //!
-//! That no attempt has a receipt is no proof: an index of receipts may lag by any time, and to take
-//! our own transaction for somebody else's is to act twice. A block's body does not lag behind the
-//! block. So the block in which the nonce was used is looked for, by the account's nonce after
-//! blocks between signing and now, and its body tells.
+//! That no attempt has a receipt is no proof that it was somebody else's: an index of receipts may
+//! lag by any time, and to take our own transaction for another's is to act twice. A block's body
+//! does not lag behind the block. So the block in which the nonce was used is looked for, by the
+//! account's nonce after blocks between signing and now, and its body tells.
 
 use alloy::primitives::B256;
 
 use super::{
     super::{
-        node::{BlockMark, Place},
+        node::{BlockMark, Mined, Place},
         slot::Slot,
     },
-    Lane,
+    book::Book,
 };
 
 /// Most blocks looked at to find the one: halving needs fewer for any distance.
 const MAX_LOOKS: u32 = 128;
 
-impl Lane {
+impl Book {
     /// Whether the nonce, which is used after `settled`, was used by a transaction that is not in
     /// the slot. `None` if nodes do not have the old states or bodies.
     pub(super) async fn is_taken_by_other(&self, slot: &Slot, settled: BlockMark) -> Option<bool> {
-        let block = self.block_using(slot, settled).await?;
-        let hashes: Vec<B256> = self.node.transactions(block.hash).await.ok()??;
-        Some(!slot.attempts.iter().any(|attempt| hashes.contains(&attempt.hash)))
+        let from = slot.attempts.first.signed_at_block;
+        let mined = self.body_using(slot.nonce, from, settled).await?;
+        Some(!slot.attempts.iter().any(|attempt| mined.iter().any(|m| m.hash == attempt.hash)))
+    }
+
+    /// The transaction that used the nonce, which is used after `settled` and was looked for from
+    /// block `from` on downwards. `None` if nodes do not have the old states or bodies.
+    pub(super) async fn transaction_using(
+        &self,
+        nonce: u64,
+        from: u64,
+        settled: BlockMark,
+    ) -> Option<B256> {
+        let mined = self.body_using(nonce, from, settled).await?;
+        mined.iter().find(|m| m.from == self.wallet && m.nonce == nonce).map(|m| m.hash)
+    }
+
+    async fn body_using(&self, nonce: u64, from: u64, settled: BlockMark) -> Option<Vec<Mined>> {
+        let block = self.block_using(nonce, from, settled).await?;
+        self.node.transactions(block.hash).await.ok()?
     }
 
     /// The first block after which the nonce is used.
-    async fn block_using(&self, slot: &Slot, settled: BlockMark) -> Option<BlockMark> {
+    async fn block_using(&self, nonce: u64, from: u64, settled: BlockMark) -> Option<BlockMark> {
         let mut used = settled;
-        let mut free = slot.attempts.first.signed_at_block.min(settled.number);
+        let mut free = from.min(settled.number);
         let mut back = 1_u64;
         for _ in 0..MAX_LOOKS {
-            let (looked, is_used) = self.look_at(free, slot.nonce).await?;
+            let (looked, is_used) = self.look_at(free, nonce).await?;
             if !is_used {
                 break;
             }
@@ -50,7 +67,7 @@ impl Lane {
                 return Some(used);
             }
             let middle = free.saturating_add(distance.div_euclid(2));
-            let (looked, is_used) = self.look_at(middle, slot.nonce).await?;
+            let (looked, is_used) = self.look_at(middle, nonce).await?;
             if is_used {
                 used = looked;
             } else {
@@ -64,7 +81,7 @@ impl Lane {
     async fn look_at(&self, number: u64, nonce: u64) -> Option<(BlockMark, bool)> {
         let blocks = self.node.blocks(vec![Place::Number(number)]).await.ok()?;
         let block = blocks.into_iter().next().flatten()?;
-        let after = self.node.nonce(self.wallet.address(), block).await.ok()?;
+        let after = self.node.nonce(self.wallet, block).await.ok()?;
         Some((block, nonce < after))
     }
 }

@@ -1,7 +1,13 @@
 mod bench;
+mod deep;
+mod giving_up;
+mod looks;
 mod private;
 mod random;
+mod repeat;
 mod scenarios;
+mod signer;
 mod sim;
+mod takeover;
 mod trouble;
 mod upkeep;

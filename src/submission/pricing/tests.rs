@@ -15,13 +15,23 @@ fn fees(relative_cap: u32, bump: u32, min_tip: u128) -> FeeProfile {
     }
 }
 
-fn quote(next: u128, tip: u128) -> FeeQuote {
-    FeeQuote { base_fee_per_gas: next, next_base_fee: next, priority_fee: tip }
+fn quote(next: u128, tip: u128) -> Quote {
+    Quote { legacy: false, next_base_fee: next, priority_fee: tip, least: next + 1 }
 }
 
 fn terms(fees: &FeeProfile, urgency: Urgency, cap: u128, cost: Option<u128>) -> Terms<'_> {
     let caps = Caps { max_fee_per_gas: cap, max_transaction_cost: cost.map(U256::from) };
-    Terms { urgency, caps, fees, gas_limit: 1_000_000, value: U256::ZERO, balance: None }
+    Terms {
+        urgency,
+        pressure: Pressure::percent(0),
+        waited: 0,
+        last: false,
+        caps,
+        fees,
+        gas_limit: 1_000_000,
+        value: U256::ZERO,
+        balance: None,
+    }
 }
 
 fn of(max_fee: u128, tip: u128) -> Price {
@@ -36,9 +46,12 @@ fn prices_by_urgency_and_ceiling() {
         let got = price(&at, &terms(&fees, urgency, cap, cost)).map_err(|hold| hold.reason);
         assert_eq!(got, expected, "{urgency:?} {cap} {cost:?}");
     };
-    check(Urgency::Routine, 100 * GWEI, None, Ok(of(21 * GWEI, GWEI)));
-    check(Urgency::Prompt, 100 * GWEI, None, Ok(of(21 * GWEI + GWEI / 4, GWEI + GWEI / 4)));
-    check(Urgency::Emergency, 100 * GWEI, None, Ok(of(32 * GWEI, 2 * GWEI)));
+    let (six, nine) = (worst_growth(10 * GWEI, 6), worst_growth(10 * GWEI, 9));
+    assert_eq!((six / (GWEI / 100), nine / (GWEI / 100)), (2_027, 2_886));
+    check(Urgency::Routine, 100 * GWEI, None, Ok(of(six + GWEI, GWEI)));
+    let prompt = GWEI + GWEI / 4;
+    check(Urgency::Prompt, 100 * GWEI, None, Ok(of(six + prompt, prompt)));
+    check(Urgency::Emergency, 100 * GWEI, None, Ok(of(nine + 2 * GWEI, 2 * GWEI)));
     // The ceiling takes the headroom, then the tip, then all.
     check(Urgency::Routine, 12 * GWEI, None, Ok(of(12 * GWEI, GWEI)));
     check(Urgency::Routine, 10 * GWEI + 5, None, Ok(of(10 * GWEI + 5, 5)));
@@ -49,13 +62,96 @@ fn prices_by_urgency_and_ceiling() {
 }
 
 #[test]
-fn the_relative_cap_is_a_multiple_of_the_market() {
+fn the_relative_cap_is_a_multiple_of_the_market_and_not_for_emergencies() {
     let tight = fees(1, 1_250, 1);
-    let got = price(&quote(100, 7), &terms(&tight, Urgency::Emergency, u128::MAX, None));
+    let got = price(&quote(100, 7), &terms(&tight, Urgency::Prompt, u128::MAX, None));
     assert_eq!(got, Ok(of(107, 7)), "once the market is the market itself");
-    let odd = fees(1, 1_250, 9);
-    let got = price(&quote(100, 7), &terms(&odd, Urgency::Routine, u128::MAX, None));
+    let got = price(&quote(100, 7), &terms(&tight, Urgency::Emergency, 150, None));
+    assert_eq!(got, Ok(of(150, 14)), "only the hard cap");
+    let odd = Quote { least: 109, ..quote(100, 7) };
+    let got = price(&odd, &terms(&tight, Urgency::Routine, u128::MAX, None));
     assert_eq!(got.map_err(|hold| hold.reason), Err("relative fee cap"));
+}
+
+#[test]
+fn an_offer_is_raised_when_it_is_outbid_or_when_waiting_has_made_it_worth_it() {
+    let fees = fees(5, 1_250, GWEI);
+    let at = Quote { least: 11 * GWEI, ..quote(10 * GWEI, GWEI) };
+    let check = |urgency, since, waited, offer, expected| {
+        let terms = Terms { waited, ..terms(&fees, urgency, 100 * GWEI, None) };
+        assert_eq!(
+            wants_raise(offer, since, &at, &terms),
+            expected,
+            "{urgency:?} {since} {waited}"
+        );
+    };
+    let (good, low) = (of(21 * GWEI, GWEI), of(10 * GWEI + 5, GWEI));
+    check(Urgency::Routine, 4, 4, low, None);
+    check(Urgency::Routine, 5, 5, low, Some(Raise::Outbid));
+    check(Urgency::Prompt, 1, 1, low, Some(Raise::Outbid));
+    check(Urgency::Emergency, 1, 1, low, Some(Raise::Outbid));
+    // In the market's middle, and nothing moved: more only once the curve is a raise above it.
+    check(Urgency::Routine, 2, 2, good, None);
+    check(Urgency::Routine, 5, 5, good, Some(Raise::Waited));
+    check(Urgency::Routine, 5, 2, good, None);
+    let emergency = of(31 * GWEI, 2 * GWEI);
+    check(Urgency::Emergency, 1, 1, emergency, None);
+    check(Urgency::Emergency, 2, 2, emergency, Some(Raise::Waited));
+}
+
+#[test]
+fn an_emergency_outlives_the_worst_market_without_running_out_of_attempts() {
+    // Full blocks from now on, and a tip that grows with them.
+    let fees = fees(5, 1_250, 1);
+    for percent in [0, 50, 100] {
+        let cap = 1_000_000 * GWEI;
+        let mut at = Quote { least: 10 * GWEI + 1, ..quote(10 * GWEI, GWEI) };
+        let mut terms = terms(&fees, Urgency::Emergency, cap, None);
+        terms.pressure = Pressure::percent(percent);
+        let mut offer = price(&at, &terms).unwrap();
+        let (mut attempts, mut since) = (1, 0);
+        for block in 1..=40 {
+            at.next_base_fee = worst_growth(at.next_base_fee, 1);
+            at.priority_fee = worst_growth(at.priority_fee, 1);
+            at.least = at.next_base_fee + 1;
+            (since, terms.waited) = (since + 1, block);
+            terms.last = attempts + 2 >= crate::submission::lane::MAX_ATTEMPTS_PER_NONCE;
+            if wants_raise(offer, since, &at, &terms).is_some()
+                && attempts + 1 < crate::submission::lane::MAX_ATTEMPTS_PER_NONCE
+            {
+                offer = replacement(offer, &at, &terms).unwrap();
+                (attempts, since) = (attempts + 1, 0);
+            }
+            assert!(offer.paid(&at) >= at.least, "{percent} %: outbid at block {block}");
+        }
+    }
+}
+
+#[test]
+fn the_last_attempt_of_an_emergency_goes_to_the_cap() {
+    let fees = fees(5, 1_250, 1);
+    let mut terms = terms(&fees, Urgency::Emergency, 500 * GWEI, None);
+    terms.last = true;
+    let at = quote(10 * GWEI, GWEI);
+    let offer = replacement(of(40 * GWEI, 2 * GWEI), &at, &terms).unwrap();
+    assert_eq!(offer.max_fee_per_gas, 500 * GWEI);
+    assert!(offer.max_priority_fee_per_gas < 5 * GWEI, "the tip keeps to its curve");
+    terms.urgency = Urgency::Prompt;
+    assert!(replacement(of(20 * GWEI, GWEI), &at, &terms).unwrap().max_fee_per_gas < 50 * GWEI);
+}
+
+#[test]
+fn a_legacy_price_is_one_price_and_replaced_like_one() {
+    let fees = fees(5, 1_250, 1);
+    let terms = terms(&fees, Urgency::Prompt, 100 * GWEI, None);
+    let at = Quote { legacy: true, next_base_fee: 0, priority_fee: 8 * GWEI, least: GWEI };
+    let first = price(&at, &terms).unwrap();
+    assert_eq!(first, of(10 * GWEI, 10 * GWEI), "no room that would be paid for nothing");
+    let next = replacement(first, &at, &terms).unwrap();
+    assert_eq!(next, of(11_250_000_000, 11_250_000_000));
+    // Signed as the other kind before: both fields are outbid.
+    let next = replacement(of(20 * GWEI, GWEI), &at, &terms).unwrap();
+    assert_eq!(next, of(22_500_000_000, 22_500_000_000));
 }
 
 #[test]
@@ -74,7 +170,8 @@ fn a_replacement_follows_rule_and_market() {
     let terms = terms(&fees, Urgency::Routine, 100 * GWEI, None);
     let at = quote(10 * GWEI, GWEI);
     // The rule binds where the market stands still …
-    assert_eq!(replacement(of(1_000, 9), &at, &terms).unwrap().max_fee_per_gas, 21 * GWEI);
+    let today = worst_growth(10 * GWEI, 6) + GWEI;
+    assert_eq!(replacement(of(1_000, 9), &at, &terms).unwrap().max_fee_per_gas, today);
     let next = replacement(of(21 * GWEI, GWEI), &at, &terms).unwrap();
     assert_eq!(next, of(23_625_000_000, 1_125_000_000));
     // … and no ceiling is broken for it.
@@ -118,6 +215,7 @@ proptest! {
         (cap, cost, gas, value) in
             (magnitudes(), proptest::option::of(magnitudes()), 0_u64..40_000_000, magnitudes()),
         (relative, bump) in (0_u32..20, 0_u32..10_000),
+        (percent, waited, last, legacy) in (0_u8..=100, 0_u64..200, any::<bool>(), any::<bool>()),
         (old_fee, old_tip) in (magnitudes(), magnitudes()),
     ) {
         let fees = fees(relative, bump, min_tip);
@@ -126,13 +224,23 @@ proptest! {
         terms.value = U256::from(value);
         terms.caps.max_transaction_cost =
             cost.map(|cost| U256::from(cost) * U256::from(1_000_000));
-        let at = quote(next, tip);
+        (terms.pressure, terms.waited, terms.last) = (Pressure::percent(percent), waited, last);
+        let at = if legacy {
+            let priority_fee = tip.max(next + min_tip);
+            Quote { legacy, next_base_fee: 0, priority_fee, least: next + min_tip }
+        } else {
+            Quote { least: next + min_tip, ..quote(next, tip) }
+        };
         let old = of(old_fee, old_tip.min(old_fee));
         for (fresh, offer) in [(true, price(&at, &terms)), (false, replacement(old, &at, &terms))] {
             let Ok(offer) = offer else { continue };
             prop_assert!(offer.max_priority_fee_per_gas <= offer.max_fee_per_gas);
             prop_assert!(offer.max_fee_per_gas <= cap);
-            prop_assert!(offer.max_fee_per_gas <= (next + tip) * u128::from(relative.max(1)));
+            prop_assert!(
+                urgency == Urgency::Emergency
+                    || offer.max_fee_per_gas <= at.market() * u128::from(relative.max(1))
+            );
+            prop_assert!(!legacy || offer.max_fee_per_gas == offer.max_priority_fee_per_gas);
             prop_assert!(offer.max_fee_per_gas >= next + min_tip, "buys the next block");
             if let Some(most) = terms.caps.max_transaction_cost {
                 let all = U256::from(gas) * U256::from(offer.max_fee_per_gas);
@@ -154,7 +262,8 @@ fn the_balance_is_a_ceiling_like_any_other() {
             Terms { balance: Some(held), ..terms(&fees, Urgency::Emergency, 100 * GWEI, None) };
         price(&at, &terms).map_err(|hold| hold.reason)
     };
-    assert_eq!(with(50), Ok(of(32 * GWEI, 2 * GWEI)), "more than enough");
+    let enough = of(worst_growth(10 * GWEI, 9) + 2 * GWEI, 2 * GWEI);
+    assert_eq!(with(50), Ok(enough), "more than enough");
     assert_eq!(with(14), Ok(of(14 * GWEI, 2 * GWEI)), "the next block can be bought");
     assert_eq!(with(10), Err(INSUFFICIENT_FUNDS));
     assert_eq!(with(0), Err(INSUFFICIENT_FUNDS));

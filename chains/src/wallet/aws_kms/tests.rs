@@ -34,7 +34,7 @@ async fn client_of(kms: &MockKms) -> Client {
 
 async fn connected(kms: &MockKms) -> Result<Wallet, SignerError> {
     let key = with_client(client_of(kms).await, ID).await?;
-    Ok(Wallet::of(key.address, key))
+    Ok(Wallet::with_signer(key.address, key))
 }
 
 fn address() -> Address {

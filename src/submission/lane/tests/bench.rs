@@ -13,13 +13,13 @@ use ballast_chains::{
     wallet::Wallet,
 };
 use ballast_strategy_api::{
-    Action, Assessment, Call, Exposure, NonEmpty, Refusal, Settlement, StateKey, Strategy,
-    StrategyError, Urgency,
+    Action, Assessment, Call, Decision, Exposure, NonEmpty, Observation, Refusal, Settlement,
+    StateKey, Strategy, StrategyError, Urgency,
 };
 use secrecy::SecretString;
 use sqlx::Row as _;
 
-use super::sim::{GWEI, Sim};
+use super::sim::{GWEI, ONCE, Sim};
 use crate::guard::{Leave, Upkeep};
 use crate::{
     guard::{Caps, Permit},
@@ -73,7 +73,12 @@ impl Bench {
     }
 
     pub(super) async fn with(store: Store, finality: Finality) -> Self {
-        let (sim, profile) = (Sim::new(&store), Arc::new(profile(finality)));
+        Self::on(store, Arc::new(profile(finality))).await
+    }
+
+    pub(super) async fn on(store: Store, profile: Arc<ChainProfile>) -> Self {
+        let owner = Wallet::from_key(&SecretString::from(KEY)).unwrap().address();
+        let sim = Sim::new(&store, owner);
         let lane = open(&store, &sim, &profile).await.unwrap();
         Self { store, sim, lane, profile, upkeep: Upkeep::for_test(Leave::Sign) }
     }
@@ -85,7 +90,11 @@ impl Bench {
 
     /// The product gets another wallet, and the process a restart.
     pub(super) async fn change_key(&mut self) {
-        let wallet = Wallet::from_key(&SecretString::from(OTHER_KEY)).unwrap();
+        self.change_wallet(Wallet::from_key(&SecretString::from(OTHER_KEY)).unwrap()).await;
+    }
+
+    /// The process restarts with this wallet.
+    pub(super) async fn change_wallet(&mut self, wallet: Wallet) {
         self.lane = open_with(&self.store, &self.sim, &self.profile, wallet).await.unwrap();
     }
 
@@ -121,6 +130,17 @@ impl Bench {
             events.extend(self.observe().await);
         }
         events
+    }
+
+    /// What the strategy says at the newest head.
+    pub(super) fn assess(&mut self, decision: Decision, observations: Vec<Observation>) {
+        let head = self.sim.head();
+        self.lane.reassessed(&Assessment { decision, observations }, &head);
+    }
+
+    /// Nothing is due at the newest head.
+    pub(super) fn nothing_due(&mut self) {
+        self.assess(Decision::Wait { reason: "in range", until: None }, Vec::new());
     }
 
     /// The column of a slot's row.
@@ -173,11 +193,25 @@ pub(super) fn action(key: u64) -> Action {
     }
 }
 
+/// A ripcord that answers the state `key`.
+pub(super) fn ripcord(key: u64) -> Action {
+    Action { name: "ripcord", urgency: Urgency::Emergency, ..action(key) }
+}
+
+/// The same action with a call that its contract lets take effect once in a chain.
+pub(super) fn once(mut action: Action) -> Action {
+    let mut data = vec![1, ONCE];
+    data.extend_from_slice(action.name.as_bytes());
+    data.extend_from_slice(action.answers.as_str().as_bytes());
+    action.candidates = NonEmpty::one(call("once", data.into()));
+    action
+}
+
 pub(super) fn call(label: &str, data: Bytes) -> Call {
     Call { label: label.into(), to: TARGET, data, value: U256::ZERO }
 }
 
-fn profile(finality: Finality) -> ChainProfile {
+pub(super) fn profile(finality: Finality) -> ChainProfile {
     ChainProfile {
         name: "simulated".into(),
         chain_id: 1,

@@ -1,17 +1,18 @@
 //! Anything in any order. After every step: nothing live is forgotten, nothing is signed while
-//! something waits for inclusion, no intent is carried out twice.
+//! something waits for inclusion except at its own nonce, and in no chain that ever is the one of
+//! the head an intent took effect twice; neither with contracts that forbid it nor without.
 
 use std::collections::BTreeMap;
 
 use alloy::primitives::B256;
 use ballast_chains::pool::SendAnswer;
-use ballast_strategy_api::{Action, NonEmpty, Urgency};
+use ballast_strategy_api::{Action, Decision, NonEmpty, Urgency};
 use proptest::prelude::*;
 use sqlx::Row as _;
 
 use super::{
-    bench::{Bench, NoOpinion, action, call, permit},
-    sim::{FAILS_WHEN_MINED, FRAGILE},
+    bench::{Bench, NoOpinion, action, call, permit, ripcord},
+    sim::{FAILS_WHEN_MINED, FLAKY, FRAGILE, ONCE},
 };
 use crate::{store::Statement, submission::Pursuit};
 
@@ -24,9 +25,11 @@ enum Step {
     Pursue {
         key: u64,
         kind: u8,
-        urgent: bool,
+        urgency: Urgency,
     },
     Observe,
+    /// The strategy says that nothing is due.
+    NothingDue,
     /// Observes a head that is not the newest.
     ObserveStale,
     MineEmpty,
@@ -53,8 +56,9 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        5 => (0_u64..4, 0_u8..3, any::<bool>())
-            .prop_map(|(key, kind, urgent)| Step::Pursue { key, kind, urgent }),
+        6 => (0_u64..4, 0_u8..4, urgencies())
+            .prop_map(|(key, kind, urgency)| Step::Pursue { key, kind, urgency }),
+        1 => Just(Step::NothingDue),
         8 => Just(Step::Observe),
         1 => Just(Step::ObserveStale),
         3 => Just(Step::MineEmpty),
@@ -76,21 +80,32 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
-fn wanted(key: u64, kind: u8, urgent: bool) -> Action {
-    let mut action = action(key);
-    let data = match kind {
-        0 => FRAGILE,
-        1 => FAILS_WHEN_MINED,
-        _ => alloy::primitives::Bytes::from_static(&[1]),
+fn urgencies() -> impl Strategy<Value = Urgency> {
+    prop_oneof![Just(Urgency::Routine), Just(Urgency::Prompt), Just(Urgency::Emergency)]
+}
+
+/// Two actions, four states; the contract of the even ones lets each take effect once.
+fn wanted(key: u64, kind: u8, urgency: Urgency) -> Action {
+    let action = Action {
+        urgency,
+        ..if urgency == Urgency::Emergency { ripcord(key) } else { action(key) }
     };
-    action.candidates = NonEmpty::one(call("only", data));
-    action.urgency = if urgent { Urgency::Emergency } else { Urgency::Routine };
-    action
+    let first = match kind {
+        0 => FRAGILE[0],
+        1 => FAILS_WHEN_MINED[0],
+        2 => FLAKY,
+        _ => 1,
+    };
+    let mut data = vec![first, if key.is_multiple_of(2) { ONCE } else { 0 }];
+    data.extend_from_slice(action.name.as_bytes());
+    data.extend_from_slice(action.answers.as_str().as_bytes());
+    Action { candidates: NonEmpty::one(call("only", data.into())), ..action }
 }
 
 async fn take(bench: &mut Bench, step: &Step) {
     match step {
-        Step::Pursue { key, kind, urgent } => pursue(bench, wanted(*key, *kind, *urgent)).await,
+        Step::Pursue { key, kind, urgency } => pursue(bench, wanted(*key, *kind, *urgency)).await,
+        Step::NothingDue => bench.nothing_due(),
         Step::Observe => {
             let head = bench.sim.head();
             let upkeep = bench.upkeep;
@@ -140,46 +155,66 @@ async fn take(bench: &mut Bench, step: &Step) {
 /// What must be true of the moment at which something new is signed.
 async fn pursue(bench: &mut Bench, action: Action) {
     let before = slots(bench).await;
-    let key = action.answers.as_str().to_owned();
+    let identity = (action.name.to_owned(), action.answers.as_str().to_owned());
+    let guarded = action.candidates.first.data.get(1) == Some(&ONCE);
+    bench.assess(Decision::Act(action.clone()), Vec::new());
     let head = bench.sim.head();
     let pursued = bench.lane.pursue(permit(action), &head, &NoOpinion).await;
-    let Ok(Pursuit::Sent { nonce, .. }) = pursued else { return };
-    assert_eq!(nonce, bench.sim.nonce(), "signed while an earlier nonce is not included");
-    for (earlier, slot) in before {
-        assert!(earlier < nonce, "nonce {nonce} was journalled before");
-        if slot.key == key {
-            let came_to_nothing =
-                matches!(slot.outcome.as_deref(), Some("reverted" | "superseded" | "cancelled"));
-            assert!(
-                came_to_nothing,
-                "{key} at {earlier} ({:?}) and again at {nonce}",
-                slot.outcome
-            );
+    let Ok(Pursuit::Sent { nonce, in_place_of, .. }) = pursued else { return };
+    if in_place_of.is_some() {
+        assert!(before[&nonce].outcome.is_none(), "nonce {nonce} is final");
+        assert!(before[&nonce].included.is_none(), "nonce {nonce} is included");
+        assert!(nonce >= bench.sim.nonce(), "nonce {nonce} is used");
+    } else {
+        assert_eq!(nonce, bench.sim.nonce(), "signed while an earlier nonce is not included");
+        assert!(!before.contains_key(&nonce), "nonce {nonce} was journalled before");
+    }
+    for (earlier, slot) in before.into_iter().filter(|(earlier, _)| *earlier != nonce) {
+        assert!(earlier < nonce || in_place_of.is_some(), "{earlier} is above {nonce}");
+        if !slot.identities.values().any(|of| *of == identity) {
+            continue;
         }
+        let took_effect = slot.succeeded
+            && slot.included.as_ref().and_then(|hash| slot.identities.get(hash)) == Some(&identity);
+        assert!(!took_effect, "{identity:?} took effect at {earlier}, and again at {nonce}");
+        let came_to_nothing = slot.outcome.is_some() || (guarded && slot.included.is_some());
+        assert!(came_to_nothing, "{identity:?} at {earlier} and again at {nonce}: {slot:?}");
     }
 }
 
+/// Action and answers.
+type Identity = (String, String);
+
 #[derive(Debug)]
 struct Row {
-    key: String,
     outcome: Option<String>,
     included: Option<String>,
+    succeeded: bool,
+    /// What each attempt that is no cancellation is for, by its hash.
+    identities: BTreeMap<String, Identity>,
     attempts: Vec<B256>,
 }
 
 async fn slots(bench: &Bench) -> BTreeMap<u64, Row> {
-    let sql = "SELECT s.nonce, s.outcome, s.included_hash, i.answers, a.hash FROM slots s
-        JOIN attempts a ON a.nonce = s.nonce JOIN intents i ON i.nonce = s.nonce";
+    let sql = "SELECT s.nonce, s.outcome, s.included_hash, s.succeeded, i.action, i.answers,
+            a.hash, a.kind FROM slots s
+        JOIN attempts a ON a.nonce = s.nonce
+        JOIN intents i ON i.nonce = s.nonce AND i.number = a.intent";
     let mut slots = BTreeMap::new();
     for row in bench.store.rows(Statement::new(sql)).await.unwrap() {
         let nonce = u64::try_from(row.get::<i64, _>("nonce")).unwrap();
         let slot = slots.entry(nonce).or_insert_with(|| Row {
-            key: row.get("answers"),
             outcome: row.get("outcome"),
             included: row.get("included_hash"),
+            succeeded: row.get::<Option<i64>, _>("succeeded") == Some(1),
+            identities: BTreeMap::new(),
             attempts: Vec::new(),
         });
-        slot.attempts.push(row.get::<String, _>("hash").parse().unwrap());
+        let hash: String = row.get("hash");
+        if row.get::<String, _>("kind") != "cancellation" {
+            slot.identities.insert(hash.clone(), (row.get("action"), row.get("answers")));
+        }
+        slot.attempts.push(hash.parse().unwrap());
     }
     slots
 }
@@ -187,6 +222,10 @@ async fn slots(bench: &Bench) -> BTreeMap<u64, Row> {
 /// What must be true at any time.
 async fn check(bench: &Bench) {
     let slots = slots(bench).await;
+    for (what, times) in bench.sim.effects() {
+        // A cancellation and the last pursuit have no identity in their calldata.
+        assert!(times == 1 || what.is_empty(), "{what} took effect {times} times");
+    }
     let canonical = bench.sim.canonical();
     let settled = bench.sim.head().number - (CONFIRMATIONS - 1);
     let settled_nonce = bench.sim.nonce_after(settled);
@@ -227,8 +266,14 @@ async fn settle(bench: &mut Bench) {
     assert!(matches!(free, Pursuit::Sent { .. }), "the lane is stuck: {free:?}");
 }
 
+/// Enough for every run; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    ProptestConfig::default().cases.max(512)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn whatever_happens_nothing_is_lost_or_doubled(steps in steps()) {

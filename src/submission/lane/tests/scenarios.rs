@@ -42,7 +42,8 @@ async fn sent_included_final() {
     let Pursuit::Sent { nonce: 0, hash, price, gas_limit: 120_000, .. } = sent else {
         panic!("{sent:?}")
     };
-    assert_eq!(price.max_fee_per_gas, 21 * GWEI);
+    // Ten gwei after six blocks of the worst growth, and the tip.
+    assert_eq!(price.max_fee_per_gas / (GWEI / 100), 2_127);
     assert!(bench.lane.is_pending());
     assert_eq!(bench.column(0, "state").await.as_deref(), Some("pending"));
     bench.sim.mine(hash);
@@ -257,10 +258,8 @@ async fn the_original_of_a_replacement_is_included() {
     else {
         panic!("{events:?}")
     };
-    assert_eq!(
-        (price.max_fee_per_gas, price.max_priority_fee_per_gas),
-        (23_625_000_000, 1_125_000_000)
-    );
+    assert_eq!(price.max_fee_per_gas / (GWEI / 100), 2_393, "an eighth more");
+    assert_eq!(price.max_priority_fee_per_gas, GWEI * 13 / 10, "after five blocks");
     assert_eq!(bench.sim.world().pool.get(&0), Some(hash), "the pool took it for the original");
     bench.sim.mine(original);
     let events = bench.observe().await;

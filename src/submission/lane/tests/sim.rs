@@ -2,6 +2,8 @@
 //! replacement rule, and the faults that nodes have. It refuses to take bytes that are not in the
 //! journal.
 
+mod nodes;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
@@ -9,22 +11,19 @@ use std::{
 
 use alloy::{
     consensus::{Transaction as _, TxEnvelope},
-    eips::Decodable2718 as _,
     primitives::{Address, B256, Bytes, U256, keccak256},
 };
 use ballast_chains::{
     Head,
-    fees::{FeeError, FeeQuote, next_base_fee},
-    pool::{Answer, Route, SendAnswer},
+    pool::{Route, SendAnswer},
     reader::CallError,
 };
-use ballast_strategy_api::Call;
-use futures::future::{BoxFuture, pending, ready};
+use futures::future::{BoxFuture, ready};
 use tokio::sync::Notify;
 
 use crate::{
     store::{Statement, Store},
-    submission::node::{BlockMark, NextBlock, Node, Place, Receipt},
+    submission::node::{BlockMark, Place},
 };
 
 /// Calldata of a call that reverts while [`Faults::reverting`] is set.
@@ -33,6 +32,10 @@ pub(super) const FRAGILE: Bytes = Bytes::from_static(&[0xf0]);
 pub(super) const HOPELESS: Bytes = Bytes::from_static(&[0xff]);
 /// Calldata of a call that succeeds in simulation and fails when it is mined.
 pub(super) const FAILS_WHEN_MINED: Bytes = Bytes::from_static(&[0xfe]);
+/// First byte of calldata of a call that fails when it is mined in every second block.
+pub(super) const FLAKY: u8 = 0xfd;
+/// Second byte of calldata that its contract lets take effect once in a chain, by all that follows.
+pub(super) const ONCE: u8 = 0xa1;
 pub(super) const GWEI: u128 = 1_000_000_000;
 
 /// What is wrong with the nodes.
@@ -58,6 +61,8 @@ pub(super) struct Faults {
     pub(super) no_overrides: bool,
     /// The node answers block tags with an error.
     pub(super) no_tags: bool,
+    /// The node does not put code in place for a call.
+    pub(super) no_twice: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +72,10 @@ struct Block {
     nonce: u64,
     /// Transactions in it: ours by hash, and whether they succeeded.
     txs: Vec<(B256, bool)>,
+    /// A transaction in it that is not ours.
+    foreign: Option<B256>,
+    /// What took effect for good in this chain up to it, of calls that may only once.
+    done: BTreeSet<Bytes>,
 }
 
 #[derive(Debug)]
@@ -85,6 +94,11 @@ pub(super) struct World {
     pub(super) faults: Faults,
     pub(super) base_fee: u128,
     pub(super) balance: U256,
+    /// What the market pays on top of the base fee.
+    pub(super) tip: u128,
+    pub(super) owner: Address,
+    /// Gas that a call needs.
+    pub(super) gas: u64,
     /// The word that views answer, by block hash; else zero.
     pub(super) words: BTreeMap<B256, U256>,
     pub(super) safe: u64,
@@ -100,7 +114,7 @@ pub(super) struct Sim {
 }
 
 impl Sim {
-    pub(super) fn new(store: &Store) -> Self {
+    pub(super) fn new(store: &Store, owner: Address) -> Self {
         let mut world = World {
             chain: Vec::new(),
             all: BTreeMap::new(),
@@ -111,6 +125,9 @@ impl Sim {
             faults: Faults::default(),
             base_fee: 10 * GWEI,
             balance: U256::from(10).pow(U256::from(20)),
+            tip: GWEI,
+            owner,
+            gas: 100_000,
             words: BTreeMap::new(),
             safe: 0,
             salt: 0,
@@ -140,8 +157,7 @@ impl Sim {
         let mut world = self.world();
         let nonce = world.known[&hash].nonce();
         assert_eq!(nonce, world.tip().nonce, "a block takes nonces in order");
-        let failed = *world.known[&hash].input() == FAILS_WHEN_MINED;
-        world.push(vec![(hash, !failed)], 1)
+        world.push(vec![hash], 1)
     }
 
     /// A block with whatever is in the pool and fits.
@@ -150,8 +166,7 @@ impl Sim {
         let mut next = world.tip().nonce;
         let mut txs = Vec::new();
         while let Some(hash) = world.pool.get(&next).copied() {
-            let failed = *world.known[&hash].input() == FAILS_WHEN_MINED;
-            txs.push((hash, !failed));
+            txs.push(hash);
             next += 1;
         }
         let count = u64::try_from(txs.len()).unwrap();
@@ -161,6 +176,19 @@ impl Sim {
     /// A block with a transaction of the same key that we never saw.
     pub(super) fn mine_foreign(&self) -> Head {
         self.world().push(Vec::new(), 1)
+    }
+
+    /// How often each calldata but its first byte took effect in the chain of the head.
+    pub(super) fn effects(&self) -> BTreeMap<Bytes, usize> {
+        let world = self.world();
+        let mut effects = BTreeMap::new();
+        for (hash, succeeded) in world.chain.iter().flat_map(|block| &block.txs) {
+            if *succeeded {
+                let data = world.known[hash].input();
+                *effects.entry(data.slice(data.len().min(1)..)).or_default() += 1;
+            }
+        }
+        effects
     }
 
     /// Drops `depth` blocks and puts one more than that in their place. What was in them goes back
@@ -191,6 +219,11 @@ impl Sim {
         let next = world.tip().nonce;
         let fits = world.known.keys().filter(|hash| world.known[*hash].nonce() == next);
         fits.copied().collect()
+    }
+
+    /// The nonce of a transaction that reached a node.
+    pub(super) fn nonce_of(&self, hash: B256) -> u64 {
+        self.world().known[&hash].nonce()
     }
 
     /// The account's nonce after the head.
@@ -230,16 +263,31 @@ impl Sim {
 }
 
 impl World {
+    /// Whether a flaky call succeeds in the next block.
+    pub(super) fn next_block_is_kind(&self) -> bool {
+        self.salt % 2 == 1
+    }
+
     fn tip(&self) -> &Block {
         self.chain.last().unwrap()
     }
 
     /// Appends a block; `used` nonces are spent in it.
-    fn push(&mut self, txs: Vec<(B256, bool)>, used: u64) -> Head {
+    fn push(&mut self, txs: Vec<B256>, used: u64) -> Head {
         self.salt += 1;
         let parent = self.chain.last();
         let number = parent.map_or(0, |p| p.head.number + 1);
         let nonce = parent.map_or(0, |p| p.nonce) + used;
+        let foreign = (txs.is_empty() && used > 0)
+            .then(|| keccak256([&self.salt.to_be_bytes()[..], &[0xff]].concat()));
+        let mut done = parent.map(|p| p.done.clone()).unwrap_or_default();
+        let flaky = self.salt % 2 == 1;
+        let run = |hash: B256| {
+            let data = self.known[&hash].input();
+            let fails = is(data, &FAILS_WHEN_MINED) || (data.first() == Some(&FLAKY) && flaky);
+            (hash, !fails && succeeds(&mut done, data))
+        };
+        let txs: Vec<(B256, bool)> = txs.into_iter().map(run).collect();
         let head = Head {
             number,
             hash: keccak256(self.salt.to_be_bytes()),
@@ -249,7 +297,7 @@ impl World {
             gas_limit: 30_000_000,
             gas_used: 15_000_000,
         };
-        let block = Block { head, nonce, txs };
+        let block = Block { head, nonce, txs, foreign, done };
         self.all.insert(head.hash, block.clone());
         self.chain.push(block);
         self.pool.retain(|pooled, _| *pooled >= nonce);
@@ -281,7 +329,9 @@ impl World {
             Some(known) if known == hash => return SendAnswer::AlreadyKnown,
             Some(known) => {
                 let old = &self.known[&known];
-                let tip = |tx: &TxEnvelope| tx.max_priority_fee_per_gas().unwrap();
+                let tip = |tx: &TxEnvelope| {
+                    tx.max_priority_fee_per_gas().unwrap_or_else(|| tx.max_fee_per_gas())
+                };
                 let fields = [(old.max_fee_per_gas(), tx.max_fee_per_gas()), (tip(old), tip(&tx))];
                 if fields.iter().any(|(old, new)| *new <= *old || *new < old * 110 / 100) {
                     return SendAnswer::ReplacementUnderpriced;
@@ -295,158 +345,21 @@ impl World {
     }
 }
 
-fn reverts(world: &World, data: &Bytes) -> bool {
-    *data == HOPELESS || (*data == FRAGILE && world.faults.reverting)
+/// Whether a call succeeds where this took effect before, and its effect.
+fn succeeds(done: &mut BTreeSet<Bytes>, data: &Bytes) -> bool {
+    data.get(1) != Some(&ONCE) || done.insert(data.slice(1..))
 }
 
-impl Node for Sim {
-    fn latest_nonce(&self, _of: Address) -> BoxFuture<'_, Result<u64, CallError>> {
-        self.read(|world| Ok(world.tip().nonce))
-    }
+/// Whether calldata is of this kind: the first byte tells.
+fn is(data: &Bytes, kind: &Bytes) -> bool {
+    data.first() == kind.first()
+}
 
-    fn nonce(&self, _of: Address, at: BlockMark) -> BoxFuture<'_, Result<u64, CallError>> {
-        self.read(|world| Ok(world.at(at.hash)?.nonce))
-    }
-
-    fn balance(&self, _of: Address, at: BlockMark) -> BoxFuture<'_, Result<U256, CallError>> {
-        self.read(|world| world.at(at.hash).map(|_| world.balance))
-    }
-
-    fn receipts(
-        &self,
-        hashes: Vec<B256>,
-    ) -> BoxFuture<'_, Result<Vec<Option<Receipt>>, CallError>> {
-        self.read(|world| {
-            let find = |hash: &B256| {
-                let holds = |block: &Block| {
-                    let (_, ok) = block.txs.iter().find(|(tx, _)| tx == hash)?;
-                    Some((block.head, *ok))
-                };
-                let mut found = world.chain.iter().find_map(holds);
-                if world.faults.receipts_stale {
-                    found = found.or(world.all.values().find_map(holds));
-                }
-                let (head, succeeded) = found.filter(|_| !world.faults.receipts_lag)?;
-                Some(Receipt {
-                    hash: *hash,
-                    block: head.number,
-                    block_hash: head.hash,
-                    succeeded,
-                    gas_used: 100_000,
-                    effective_gas_price: 11 * GWEI,
-                    whole: None,
-                })
-            };
-            Ok(hashes.iter().map(find).collect())
-        })
-    }
-
-    fn blocks(
-        &self,
-        places: Vec<Place>,
-    ) -> BoxFuture<'_, Result<Vec<Option<BlockMark>>, CallError>> {
-        self.read(move |world| {
-            let tagged = places.iter().any(|p| matches!(p, Place::Safe | Place::Finalized));
-            if world.faults.no_tags && tagged {
-                return Err(CallError::Refused {
-                    code: -32000,
-                    message: "finalized block not found".into(),
-                });
-            }
-            Ok(places.iter().map(|place| world.place(*place)).collect())
-        })
-    }
-
-    fn transactions(&self, of: B256) -> BoxFuture<'_, Result<Option<Vec<B256>>, CallError>> {
-        self.read(|world| {
-            if world.faults.no_bodies {
-                return Err(CallError::Unavailable("pruned".into()));
-            }
-            let hashes = |block: &Block| block.txs.iter().map(|(hash, _)| *hash).collect();
-            Ok(world.all.get(&of).map(hashes))
-        })
-    }
-
-    fn call(
-        &self,
-        _from: Address,
-        call: Call,
-        at: BlockMark,
-        _next: Option<NextBlock>,
-    ) -> BoxFuture<'_, Result<Bytes, CallError>> {
-        self.read(|world| {
-            if reverts(world, &call.data) {
-                return Err(CallError::Reverted(Bytes::new()));
-            }
-            let word = world.words.get(&at.hash).copied().unwrap_or_default();
-            Ok(Bytes::from(word.to_be_bytes_vec()))
-        })
-    }
-
-    fn estimate(
-        &self,
-        _from: Address,
-        call: Call,
-        _at: BlockMark,
-    ) -> BoxFuture<'_, Result<u64, CallError>> {
-        self.read(|world| {
-            if reverts(world, &call.data) {
-                return Err(CallError::Reverted(Bytes::new()));
-            }
-            Ok(if call.data.is_empty() { 21_000 } else { 100_000 })
-        })
-    }
-
-    fn probe(
-        &self,
-        _code: Bytes,
-        at: BlockMark,
-        next: NextBlock,
-    ) -> BoxFuture<'_, Result<Bytes, CallError>> {
-        self.read(|world| {
-            let number = if world.faults.no_overrides { at.number } else { next.number };
-            Ok(Bytes::from(U256::from(number).to_be_bytes_vec()))
-        })
-    }
-
-    fn quote(
-        &self,
-        head: Head,
-        min_priority_fee: u128,
-    ) -> BoxFuture<'_, Result<FeeQuote, FeeError>> {
-        let quote = if self.world().faults.unavailable {
-            Err(FeeError::Overflow(head.number))
-        } else {
-            Ok(FeeQuote {
-                base_fee_per_gas: head.base_fee_per_gas.unwrap(),
-                next_base_fee: next_base_fee(&head).unwrap(),
-                priority_fee: min_priority_fee.max(GWEI),
-            })
-        };
-        Box::pin(ready(quote))
-    }
-
-    fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>> {
-        Box::pin(async move {
-            let hash = keccak256(&raw);
-            let journalled = "SELECT 1 FROM attempts WHERE hash = $1";
-            let row = Statement::new(journalled).with(hash.to_string());
-            let rows = self.store.rows(row).await.unwrap();
-            assert_eq!(rows.len(), 1, "broadcast before it was journalled");
-            self.reached.notify_one();
-            if self.world().faults.hanging {
-                return pending().await;
-            }
-            let mut world = self.world();
-            world.sent.push(hash);
-            world.routes.push(route);
-            let tx = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
-            let faults = world.faults.clone();
-            let said = (!faults.swallowed).then(|| world.accept(hash, tx));
-            let answer = faults.answer.or(said).unwrap_or(SendAnswer::Ambiguous("time-out".into()));
-            vec![Answer { endpoint: "node".into(), answer }]
-        })
-    }
+fn reverts(world: &World, data: &Bytes, at: BlockMark) -> bool {
+    let mut done = world.all.get(&at.hash).map(|block| block.done.clone()).unwrap_or_default();
+    is(data, &HOPELESS)
+        || (is(data, &FRAGILE) && world.faults.reverting)
+        || !succeeds(&mut done, data)
 }
 
 /// All hashes of attempts that the journal holds.

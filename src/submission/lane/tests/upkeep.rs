@@ -3,16 +3,15 @@
 
 use alloy::primitives::U256;
 use ballast_chains::profile::Finality;
-use ballast_strategy_api::Urgency;
 
 use super::{
-    bench::{Bench, NoOpinion, action, caps},
+    bench::{Bench, action},
     sim::GWEI,
 };
 use crate::{
-    guard::{Leave, Permit, Upkeep},
+    guard::{Leave, Upkeep},
     store::Store,
-    submission::{LaneEvent, Pursuit, lane::MAX_ATTEMPTS_PER_NONCE, slot::AttemptKind},
+    submission::LaneEvent,
 };
 
 fn steps(events: &[LaneEvent]) -> Vec<&'static str> {
@@ -54,36 +53,6 @@ async fn a_replacement_that_the_wallet_cannot_pay_is_not_made() {
     assert_eq!(bench.sim.sent().len(), 9, "the affordable one is sent on");
     bench.sim.world().balance = U256::from(10).pow(U256::from(20));
     assert_eq!(steps(&bench.pass(1).await), ["replaced"]);
-}
-
-#[tokio::test]
-async fn the_last_attempt_is_there_to_give_up_with() {
-    let mut bench = Bench::new().await;
-    let mut urgent = action(1);
-    urgent.urgency = Urgency::Emergency;
-    urgent.deadline = Some(15);
-    let head = bench.sim.head();
-    bench.lane.pursue(Permit::for_test(urgent, caps()), &head, &NoOpinion).await.unwrap();
-    let events = bench.pass(15).await;
-    let made = events.iter().filter(|e| e.step() == "replaced").count();
-    assert_eq!(made, MAX_ATTEMPTS_PER_NONCE - 2);
-    let events = bench.pass(2).await;
-    let cancelled = events
-        .iter()
-        .any(|event| matches!(event, LaneEvent::Replaced { kind: AttemptKind::Cancellation, .. }));
-    assert!(cancelled, "{events:?}");
-}
-
-#[tokio::test]
-async fn an_intent_under_way_from_an_earlier_wallet_is_not_signed_again() {
-    let mut bench = Bench::new().await;
-    bench.pursue(action(1)).await;
-    bench.change_key().await;
-    let again = bench.pursue(action(1)).await;
-    assert!(matches!(again, Pursuit::Answered { nonce: 0 }), "{again:?}");
-    // Another state is another intent.
-    let other = bench.pursue(action(2)).await;
-    assert!(matches!(other, Pursuit::Sent { .. }), "{other:?}");
 }
 
 #[tokio::test]

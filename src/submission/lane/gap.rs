@@ -1,0 +1,94 @@
+//! A nonce below ours that no transaction uses: somebody else's transaction was there, and a
+//! reorganisation took it away for good. Ours cannot be included before it is used.
+
+use std::sync::Arc;
+
+use alloy::primitives::U256;
+use ballast_chains::Head;
+use ballast_strategy_api::StateKey;
+
+use super::{
+    super::{
+        pricing::{self, Terms},
+        slot::{AttemptKind, Intent},
+    },
+    Lane, LaneError, LaneEvent,
+    send::Draft,
+};
+use crate::guard::Upkeep;
+
+/// Heads in a row that must find a nonce below ours free before it is filled: what was there may
+/// come back by itself.
+const GAP_SIGHTINGS: u8 = 5;
+
+impl Lane {
+    /// Uses up the account's next nonce if it is not ours and keeps ours from being included.
+    pub(super) async fn fill_gap(
+        &mut self,
+        free: &[u64],
+        next: u64,
+        head: &Head,
+        upkeep: &Upkeep,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), LaneError> {
+        let blocked = free.first().filter(|lowest| next < **lowest);
+        let Some(blocked) = blocked.and_then(|nonce| self.book.slots.get(nonce)) else {
+            self.gap_sightings = 0;
+            return Ok(());
+        };
+        let blocked = Arc::clone(&blocked.slot.newest().intent);
+        if self.gap_at_block.replace(head.number) != Some(head.number) {
+            self.gap_sightings = self.gap_sightings.saturating_add(1);
+        }
+        if self.gap_sightings < GAP_SIGHTINGS || !self.can_sign() {
+            return Ok(());
+        }
+        let Some(draft) = self.draft_filler(next, &blocked, head, upkeep).await else {
+            return Ok(());
+        };
+        let (kind, price, action) = (draft.kind, draft.price, draft.intent.action.clone());
+        let attempt = self.sign(draft, head).await?;
+        let hash = attempt.hash;
+        let why = format!("nonce {next} is free and keeps later ones from being included");
+        self.book.open_slot(attempt, next, &why).await?;
+        self.send(next, Some(head.number)).await;
+        events.push(LaneEvent::Replaced { nonce: next, action, kind, hash, price, why });
+        Ok(())
+    }
+
+    /// A self-transfer at the urgency of what it makes room for. `None` where nodes do not answer
+    /// or the price is not allowed: the next head is the retry.
+    async fn draft_filler(
+        &self,
+        nonce: u64,
+        blocked: &Intent,
+        head: &Head,
+        upkeep: &Upkeep,
+    ) -> Option<Draft> {
+        let intent = Arc::new(Intent {
+            action: "fill_nonce_gap".to_owned(),
+            answers: StateKey::of(&[("nonce", &nonce), ("block", &head.number)]),
+            deadline: None,
+            expects: None,
+            found_at_block: head.number,
+            ..blocked.clone()
+        });
+        let call = self.self_transfer();
+        let gas_limit = self.transfer_gas(&call, head).await;
+        let quote = self.quote(head).await.ok()?;
+        let balance = self.node.balance(self.wallet.address(), head.into()).await.ok()?;
+        let terms = Terms {
+            urgency: intent.urgency,
+            pressure: self.need.pressure,
+            waited: 0,
+            last: false,
+            caps: upkeep.caps(intent.caps, intent.urgency, &self.profile),
+            fees: &self.profile.fees,
+            gas_limit,
+            value: U256::ZERO,
+            balance: Some(balance),
+        };
+        let price = pricing::price(&quote, &terms).ok()?;
+        Some(Draft { nonce, kind: AttemptKind::Cancellation, intent, call, gas_limit, price })
+    }
+}

@@ -1,0 +1,145 @@
+//! What is given up, and how: a self-transfer at the same nonce, where that is the better way out.
+
+use std::sync::Arc;
+
+use alloy::primitives::{Bytes, U256};
+use ballast_chains::{Head, amount::ether};
+use ballast_strategy_api::{Call, Urgency};
+
+use super::{
+    super::{
+        pricing::{self, Hold, Terms, giving_up::WaysOut},
+        simulate::Stage,
+        slot::{AttemptKind, Intent, Slot},
+    },
+    Lane, MAX_ATTEMPTS_PER_NONCE,
+    replace::{View, used_up},
+    send::Draft,
+};
+use crate::guard::{Caps, Upkeep};
+
+/// Gas of a plain transfer; some chains need more, so it is estimated and this is the least.
+const TRANSFER_GAS: u64 = 21_000;
+
+/// Blocks for which a call must have failed in simulation, or nothing have been due, before it is
+/// given up: one failure proves little, and what is urgent is given up last.
+const fn give_up_after(urgency: Urgency) -> u64 {
+    match urgency {
+        Urgency::Routine => 1,
+        Urgency::Prompt => 2,
+        Urgency::Emergency => 3,
+    }
+}
+
+/// Why a slot is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GiveUp {
+    Expired,
+    WouldFail,
+    NothingDue,
+}
+
+impl GiveUp {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Expired => "its deadline has passed",
+            Self::WouldFail => "its call would fail by now",
+            Self::NothingDue => "nothing is due any more",
+        }
+    }
+}
+
+impl Lane {
+    pub(super) fn reason_to_give_up(&self, slot: &Slot, head: &Head) -> Option<GiveUp> {
+        let newest = slot.newest();
+        if newest.kind == AttemptKind::Cancellation {
+            return None;
+        }
+        let patience = give_up_after(newest.intent.urgency);
+        let lasts = |since: Option<u64>| {
+            since.is_some_and(|since| head.number.saturating_sub(since) >= patience)
+        };
+        let failing_since = self.book.slots.get(&slot.nonce).and_then(|w| w.failing_since);
+        if newest.intent.is_expired(head.number) {
+            Some(GiveUp::Expired)
+        } else if lasts(failing_since) {
+            Some(GiveUp::WouldFail)
+        } else if lasts(self.need.idle_since) {
+            Some(GiveUp::NothingDue)
+        } else {
+            None
+        }
+    }
+
+    /// The cancellation. Where the call would fail, only if that is the cheaper way out; where it
+    /// would succeed and should not any more, whatever it costs within the caps.
+    pub(super) async fn draft_cancellation(
+        &self,
+        slot: &Slot,
+        reason: GiveUp,
+        view: &View,
+        head: &Head,
+        upkeep: &Upkeep,
+    ) -> Result<Option<(Draft, String)>, Hold> {
+        if slot.attempt_count() >= MAX_ATTEMPTS_PER_NONCE {
+            return Err(used_up());
+        }
+        let call = self.self_transfer();
+        let gas_limit = self.transfer_gas(&call, head).await;
+        let previous = slot.newest();
+        let (urgency, caps) = self.wanted_next(&previous.intent, upkeep);
+        let terms = Terms {
+            urgency,
+            caps,
+            gas_limit,
+            value: U256::ZERO,
+            ..self.waiting_terms(slot, head, upkeep, view)
+        };
+        let price = pricing::replacement(previous.price, &view.quote, &terms)?;
+        let ways =
+            WaysOut::at(&view.quote, (gas_limit, price), (previous.gas_limit, previous.price));
+        let fails = view.fails == Some(true);
+        // What is more urgent needs the nonce, and does not ask what it costs to free it.
+        let in_the_way = urgency > previous.intent.urgency;
+        if fails && !in_the_way && !ways.is_cancelling_cheaper() {
+            let detail = format!("{}, but {}", reason.words(), ways.words());
+            return Err(Hold { reason: "letting it fail is cheaper", detail });
+        }
+        let why = if fails {
+            format!("{}; {}", reason.words(), ways.words())
+        } else {
+            format!("{}; a cancellation costs {}", reason.words(), ether(ways.cancel))
+        };
+        let (nonce, kind) = (slot.nonce, AttemptKind::Cancellation);
+        let intent = Arc::clone(&previous.intent);
+        Ok(Some((Draft { nonce, kind, intent, call, gas_limit, price }, why)))
+    }
+
+    /// The urgency and caps at which a nonce is made free: those of what waits for it, if that is
+    /// the more urgent.
+    pub(super) fn wanted_next(&self, intent: &Intent, upkeep: &Upkeep) -> (Urgency, Caps) {
+        match self.need.wanted {
+            Some((urgency, caps)) if urgency > intent.urgency => {
+                (urgency, upkeep.caps(caps, urgency, &self.profile))
+            }
+            Some(_) | None => {
+                (intent.urgency, upkeep.caps(intent.caps, intent.urgency, &self.profile))
+            }
+        }
+    }
+
+    pub(super) fn self_transfer(&self) -> Call {
+        Call {
+            label: "self-transfer".to_owned(),
+            to: self.wallet.address(),
+            data: Bytes::new(),
+            value: U256::ZERO,
+        }
+    }
+
+    pub(super) async fn transfer_gas(&self, call: &Call, head: &Head) -> u64 {
+        let (node, from) = (self.node.as_ref(), self.wallet.address());
+        let stage = Stage { node, from, head, next: None };
+        stage.gas_limit(call).await.unwrap_or(TRANSFER_GAS).max(TRANSFER_GAS)
+    }
+}

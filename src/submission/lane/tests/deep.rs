@@ -1,0 +1,187 @@
+//! Chains that take back what was final, keys that change, and keys that others use.
+
+use super::{
+    bench::{Bench, action, ripcord},
+    scenarios::{hash_of, outcomes, reason},
+};
+use crate::submission::{LaneEvent, Pursuit, lifecycle::Outcome};
+
+async fn confirmed(bench: &mut Bench, key: u64) -> alloy::primitives::B256 {
+    let hash = hash_of(&bench.pursue(action(key)).await);
+    bench.sim.mine(hash);
+    bench.observe().await;
+    hash
+}
+
+#[tokio::test]
+async fn a_reorganisation_below_finality_opens_final_slots_again() {
+    let mut bench = Bench::new().await;
+    let first = confirmed(&mut bench, 1).await;
+    let second = confirmed(&mut bench, 2).await;
+    assert_eq!(outcomes(&bench.pass(3).await).len(), 2);
+    assert_eq!(bench.lane.unfinished(), 0);
+    bench.sim.reorg(5, true);
+    // The lane is idle, so the next action finds it out.
+    let held = bench.pursue(action(3)).await;
+    assert_eq!(held, Pursuit::Live { nonce: 0 });
+    assert_eq!(bench.lane.unfinished(), 2);
+    let sent = bench.sim.sent().len();
+    let events = bench.observe().await;
+    let undone: Vec<u64> = events
+        .iter()
+        .filter_map(|event| {
+            let LaneEvent::Undone { nonce, outcome: Outcome::Confirmed } = event else {
+                return None;
+            };
+            Some(*nonce)
+        })
+        .collect();
+    assert_eq!(undone.len(), 2, "{events:?}");
+    assert_eq!(bench.sim.sent()[sent..], [first, second], "the same bytes, in order");
+    bench.restart().await;
+    bench.sim.mine_pool();
+    bench.observe().await;
+    let finals = outcomes(&bench.pass(3).await);
+    assert_eq!(finals, [(0, Outcome::Confirmed), (1, Outcome::Confirmed)]);
+    assert!(matches!(bench.pursue(action(3)).await, Pursuit::Sent { nonce: 2, .. }));
+}
+
+#[tokio::test]
+async fn one_that_is_under_way_finds_it_out_by_itself() {
+    let mut bench = Bench::new().await;
+    let first = confirmed(&mut bench, 1).await;
+    bench.pass(3).await;
+    let second = hash_of(&bench.pursue(action(2)).await);
+    bench.sim.reorg(4, true);
+    let events = bench.observe().await;
+    assert!(events.iter().any(|event| event.step() == "undone"), "{events:?}");
+    assert!(bench.sim.sent().ends_with(&[first, second]), "{:?}", bench.sim.sent());
+    bench.sim.mine_pool();
+    bench.observe().await;
+    assert_eq!(outcomes(&bench.pass(3).await).len(), 2);
+}
+
+#[tokio::test]
+async fn a_booked_foreign_transaction_that_a_chain_takes_back_leaves_a_gap_that_is_filled() {
+    let mut bench = Bench::new().await;
+    bench.sim.mine_foreign();
+    let ours = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(ours);
+    bench.observe().await;
+    bench.pass(4).await;
+    assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("foreign"));
+    bench.sim.reorg(6, true);
+    assert_eq!(bench.pursue(action(2)).await, Pursuit::Live { nonce: 0 });
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("planned"));
+    bench.observe().await;
+    bench.pass(5).await;
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("pending"), "filled");
+    bench.sim.mine_pool();
+    bench.observe().await;
+    let finals = outcomes(&bench.pass(3).await);
+    assert_eq!(finals, [(0, Outcome::Cancelled), (1, Outcome::Confirmed)]);
+}
+
+#[tokio::test]
+async fn an_old_head_undoes_nothing() {
+    let mut bench = Bench::new().await;
+    let before = bench.sim.head();
+    confirmed(&mut bench, 1).await;
+    bench.pass(3).await;
+    let head = before;
+    let held = bench
+        .lane
+        .pursue(super::bench::permit(action(2)), &head, &super::bench::NoOpinion)
+        .await
+        .unwrap();
+    assert_eq!(reason(&held), "held: head behind the journal");
+    assert_eq!(bench.lane.unfinished(), 0);
+}
+
+#[tokio::test]
+async fn what_is_under_way_from_an_earlier_wallet_is_watched_until_final() {
+    let mut bench = Bench::new().await;
+    let old = hash_of(&bench.pursue(action(1)).await);
+    let sent = bench.sim.sent().len();
+    bench.change_key().await;
+    assert_eq!(reason(&bench.pursue(action(1)).await), "held: under way from an earlier wallet");
+    let events = bench.observe().await;
+    let [LaneEvent::FormerWallet { nonces, .. }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(nonces, &[0]);
+    assert_eq!(bench.sim.sent().len(), sent, "its bytes are not sent any more");
+    assert_eq!(bench.lane.snapshot().former.len(), 1);
+    bench.sim.mine(old);
+    assert_eq!(bench.steps().await, ["included"]);
+    assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Confirmed)]);
+    assert!(bench.lane.snapshot().former.is_empty());
+    assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("confirmed"));
+    assert_eq!(bench.pursue(action(1)).await, Pursuit::Answered { nonce: 0 });
+    // Another state is another intent.
+    let other = bench.pursue(action(2)).await;
+    assert!(matches!(other, Pursuit::Sent { nonce: 1, .. }), "{other:?}");
+}
+
+#[tokio::test]
+async fn what_came_to_nothing_from_an_earlier_wallet_is_free_again() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().faults.swallowed = true;
+    bench.pursue(action(1)).await;
+    bench.sim.world().faults.swallowed = false;
+    bench.change_key().await;
+    bench.sim.mine_foreign();
+    bench.pass(9).await;
+    assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("superseded"));
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { nonce: 1, .. }));
+}
+
+#[tokio::test]
+async fn a_foreign_transaction_is_booked_once_it_is_final() {
+    let mut bench = Bench::new().await;
+    bench.sim.mine_foreign();
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { nonce: 1, .. }));
+    bench.sim.mine_pool();
+    let steps = bench.steps().await;
+    assert_eq!(steps, ["foreign", "included"]);
+    assert_eq!(bench.column(0, "state").await, None, "it may still fall away");
+    // A restart in between loses nothing of it.
+    bench.restart().await;
+    let events = bench.pass(4).await;
+    let adopted: Vec<&LaneEvent> = events.iter().filter(|e| e.step() == "adopted").collect();
+    let [LaneEvent::Adopted { nonce: 0, hash: Some(hash), cost: Some(cost) }] = adopted.as_slice()
+    else {
+        panic!("{events:?}")
+    };
+    assert!(!cost.is_zero());
+    assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("foreign"));
+    assert_eq!(bench.column(0, "included_hash").await, Some(hash.to_string()));
+    bench.restart().await;
+    assert!(bench.pass(3).await.is_empty(), "booked once");
+    assert!(matches!(bench.pursue(ripcord(1)).await, Pursuit::Sent { nonce: 2, .. }));
+}
+
+#[tokio::test]
+async fn a_foreign_transaction_that_falls_away_is_not_booked() {
+    let mut bench = Bench::new().await;
+    bench.sim.mine_foreign();
+    bench.pursue(action(1)).await;
+    bench.sim.reorg(1, true);
+    bench.observe().await;
+    bench.pass(4).await;
+    assert_eq!(bench.column(0, "outcome").await, None, "the gap is filled by us");
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("pending"));
+    bench.sim.mine_pool();
+    bench.observe().await;
+    let finals = outcomes(&bench.pass(3).await);
+    assert_eq!(finals, [(0, Outcome::Cancelled), (1, Outcome::Confirmed)]);
+}
+
+#[tokio::test]
+async fn an_idle_lane_looks_at_its_nonce_now_and_then() {
+    let mut bench = Bench::new().await;
+    confirmed(&mut bench, 1).await;
+    bench.pass(3).await;
+    bench.sim.mine_foreign();
+    let events = bench.pass(110).await;
+    let steps: Vec<&str> = events.iter().map(LaneEvent::step).collect();
+    assert_eq!(steps, ["foreign", "adopted"]);
+}

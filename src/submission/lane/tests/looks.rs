@@ -1,0 +1,94 @@
+//! What inclusion did, what is bounded, and what status shows.
+
+use alloy::primitives::{Bytes, U256};
+use ballast_chains::profile::Finality;
+use ballast_strategy_api::{Action, Direction, Postcondition};
+
+use super::{
+    bench::{Bench, TARGET, action, ripcord},
+    scenarios::{hash_of, reason},
+};
+use crate::{
+    store::Store,
+    submission::{
+        Pursuit,
+        lane::{MAX_UNFINAL, MAX_UNFINAL_EMERGENCY},
+    },
+};
+
+fn expecting(key: u64) -> Action {
+    let expects = Postcondition {
+        what: "leverage ratio".into(),
+        target: TARGET,
+        view: Bytes::from_static(&[9]),
+        signed: false,
+        direction: Direction::Down,
+        at_least: U256::from(10),
+    };
+    Action { expects: Some(expects), ..action(key) }
+}
+
+#[tokio::test]
+async fn inclusion_is_compared_with_its_parent_block() {
+    for (after, step) in [(85, "postcondition_held"), (95, "postcondition_missed")] {
+        let mut bench = Bench::new().await;
+        let hash = hash_of(&bench.pursue(expecting(1)).await);
+        let parent = bench.sim.mine_empty();
+        let block = bench.sim.mine(hash);
+        {
+            let mut world = bench.sim.world();
+            world.words.insert(parent.hash, U256::from(100));
+            world.words.insert(block.hash, U256::from(after));
+        }
+        bench.sim.mine_empty();
+        assert_eq!(bench.steps().await, ["included", step]);
+        assert!(bench.observe().await.is_empty(), "looked at once");
+        let stored = bench.column(0, "postcondition").await;
+        assert_eq!(
+            stored.as_deref().map(|word| format!("postcondition_{word}")),
+            Some(step.into())
+        );
+    }
+}
+
+#[tokio::test]
+async fn unfinal_slots_are_bounded() {
+    let store = Store::in_memory().await.unwrap();
+    let mut bench = Bench::with(store, Finality::Safe).await;
+    for key in 0..u64::try_from(MAX_UNFINAL).unwrap() {
+        let sent = bench.pursue(action(key)).await;
+        bench.sim.mine(hash_of(&sent));
+        bench.observe().await;
+    }
+    let held = bench.pursue(action(99)).await;
+    assert_eq!(reason(&held), "held: too many unfinal transactions");
+    // An emergency has room of its own.
+    for key in MAX_UNFINAL..MAX_UNFINAL_EMERGENCY {
+        let sent = bench.pursue(ripcord(u64::try_from(key).unwrap())).await;
+        bench.sim.mine(hash_of(&sent));
+        bench.observe().await;
+    }
+    let held = bench.pursue(ripcord(999)).await;
+    assert_eq!(reason(&held), "held: too many unfinal transactions");
+    bench.sim.world().safe = bench.sim.head().number;
+}
+
+#[tokio::test]
+async fn a_node_without_overrides_is_simulated_on_as_it_is() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().faults.no_overrides = true;
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { .. }));
+    assert_eq!(bench.lane.overrides, crate::submission::simulate::Overrides::Unsupported);
+}
+
+#[tokio::test]
+async fn status_shows_every_attempt_and_answer() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    bench.pass(5).await;
+    let snapshot = serde_json::to_value(bench.lane.snapshot()).unwrap();
+    assert_eq!(snapshot["slots"][0]["state"], "pending");
+    assert_eq!(snapshot["slots"][0]["attempts"][1]["kind"], "replacement");
+    assert_eq!(snapshot["slots"][0]["attempts"][0]["answers"]["node"]["verdict"], "accepted");
+    assert_eq!(snapshot["next_nonce"], 1);
+}

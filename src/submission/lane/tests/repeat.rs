@@ -1,0 +1,168 @@
+//! What was signed before came to nothing: when the same may be signed again.
+
+use alloy::primitives::{B256, Bytes};
+use ballast_chains::profile::Finality;
+use ballast_strategy_api::{Action, NonEmpty};
+
+use super::{
+    bench::{Bench, action, call, once, ripcord},
+    scenarios::{hash_of, reason},
+    sim::{FAILS_WHEN_MINED, FLAKY, ONCE},
+};
+use crate::{
+    store::Store,
+    submission::{LaneEvent, Pursuit, slot::AttemptKind},
+};
+
+/// Finality that does not come.
+async fn endless() -> Bench {
+    Bench::with(Store::in_memory().await.unwrap(), Finality::Finalized).await
+}
+
+/// The same intent by a call of another kind.
+fn by(kind: u8, of: &Action) -> Action {
+    let mut data = of.candidates.first.data.to_vec();
+    data[0] = kind;
+    Action { candidates: NonEmpty::one(call("other", Bytes::from(data))), ..of.clone() }
+}
+
+#[tokio::test]
+async fn consecutive_steps_go_out_block_after_block() {
+    let mut bench = endless().await;
+    for key in 0..10 {
+        let sent = bench.pursue(ripcord(key)).await;
+        assert!(matches!(sent, Pursuit::Sent { nonce, .. } if nonce == key), "{sent:?}");
+        bench.sim.mine(hash_of(&sent));
+        assert_eq!(bench.steps().await, ["included"]);
+    }
+    assert_eq!(bench.lane.unfinished(), 10);
+}
+
+#[tokio::test]
+async fn after_a_revert_a_guarded_ripcord_goes_out_in_the_next_block() {
+    let mut bench = endless().await;
+    let ripcord = once(ripcord(1));
+    let failing = by(FAILS_WHEN_MINED[0], &ripcord);
+    let sent = bench.pursue(failing).await;
+    bench.sim.mine(hash_of(&sent));
+    bench.observe().await;
+    let again = bench.pursue(ripcord).await;
+    assert!(matches!(again, Pursuit::Sent { nonce: 1, .. }), "{again:?}");
+}
+
+#[tokio::test]
+async fn after_a_cancellation_too() {
+    let mut bench = endless().await;
+    let ripcord = once(ripcord(1));
+    bench.pursue(ripcord.clone()).await;
+    bench.nothing_due();
+    let events = bench.pass(3).await;
+    let cancelled = events.iter().find_map(|event| {
+        let LaneEvent::Replaced { kind: AttemptKind::Cancellation, hash, .. } = event else {
+            return None;
+        };
+        Some(*hash)
+    });
+    bench.sim.mine(cancelled.unwrap());
+    assert_eq!(bench.steps().await, ["included"]);
+    let again = bench.pursue(ripcord).await;
+    assert!(matches!(again, Pursuit::Sent { nonce: 1, .. }), "{again:?}");
+}
+
+#[tokio::test]
+async fn without_a_guard_in_the_contract_finality_is_waited_for() {
+    let mut bench = endless().await;
+    let unguarded = ripcord(1);
+    let sent = bench.pursue(by(FAILS_WHEN_MINED[0], &unguarded)).await;
+    bench.sim.mine(hash_of(&sent));
+    bench.observe().await;
+    assert_eq!(reason(&bench.pursue(unguarded.clone()).await), "held: waits for finality");
+    // Another step does not wait for it.
+    let other = bench.pursue(ripcord(2)).await;
+    bench.sim.mine(hash_of(&other));
+    bench.observe().await;
+    bench.sim.world().safe = bench.sim.head().number;
+    bench.pass(1).await;
+    assert!(matches!(bench.pursue(unguarded).await, Pursuit::Sent { nonce: 2, .. }));
+}
+
+#[tokio::test]
+async fn where_nodes_cannot_tell_finality_is_waited_for() {
+    let mut bench = endless().await;
+    let sent = bench.pursue(by(FAILS_WHEN_MINED[0], &once(ripcord(1)))).await;
+    bench.sim.mine(hash_of(&sent));
+    bench.observe().await;
+    bench.sim.world().faults.no_twice = true;
+    assert_eq!(reason(&bench.pursue(once(ripcord(1))).await), "held: waits for finality");
+}
+
+/// The worst a reorganisation can do: what reverted succeeds in the other chain, and the repetition
+/// is mined right behind it.
+#[tokio::test]
+async fn a_reorganisation_that_swaps_the_outcome_executes_once() {
+    let mut bench = endless().await;
+    let flaky = by(FLAKY, &once(ripcord(1)));
+    // Every second block lets it fail.
+    let first = loop {
+        let sent = bench.pursue(flaky.clone()).await;
+        let first = hash_of(&sent);
+        bench.sim.mine(first);
+        if bench.sim.effects().is_empty() {
+            break first;
+        }
+        bench = endless().await;
+        bench.sim.mine_empty();
+    };
+    bench.observe().await;
+    let second = hash_of(&bench.pursue(once(ripcord(1))).await);
+    bench.sim.mine(second);
+    bench.observe().await;
+    assert_eq!(bench.sim.effects().values().sum::<usize>(), 1, "only the second took effect");
+
+    bench.sim.reorg(2, true);
+    if succeeds_next(&bench) {
+        bench.sim.mine(first);
+    } else {
+        bench.sim.mine_empty();
+        bench.sim.mine(first);
+    }
+    bench.sim.mine(second);
+    assert_eq!(bench.sim.effects().values().sum::<usize>(), 1, "only the first took effect");
+    let data = bench.sim.effects().keys().next().cloned();
+    assert_eq!(data.and_then(|data| data.first().copied()), Some(ONCE));
+}
+
+/// Whether a flaky call succeeds in the next block: the chain's blocks are numbered by age.
+fn succeeds_next(bench: &Bench) -> bool {
+    bench.sim.world().next_block_is_kind()
+}
+
+#[tokio::test]
+async fn the_repetition_is_kept_back_while_the_first_is_undecided() {
+    let mut bench = endless().await;
+    let failing = by(FAILS_WHEN_MINED[0], &once(ripcord(1)));
+    let first = hash_of(&bench.pursue(failing).await);
+    bench.sim.mine(first);
+    bench.observe().await;
+    let second = hash_of(&bench.pursue(once(ripcord(1))).await);
+    bench.sim.reorg(1, true);
+    bench.sim.drop_pool();
+    let before = bench.sim.sent().len();
+    bench.observe().await;
+    let sent: Vec<B256> = bench.sim.sent().split_off(before);
+    assert_eq!(sent, [first], "not {second}");
+    bench.sim.mine(first);
+    bench.observe().await;
+    let last = bench.sim.sent().last().copied().unwrap();
+    assert_eq!(bench.sim.nonce_of(last), 1, "decided: the other goes out again");
+}
+
+#[tokio::test]
+async fn another_action_is_another_intent() {
+    let mut bench = endless().await;
+    let sent = bench.pursue(action(1)).await;
+    bench.sim.mine(hash_of(&sent));
+    bench.observe().await;
+    assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 }, "it took effect");
+    assert!(matches!(bench.pursue(ripcord(1)).await, Pursuit::Sent { nonce: 1, .. }));
+}

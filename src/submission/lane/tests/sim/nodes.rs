@@ -1,0 +1,206 @@
+//! The simulated chain's nodes, with their faults.
+
+use alloy::{
+    consensus::TxEnvelope,
+    eips::Decodable2718 as _,
+    primitives::{Address, B256, Bytes, U256, keccak256},
+};
+use ballast_chains::{
+    Head,
+    fees::{FeeError, Quote, next_base_fee},
+    pool::{Answer, Route, SendAnswer},
+    profile::FeeModel,
+    reader::CallError,
+};
+use ballast_strategy_api::Call;
+use futures::future::{BoxFuture, pending, ready};
+
+use super::{Block, GWEI, Sim, reverts, succeeds};
+use crate::{
+    store::Statement,
+    submission::node::{BlockMark, Mined, NextBlock, Node, Place, Receipt},
+};
+
+impl Node for Sim {
+    fn latest_nonce(&self, _of: Address) -> BoxFuture<'_, Result<u64, CallError>> {
+        self.read(|world| Ok(world.tip().nonce))
+    }
+
+    fn nonce(&self, _of: Address, at: BlockMark) -> BoxFuture<'_, Result<u64, CallError>> {
+        self.read(|world| Ok(world.at(at.hash)?.nonce))
+    }
+
+    fn balance(&self, _of: Address, at: BlockMark) -> BoxFuture<'_, Result<U256, CallError>> {
+        self.read(|world| world.at(at.hash).map(|_| world.balance))
+    }
+
+    fn receipts(
+        &self,
+        hashes: Vec<B256>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Receipt>>, CallError>> {
+        self.read(|world| {
+            let find = |hash: &B256| {
+                let holds = |block: &Block| {
+                    if block.foreign == Some(*hash) {
+                        return Some((block.head, true));
+                    }
+                    let (_, ok) = block.txs.iter().find(|(tx, _)| tx == hash)?;
+                    Some((block.head, *ok))
+                };
+                let mut found = world.chain.iter().find_map(holds);
+                if world.faults.receipts_stale {
+                    found = found.or(world.all.values().find_map(holds));
+                }
+                let (head, succeeded) = found.filter(|_| !world.faults.receipts_lag)?;
+                Some(Receipt {
+                    hash: *hash,
+                    block: head.number,
+                    block_hash: head.hash,
+                    succeeded,
+                    gas_used: 100_000,
+                    effective_gas_price: 11 * GWEI,
+                    whole: None,
+                })
+            };
+            Ok(hashes.iter().map(find).collect())
+        })
+    }
+
+    fn blocks(
+        &self,
+        places: Vec<Place>,
+    ) -> BoxFuture<'_, Result<Vec<Option<BlockMark>>, CallError>> {
+        self.read(move |world| {
+            let tagged = places.iter().any(|p| matches!(p, Place::Safe | Place::Finalized));
+            if world.faults.no_tags && tagged {
+                return Err(CallError::Refused {
+                    code: -32000,
+                    message: "finalized block not found".into(),
+                });
+            }
+            Ok(places.iter().map(|place| world.place(*place)).collect())
+        })
+    }
+
+    fn transactions(&self, of: B256) -> BoxFuture<'_, Result<Option<Vec<Mined>>, CallError>> {
+        self.read(|world| {
+            if world.faults.no_bodies {
+                return Err(CallError::Unavailable("pruned".into()));
+            }
+            let body = |block: &Block| {
+                let first = block.nonce - u64::try_from(block.txs.len()).unwrap();
+                let ours = block.txs.iter().map(|(hash, _)| *hash).zip(first..);
+                let foreign = block.foreign.map(|hash| (hash, block.nonce - 1));
+                let all = ours.chain(foreign);
+                all.map(|(hash, nonce)| Mined { hash, from: world.owner, nonce }).collect()
+            };
+            Ok(world.all.get(&of).map(body))
+        })
+    }
+
+    fn call(
+        &self,
+        _from: Address,
+        call: Call,
+        at: BlockMark,
+        _next: Option<NextBlock>,
+    ) -> BoxFuture<'_, Result<Bytes, CallError>> {
+        self.read(|world| {
+            if reverts(world, &call.data, at) {
+                return Err(CallError::Reverted(Bytes::new()));
+            }
+            let word = world.words.get(&at.hash).copied().unwrap_or_default();
+            Ok(Bytes::from(word.to_be_bytes_vec()))
+        })
+    }
+
+    fn estimate(
+        &self,
+        _from: Address,
+        call: Call,
+        at: BlockMark,
+        _next: Option<NextBlock>,
+    ) -> BoxFuture<'_, Result<u64, CallError>> {
+        self.read(|world| {
+            if reverts(world, &call.data, at) {
+                return Err(CallError::Reverted(Bytes::new()));
+            }
+            Ok(if call.data.is_empty() { 21_000 } else { world.gas })
+        })
+    }
+
+    fn twice(
+        &self,
+        _from: Address,
+        first: Call,
+        then: Call,
+        at: BlockMark,
+        _next: Option<NextBlock>,
+    ) -> BoxFuture<'_, Result<(bool, bool), CallError>> {
+        self.read(move |world| {
+            if world.faults.no_twice {
+                return Err(CallError::Refused { code: 0, message: "no overrides".into() });
+            }
+            let mut done = world.at(at.hash)?.done.clone();
+            let mut run = |data: &Bytes| !reverts(world, data, at) && succeeds(&mut done, data);
+            let first = run(&first.data);
+            Ok((first, run(&then.data)))
+        })
+    }
+
+    fn probe(
+        &self,
+        _code: Bytes,
+        at: BlockMark,
+        next: NextBlock,
+    ) -> BoxFuture<'_, Result<Bytes, CallError>> {
+        self.read(|world| {
+            let number = if world.faults.no_overrides { at.number } else { next.number };
+            Ok(Bytes::from(U256::from(number).to_be_bytes_vec()))
+        })
+    }
+
+    fn quote(
+        &self,
+        head: Head,
+        model: FeeModel,
+        min_priority_fee: u128,
+    ) -> BoxFuture<'_, Result<Quote, FeeError>> {
+        let world = self.world();
+        let next = next_base_fee(&head).unwrap();
+        let least = next + min_priority_fee;
+        let legacy = model == FeeModel::Legacy;
+        let quote = if world.faults.unavailable {
+            Err(FeeError::Overflow(head.number))
+        } else if legacy {
+            let priority_fee = least.max(next + world.tip);
+            Ok(Quote { legacy, next_base_fee: 0, priority_fee, least })
+        } else {
+            let priority_fee = min_priority_fee.max(world.tip);
+            Ok(Quote { legacy, next_base_fee: next, priority_fee, least })
+        };
+        Box::pin(ready(quote))
+    }
+
+    fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>> {
+        Box::pin(async move {
+            let hash = keccak256(&raw);
+            let journalled = "SELECT 1 FROM attempts WHERE hash = $1";
+            let row = Statement::new(journalled).with(hash.to_string());
+            let rows = self.store.rows(row).await.unwrap();
+            assert_eq!(rows.len(), 1, "broadcast before it was journalled");
+            self.reached.notify_one();
+            if self.world().faults.hanging {
+                return pending().await;
+            }
+            let mut world = self.world();
+            world.sent.push(hash);
+            world.routes.push(route);
+            let tx = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
+            let faults = world.faults.clone();
+            let said = (!faults.swallowed).then(|| world.accept(hash, tx));
+            let answer = faults.answer.or(said).unwrap_or(SendAnswer::Ambiguous("time-out".into()));
+            vec![Answer { endpoint: "node".into(), answer }]
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! A chain that takes back what was final.
+//!
+//! The sign of it is a nonce that is spent for good in the journal and free at a head which is not
+//! older than the block that spent it. Then nothing that the journal calls final above the fork can
+//! be relied on: those slots are opened again, followed, and sent again, like after any other
+//! reorganisation, and a person is told.
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::B256;
+use ballast_chains::Head;
+
+use super::{
+    super::{
+        journal::FinalSlot,
+        lifecycle::{TxEvent, TxState},
+        node::Place,
+    },
+    Lane, LaneError, LaneEvent,
+};
+
+/// Final slots that are looked at, counted from the newest.
+const MAX_UNDONE: u64 = 256;
+
+impl Lane {
+    /// Opens again what the journal has as final and the chain of `head`, at which the account's
+    /// nonce is `at_head`, does not have. Gives whether anything was.
+    pub(super) async fn reopen_undone(
+        &mut self,
+        at_head: u64,
+        head: &Head,
+    ) -> Result<bool, LaneError> {
+        if at_head >= self.book.unjournalled || !self.book.journal.is_writable() {
+            return Ok(false);
+        }
+        let finals = self.book.journal.finals(MAX_UNDONE).await.map_err(LaneError::Journal)?;
+        if !finals.iter().any(|slot| slot.nonce >= at_head) {
+            return Ok(false);
+        }
+        let canonical = self.canonical(&finals, head).await?;
+        let Some(undone) = undone(&finals, at_head, head.number, &canonical) else {
+            return Ok(false);
+        };
+        let mut states = Vec::new();
+        for slot in &undone {
+            let state =
+                TxState::Final(slot.outcome).on(TxEvent::Undone).map_err(LaneError::Lifecycle)?;
+            states.push((slot.nonce, state));
+        }
+        self.book.reload = true;
+        let written = self.book.journal.record_undone(&states, head.number).await;
+        written.map_err(LaneError::Journal)?;
+        self.book.reload().await?;
+        self.foreign.seen = self.foreign.seen.min(at_head);
+        self.subject.undone(&undone.iter().map(|slot| slot.nonce).collect::<Vec<u64>>());
+        for slot in undone {
+            if let Some(watched) = self.book.slots.get_mut(&slot.nonce) {
+                watched.waiting_since = Some(head.number);
+            }
+            self.outbox.push(LaneEvent::Undone { nonce: slot.nonce, outcome: slot.outcome });
+        }
+        Ok(true)
+    }
+
+    /// The canonical hashes at the heights that spent the nonces, as far as the chain is that long.
+    async fn canonical(
+        &self,
+        finals: &[FinalSlot],
+        head: &Head,
+    ) -> Result<BTreeMap<u64, B256>, LaneError> {
+        let mut heights: Vec<u64> = finals
+            .iter()
+            .filter_map(|slot| slot.block.map(|(height, _)| height))
+            .filter(|height| *height <= head.number)
+            .collect();
+        heights.sort_unstable();
+        heights.dedup();
+        let places = heights.iter().copied().map(Place::Number).collect();
+        let blocks = self.node.blocks(places).await;
+        let blocks =
+            blocks.map_err(|source| LaneError::Node { what: "canonical blocks", source })?;
+        let known = heights.into_iter().zip(blocks);
+        Ok(known.filter_map(|(height, block)| Some((height, block?.hash))).collect())
+    }
+}
+
+/// The slots that are not final any more; `None` if the head proves nothing: it is older than a
+/// block that spent a nonce, or that block is canonical after all.
+fn undone(
+    finals: &[FinalSlot],
+    at_head: u64,
+    head: u64,
+    canonical: &BTreeMap<u64, B256>,
+) -> Option<Vec<FinalSlot>> {
+    let fell_away = |slot: &FinalSlot| {
+        slot.block.is_some_and(|(height, hash)| {
+            canonical.get(&height).is_some_and(|known| *known != hash)
+        })
+    };
+    let free = || finals.iter().filter(|slot| slot.nonce >= at_head);
+    // Of a nonce that somebody else took, the block may not be known.
+    let proven =
+        free().all(|slot| slot.final_at <= head && (slot.block.is_none() || fell_away(slot)));
+    proven.then(|| {
+        let gone = finals.iter().filter(|slot| slot.nonce >= at_head || fell_away(slot));
+        gone.copied().collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::submission::lifecycle::Outcome;
+
+    fn slot(nonce: u64, block: Option<(u64, u8)>) -> FinalSlot {
+        let block = block.map(|(height, hash)| (height, B256::repeat_byte(hash)));
+        FinalSlot { nonce, outcome: Outcome::Confirmed, final_at: 9, block }
+    }
+
+    fn nonces(finals: &[FinalSlot], at_head: u64, head: u64) -> Option<Vec<u64>> {
+        // Blocks up to 10 have their own height as hash.
+        let canonical = (0..=10_u8).map(|h| (u64::from(h), B256::repeat_byte(h)));
+        let canonical = canonical.filter(|(height, _)| *height <= head).collect();
+        undone(finals, at_head, head, &canonical)
+            .map(|slots| slots.iter().map(|slot| slot.nonce).collect())
+    }
+
+    #[test]
+    fn only_a_head_that_is_not_older_proves_that_a_final_nonce_is_free() {
+        let finals = [slot(2, Some((8, 99))), slot(1, Some((7, 99))), slot(0, Some((3, 3)))];
+        assert_eq!(nonces(&finals, 2, 10), Some(vec![2, 1]), "1 is used, by another block");
+        assert_eq!(nonces(&finals, 1, 10), Some(vec![2, 1]));
+        assert_eq!(nonces(&finals, 2, 8), None, "an older head than the one it was final at");
+        assert_eq!(nonces(&finals[2..], 0, 10), None, "its block is canonical");
+        let mixed = [slot(2, None), slot(1, Some((7, 99)))];
+        assert_eq!(nonces(&mixed, 1, 10), Some(vec![2, 1]));
+    }
+}
