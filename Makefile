@@ -18,7 +18,7 @@ tools:
 $(MODULES): $(DEVNET)/package-lock.json $(DEVNET)/.npmrc
 	@.ci/npm-ci $(DEVNET)
 
-demo: setup ## A local chain with the real contracts, a keeper, a market that moves
+demo: setup ## Two local chains with the real contracts, one keeper, markets that move
 	@cargo build --locked --quiet --bin ballast || { echo "demo: the build failed, see the lines above" >&2; exit 1; }
 	@target/debug/ballast demo $(DEMO_ARGS)
 

@@ -101,7 +101,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// A local chain with the real contracts, a market that moves, and a keeper
+    /// Two local chains with the real contracts, markets that move, and one keeper
     Demo(demo::DemoArgs),
 }
 

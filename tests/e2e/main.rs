@@ -6,6 +6,7 @@
 mod batching;
 mod chains;
 mod commands;
+mod demo;
 mod endpoints;
 mod files;
 mod fli;
