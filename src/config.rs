@@ -13,6 +13,7 @@
 //! Reading order: `schema` (the keys) → `directory`, `file` and `overrides` (where values come from)
 //! → `reader` and `form` (how keys are read) → `chain`, `product`, `params` (what becomes of them).
 
+mod alerts;
 mod chain;
 mod directory;
 mod endpoints;
@@ -42,13 +43,14 @@ use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, profile::EndpointProfile};
 use serde::Serialize;
 
-use self::{directory::Directory, endpoints::SecretSource, product::Known, reader::Reader};
 pub use self::{
+    alerts::{HeartbeatConfig, NotifyConfig},
     environment::{Environment, NotUnicode},
     params::Params,
     problems::{Problem, Problems},
     secret::{Secret, SecretError},
 };
+use self::{directory::Directory, endpoints::SecretSource, product::Known, reader::Reader};
 use crate::registry::Registry;
 
 /// A whole deployment, checked.
@@ -60,6 +62,10 @@ pub struct Config {
     pub store: StoreConfig,
     /// The HTTP surface.
     pub http: HttpConfig,
+    /// The dead-man's switch, if there is one.
+    pub heartbeat: Option<HeartbeatConfig>,
+    /// Who is told what is wrong.
+    pub notify: Vec<NotifyConfig>,
     /// Chains by name; never empty.
     pub chains: BTreeMap<String, ChainProfile>,
     /// Products by name; never empty. Each one's chain is in `chains`, its strategy in the registry,
@@ -225,7 +231,9 @@ fn read(
         let reader = &mut Reader::new(file, &schema::BALLAST, problems);
         let path = reader.get("store.url", form::sqlite_path);
         let listen = reader.get("http.listen", form::socket);
-        Some((StoreConfig { path: path? }, HttpConfig { listen: listen? }))
+        let heartbeat = alerts::heartbeat(reader, source);
+        let notify = alerts::notify(reader, source);
+        Some((StoreConfig { path: path? }, HttpConfig { listen: listen? }, heartbeat, notify))
     });
     let mut chains = BTreeMap::new();
     for (name, file) in &files.chains {
@@ -242,6 +250,6 @@ fn read(
             file.as_ref().and_then(|file| product::read(name, file, known, &mut owners, problems));
         products.extend(product.map(|product| (name.clone(), product)));
     }
-    let (store, http) = ballast?;
-    Some(Config { dir: dir.to_owned(), store, http, chains, products })
+    let (store, http, heartbeat, notify) = ballast?;
+    Some(Config { dir: dir.to_owned(), store, http, heartbeat, notify, chains, products })
 }

@@ -1,6 +1,6 @@
 //! The HTTP surface: metrics and health. The API and the page come on top of this router.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use eyre::{Result, WrapErr};
@@ -9,7 +9,10 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock, runtime::Board, store::Store};
+use crate::{
+    runtime::{Board, readiness::Readiness},
+    store::Store,
+};
 
 /// What the handlers read.
 #[derive(Debug, Clone)]
@@ -17,8 +20,7 @@ pub(crate) struct Surface {
     pub(crate) board: Board,
     pub(crate) store: Store,
     pub(crate) metrics: PrometheusHandle,
-    /// Name and `stale_after` in seconds of every chain.
-    pub(crate) chains: Arc<Vec<(String, u64)>>,
+    pub(crate) readiness: Readiness,
 }
 
 /// Binds the listener, so that a taken port is known before anything else starts.
@@ -47,22 +49,7 @@ pub(crate) async fn serve(
 
 /// Ready means: every chain has a fresh head and the store answers.
 async fn readyz(State(surface): State<Surface>) -> impl IntoResponse {
-    let mut problems = Vec::new();
-    for (chain, status) in surface.board.chains() {
-        let stale_after = surface.chains.iter().find(|(name, _)| *name == chain).map(|(_, s)| *s);
-        match status.head {
-            None => problems.push(format!("chain {chain}: no head yet")),
-            Some(head) => {
-                let age = clock::age_of(head.timestamp).as_secs();
-                if stale_after.is_some_and(|limit| age > limit) {
-                    problems.push(format!("chain {chain}: newest head is {age} s old"));
-                }
-            }
-        }
-    }
-    if let Err(error) = surface.store.ping().await {
-        problems.push(format!("store: {error}"));
-    }
+    let problems = surface.readiness.problems(&surface.board, &surface.store).await;
     let code = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(json!({ "ready": problems.is_empty(), "problems": problems })))
 }

@@ -4,6 +4,7 @@
 //! turn) → [`guard`] (what holds an action back) → [`submission`] (a transaction's life) →
 //! [`store`] (what survives a restart) → [`cli`] and `http` (what people see).
 
+pub mod alerts;
 pub mod cli;
 mod clock;
 pub mod config;

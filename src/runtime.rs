@@ -8,6 +8,7 @@
 mod chain_unit;
 pub mod events;
 mod product;
+pub(crate) mod readiness;
 mod seat;
 mod status;
 mod supervisor;
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
+    alerts,
     config::{Config, Environment},
     http::{self, Surface},
     registry::Registry,
@@ -64,7 +66,7 @@ impl Keeper {
         let mut groups = wire(&self.config, &self.registry, &self.environment, &board)?;
         let mut critical: JoinSet<(String, Result<()>)> = JoinSet::new();
         let mut products: JoinSet<()> = JoinSet::new();
-        let surface = self.surface(&groups, &board);
+        let surface = self.surface(&board);
         let token = stop.child_token();
         critical
             .spawn(async move { ("http".to_owned(), http::serve(listener, surface, token).await) });
@@ -73,6 +75,14 @@ impl Keeper {
             telemetry::upkeep(handle, token).await;
             ("metrics upkeep".to_owned(), Ok(()))
         });
+        if !self.config.notify.is_empty() || self.config.heartbeat.is_some() {
+            let parts = (board.clone(), self.events.clone(), self.store.clone());
+            let (config, environment) = (Arc::clone(&self.config), self.environment.clone());
+            let token = stop.child_token();
+            critical.spawn(async move {
+                ("alerts".to_owned(), alerts::run(config, environment, parts, token).await)
+            });
+        }
         for mut group in groups.drain(..) {
             for spec in group.specs.drain(..) {
                 let (store, board) = (self.store.clone(), board.clone());
@@ -103,16 +113,12 @@ impl Keeper {
 }
 
 impl Keeper {
-    fn surface(&self, groups: &[Group], board: &Board) -> Surface {
-        let staleness = groups
-            .iter()
-            .map(|group| (group.profile.name.clone(), group.profile.stale_after.as_secs()))
-            .collect();
+    fn surface(&self, board: &Board) -> Surface {
         Surface {
             board: board.clone(),
             store: self.store.clone(),
             metrics: self.metrics.clone(),
-            chains: Arc::new(staleness),
+            readiness: readiness::Readiness::new(&self.config),
         }
     }
 }

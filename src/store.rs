@@ -10,13 +10,17 @@
 
 mod decisions;
 mod lock;
+mod reserve;
 pub mod schema;
 mod statement;
 mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,6 +35,7 @@ pub(crate) use statement::Statement;
 
 use crate::submission::Journal;
 use lock::FileLock;
+use reserve::{RESERVE, RETRY, Reserve};
 use writer::Writer;
 
 /// How long a statement waits for another process's lock on the file.
@@ -102,6 +107,7 @@ struct Inner {
     file: PathBuf,
     reads: SqlitePool,
     writer: Option<Writer>,
+    is_short: Arc<AtomicBool>,
     /// Held until the store is closed or gone.
     lock: Mutex<Option<FileLock>>,
 }
@@ -114,6 +120,11 @@ impl Store {
     /// [`StoreError::InUse`] when another process has it; else when the disk or the database
     /// refuses.
     pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        Self::open_with(file, (RESERVE, RETRY)).await
+    }
+
+    /// As [`open`](Self::open), with this reserve in bytes and this time between two tries.
+    async fn open_with(file: &Path, size: (usize, Duration)) -> Result<Self, StoreError> {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)
                 .map_err(|source| StoreError::Open { file: folder.to_path_buf(), source })?;
@@ -125,7 +136,10 @@ impl Store {
             .await
             .map_err(|source| StoreError::Migrate { file: file.to_path_buf(), source })?;
         let reads = connect(file, options_for_reading(file), READERS).await?;
-        Ok(Self::of(file, reads, Some(Writer::start(writes)), Some(lock)))
+        let is_short = Arc::default();
+        let reserve = Reserve::take(file, size, Arc::clone(&is_short)).await;
+        let writer = Writer::start(writes, Some(reserve));
+        Ok(Self::of(file, reads, Some((writer, is_short)), Some(lock)))
     }
 
     /// Opens the file for reading, beside a keeper that may be running; `None` if there is none.
@@ -160,11 +174,20 @@ impl Store {
             .run(&one)
             .await
             .map_err(|source| StoreError::Migrate { file: file.to_path_buf(), source })?;
-        Ok(Self::of(file, one.clone(), Some(Writer::start(one)), None))
+        let writer = Writer::start(one.clone(), None);
+        Ok(Self::of(file, one, Some((writer, Arc::default())), None))
     }
 
-    fn of(file: &Path, reads: SqlitePool, writer: Option<Writer>, lock: Option<FileLock>) -> Self {
-        let inner = Inner { file: file.to_path_buf(), reads, writer, lock: Mutex::new(lock) };
+    fn of(
+        file: &Path,
+        reads: SqlitePool,
+        writer: Option<(Writer, Arc<AtomicBool>)>,
+        lock: Option<FileLock>,
+    ) -> Self {
+        let (writer, is_short) = writer.unzip();
+        let is_short = is_short.unwrap_or_default();
+        let file = file.to_path_buf();
+        let inner = Inner { file, reads, writer, is_short, lock: Mutex::new(lock) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -176,6 +199,11 @@ impl Store {
     /// Whether this store takes writes.
     pub fn is_writable(&self) -> bool {
         self.inner.writer.is_some()
+    }
+
+    /// Whether the disk is so full that the reserve was given up: what can wait must wait.
+    pub fn is_short(&self) -> bool {
+        self.inner.is_short.load(Ordering::Acquire)
     }
 
     /// Whether the database answers.

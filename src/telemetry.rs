@@ -78,6 +78,15 @@ fn describe() {
     describe_counter!("ballast_decisions_total", Unit::Count, "Decisions by kind");
     describe_counter!("ballast_product_restarts_total", Unit::Count, "Products started again");
     describe_gauge!("ballast_product_halted", Unit::Count, "1 while a product is given up");
+    describe_gauge!("ballast_store_short", Unit::Count, "1 while the disk is full");
+    describe_gauge!("ballast_alerts_open", Unit::Count, "Conditions that people were told of");
+    describe_counter!("ballast_alerts_total", Unit::Count, "Alerts by status and severity");
+    describe_counter!(
+        "ballast_notifications_total",
+        Unit::Count,
+        "Deliveries of alerts by receiver and outcome"
+    );
+    describe_counter!("ballast_heartbeats_total", Unit::Count, "Heartbeats by outcome");
     describe_gauge!("ballast_observation", "Inputs of the last decision, for charts only");
     describe_histogram!("ballast_assess_seconds", Unit::Seconds, "Head seen to decision");
 }

@@ -22,7 +22,7 @@ pub(super) const HTTP: [&str; 2] = ["http", "https"];
 /// Schemes of subscription URLs.
 const WS: [&str; 2] = ["ws", "wss"];
 /// Stands in for a URL that is a secret nobody resolved; `.invalid` never resolves (RFC 6761).
-const UNRESOLVED_HTTP: &str = "http://unresolved.invalid/";
+pub(super) const UNRESOLVED_HTTP: &str = "http://unresolved.invalid/";
 /// As well, for subscriptions.
 const UNRESOLVED_WS: &str = "ws://unresolved.invalid/";
 
@@ -124,7 +124,8 @@ fn is_reference(table: &Dict) -> bool {
     !table.contains_key("url") && (table.contains_key("env") || table.contains_key("file"))
 }
 
-fn url(
+/// A URL, or the place of a secret one.
+pub(super) fn url(
     raw: Raw<'_>,
     schemes: [&'static str; 2],
     unresolved: &str,

@@ -112,6 +112,9 @@ fn is_within(path: &str, table: &str) -> bool {
 const GAS_PRICE: &str = "a gas price of at most 1000000 gwei, such as \"30 gwei\"";
 /// Expected form of amounts.
 const ETHER: &str = "an amount such as \"0.5 ether\" or \"30 gwei\"";
+/// Expected form of addresses that may hold a token.
+const SECRET_URL: &str = "an http or https URL without user or password, { env = \"NAME\" } or \
+                          { file = \"PATH\" }";
 /// Expected form of endpoint lists.
 const ENDPOINTS: &str = "a list of at least one endpoint: \"https://…\", { env = \"NAME\" }, \
                          or { url = …, ws = …, requests_per_second = 50 }";
@@ -132,8 +135,51 @@ pub(super) const BALLAST: Schema = Schema {
             Is("127.0.0.1:8420"),
             "metrics, health and API; port 0 takes a free one",
         ),
+        compound(
+            Secret,
+            "heartbeat.url",
+            SECRET_URL,
+            Follows("required in `[heartbeat]`"),
+            "gets a POST as long as the keeper can do its work",
+        ),
+        key(
+            "heartbeat.every",
+            "a duration from 1ms to 1day, such as \"60s\"",
+            Is("60s"),
+            "time between heartbeats",
+        ),
+        compound(
+            List,
+            "notify",
+            "tables [[notify]]",
+            Follows("nobody"),
+            "who is told what is wrong and when it is over",
+        ),
     ],
-    later: &["http.token", "heartbeat", "notify"],
+    later: &["http.token"],
+};
+
+/// An entry of `notify`.
+pub(super) const NOTIFY: Schema = Schema {
+    file: "an entry of `notify`",
+    keys: &[
+        key("kind", "\"webhook\"", Required, "how it is told"),
+        compound(Secret, "url", SECRET_URL, Required, "gets a POST of JSON for each alert"),
+        compound(
+            Secret,
+            "secret",
+            "{ env = \"NAME\" } or { file = \"PATH\" }",
+            Follows("alerts are not signed"),
+            "signs alerts: HMAC-SHA256 in the header X-Ballast-Signature",
+        ),
+        key(
+            "min_severity",
+            "\"info\", \"warning\" or \"critical\"",
+            Is("warning"),
+            "less severe alerts are not sent",
+        ),
+    ],
+    later: &[],
 };
 
 /// `chains/*.toml`.
@@ -373,7 +419,7 @@ pub(super) const PARAM: &str = "the form in the strategy's README (addresses are
 /// All keys of all files as Markdown tables.
 pub(super) fn reference() -> String {
     let mut text = String::new();
-    for schema in [&BALLAST, &CHAIN, &ENDPOINT, &PRODUCT] {
+    for schema in [&BALLAST, &NOTIFY, &CHAIN, &ENDPOINT, &PRODUCT] {
         text.push_str(&format!("### {}\n\n", schema.file));
         text.push_str("| key | takes | default | what it is for |\n| --- | --- | --- | --- |\n");
         for key in schema.keys {
@@ -386,7 +432,11 @@ pub(super) fn reference() -> String {
             text.push_str(&row);
         }
         let later: Vec<String> = schema.later.iter().map(|key| format!("`{key}`")).collect();
-        text.push_str(&format!("\nNot yet supported, and refused: {}.\n\n", later.join(", ")));
+        if later.is_empty() {
+            text.push('\n');
+        } else {
+            text.push_str(&format!("\nNot yet supported, and refused: {}.\n\n", later.join(", ")));
+        }
     }
     text
 }

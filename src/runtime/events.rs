@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::status::LastDecision;
+use crate::alerts::Incident;
 
 /// Events kept for a listener that falls behind; older ones are skipped.
 const EVENTS_BUFFERED: usize = 1_024;
@@ -34,6 +35,9 @@ pub enum What {
         step: &'static str,
         /// The step in words for people.
         text: String,
+        /// Whether people should be told, and how soon.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        incident: Option<Incident>,
     },
 }
 

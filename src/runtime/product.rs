@@ -17,7 +17,7 @@ use super::{
     status::{Board, LastDecision},
 };
 use crate::{
-    clock,
+    alerts, clock,
     config::ProductConfig,
     guard::{self, Circumstances, Verdict},
     store::{DecisionRow, Store},
@@ -153,7 +153,8 @@ impl ProductTask {
                 record.say(pursuit.kind(), &reason, &pursuit.to_string());
                 if let Pursuit::Sent { .. } = pursuit {
                     let text = pursuit.to_string();
-                    self.emit(record.head, What::Transaction { step: "sent", text });
+                    let what = What::Transaction { step: "sent", text, incident: None };
+                    self.emit(record.head, what);
                 }
             }
             Err(error) => record.say("error", error.reason(), &crate::error_chain(&error)),
@@ -163,7 +164,9 @@ impl ProductTask {
     fn tell(&self, head: &Head, events: Vec<LaneEvent>) -> Vec<LaneEvent> {
         for event in &events {
             info!(product = self.config.name, step = event.step(), "{event}");
-            self.emit(*head, What::Transaction { step: event.step(), text: event.to_string() });
+            let (step, text) = (event.step(), event.to_string());
+            let incident = alerts::incidents::of(event);
+            self.emit(*head, What::Transaction { step, text, incident });
         }
         events
     }

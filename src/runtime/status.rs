@@ -100,6 +100,14 @@ impl Board {
         self.products.get(name).map(|entry| entry.value().clone())
     }
 
+    /// All products, copied out, by name.
+    pub fn products(&self) -> Vec<(String, ProductStatus)> {
+        let mut all: Vec<_> =
+            self.products.iter().map(|e| (e.key().clone(), e.value().clone())).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
     /// All chains, copied out, by name.
     pub fn chains(&self) -> Vec<(String, ChainStatus)> {
         let mut all: Vec<_> =

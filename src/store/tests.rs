@@ -1,3 +1,6 @@
+mod full;
+mod torn;
+
 use std::time::Duration;
 
 use alloy::primitives::{B256, I256};

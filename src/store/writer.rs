@@ -11,7 +11,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::statement::Statement;
+use super::{
+    reserve::{Reserve, is_full},
+    statement::Statement,
+};
 
 /// Journal batches that may wait; whoever comes then waits for room.
 const MAX_WAITING: usize = 1_024;
@@ -37,12 +40,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(writes: SqlitePool) -> Self {
+    /// `reserve` is what is given up when the disk is full.
+    pub(super) fn start(writes: SqlitePool, reserve: Option<Reserve>) -> Self {
         let (journal, jobs) = mpsc::channel(MAX_WAITING);
         let (low, rows) = mpsc::channel(MAX_LOW);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let queues = Queues { writes, jobs, rows, gathered: Vec::new() };
+        let queues = Queues { writes, reserve, jobs, rows, gathered: Vec::new() };
         tasks.spawn(queues.run(stop.clone()));
         metrics::counter!("ballast_decisions_dropped_total").increment(0);
         Self { journal, low, stop, tasks: Mutex::new(tasks) }
@@ -72,6 +76,7 @@ impl Writer {
 
 struct Queues {
     writes: SqlitePool,
+    reserve: Option<Reserve>,
     jobs: mpsc::Receiver<Job>,
     rows: mpsc::Receiver<Vec<Statement>>,
     gathered: Vec<Vec<Statement>>,
@@ -83,11 +88,17 @@ impl Queues {
         let mut flush_at = Instant::now();
         loop {
             let room = MAX_LOW_GROUP.saturating_sub(self.gathered.len());
+            let wakes_at = self.reserve.as_ref().and_then(Reserve::wakes_at);
             tokio::select! {
                 biased;
                 _ = self.jobs.recv_many(&mut group, MAX_GROUP) => self.commit(&mut group).await,
                 () = stop.cancelled() => break,
                 () = sleep_until(flush_at), if !self.gathered.is_empty() => self.flush().await,
+                () = sleep_until(wakes_at.unwrap_or(flush_at)), if wakes_at.is_some() => {
+                    if let Some(reserve) = &mut self.reserve {
+                        reserve.restore().await;
+                    }
+                }
                 _ = self.rows.recv_many(&mut self.gathered, room), if room > 0 => {
                     if room == MAX_LOW_GROUP {
                         flush_at = Instant::now().checked_add(LINGER).unwrap_or(flush_at);
@@ -123,12 +134,30 @@ impl Queues {
             }
         }
         for (batch, done) in group.drain(..) {
-            let result = write(&self.writes, batch.iter()).await;
+            let result = match write(&self.writes, batch.iter()).await {
+                Err(error) if is_full(&error) && self.make_room().await => {
+                    write(&self.writes, batch.iter()).await
+                }
+                result => result,
+            };
             answer(done, result);
         }
     }
 
+    async fn make_room(&mut self) -> bool {
+        match &mut self.reserve {
+            Some(reserve) => reserve.give_up().await,
+            None => false,
+        }
+    }
+
     async fn flush(&mut self) {
+        if self.reserve.as_ref().is_some_and(Reserve::is_short) {
+            // What is left of the disk belongs to the journal.
+            let lost = u64::try_from(self.gathered.len()).unwrap_or(u64::MAX);
+            metrics::counter!("ballast_decisions_dropped_total").increment(lost);
+            return self.gathered.clear();
+        }
         let all = self.gathered.iter().flatten();
         if let Err(error) = write(&self.writes, all).await {
             let lost = u64::try_from(self.gathered.len()).unwrap_or(u64::MAX);
@@ -144,15 +173,30 @@ fn answer(done: oneshot::Sender<Result<(), sqlx::Error>>, result: Result<(), sql
     drop(done.send(result));
 }
 
+/// One transaction, begun and ended by statements of its own: a full disk ends a transaction inside
+/// the database, which `sqlx::Transaction` does not notice, and its connection is of no use from
+/// then on.
 async fn write<'s>(
     pool: &SqlitePool,
     statements: impl Iterator<Item = &'s Statement> + Send,
 ) -> Result<(), sqlx::Error> {
+    let mut connection = pool.acquire().await?;
     // Taken at the start, so that no statement can find the file locked half-way.
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let connection: &mut SqliteConnection = &mut transaction;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
+    let written = write_all(&mut connection, statements).await;
+    if written.is_err() {
+        // An error here means that the database has done it already.
+        drop(sqlx::query("ROLLBACK").execute(&mut *connection).await);
+    }
+    written
+}
+
+async fn write_all<'s>(
+    connection: &mut SqliteConnection,
+    statements: impl Iterator<Item = &'s Statement> + Send,
+) -> Result<(), sqlx::Error> {
     for statement in statements {
         statement.query().execute(&mut *connection).await?;
     }
-    transaction.commit().await
+    sqlx::query("COMMIT").execute(connection).await.map(drop)
 }

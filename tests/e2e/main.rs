@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed test")]
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a failed step is a failed test")]
 
+mod alerts;
 mod batching;
 mod chains;
 mod commands;

@@ -103,7 +103,7 @@ pub(super) async fn play(scene: Scene, chain: &mut Chain) -> Result<()> {
     chain.listen_from_now();
     while let Some(event) = chain.next_event().await {
         match &event.what {
-            What::Transaction { step, text } => play.follow(&event, step, text, chain).await?,
+            What::Transaction { step, text, .. } => play.follow(&event, step, text, chain).await?,
             What::Decided(decision) => {
                 play.tell(&event, decision, chain);
                 let rests = decision.reason.starts_with("inside bounds");

@@ -37,7 +37,7 @@ fn problems_of_all_files_come_at_once_sorted_by_file() {
             r#"ballast.toml: http.listen = 1: expected an IP address and port such as "127.0.0.1:8420""#,
             "chains/polygon.toml: rpc: missing; expected a list of at least one endpoint: …",
             "environment: BALLAST__X = \"1\": names no known key of ballast.toml; expected one of: \
-             store.url, http.listen",
+             store.url, http.listen, …",
             "products/b.toml: chain: missing; expected the name of a file in chains/",
             "products/b.toml: strategy = 1: expected the name of a strategy",
             "products/b.toml: wallet: missing; expected a table [wallet] with …",

@@ -78,14 +78,33 @@ port = 8420
         "ballast.toml",
         r#"
 [heartbeat]
-url = { env = "HEARTBEAT_URL" }
-every = "60s"
+every = "0s"
+[[notify]]
+kind = "pagerduty"
+url = "https://events.example/"
 [[notify]]
 kind = "webhook"
+secret = "s3cret"
+min_severity = "loud"
 "#,
         &[
-            r#"ballast.toml: heartbeat = { every = "60s", url = … }: not yet supported; expected to be left out"#,
-            "ballast.toml: notify = […]: not yet supported; expected to be left out",
+            r#"ballast.toml: heartbeat.every = "0s": expected a duration from 1ms to 1day, such as "60s""#,
+            r#"ballast.toml: heartbeat.url: missing; expected an http or https URL without user or password, { env = "NAME" } or { file = "PATH" }"#,
+            r#"ballast.toml: notify[0].kind = "pagerduty": not yet supported; expected "webhook""#,
+            r#"ballast.toml: notify[1].min_severity = "loud": expected "info", "warning" or "critical""#,
+            r#"ballast.toml: notify[1].secret = "…" (6 characters, not shown): secrets are named, never contained; expected { env = "NAME" } or { file = "PATH" }"#,
+            r#"ballast.toml: notify[1].url: missing; expected an http or https URL without user or password, { env = "NAME" } or { file = "PATH" }"#,
+        ],
+    ),
+    (
+        "ballast.toml",
+        r#"
+heartbeat = "https://beat.example/t0ken"
+notify = "https://hook.example/t0ken"
+"#,
+        &[
+            r#"ballast.toml: heartbeat = "https://beat.example/…": expected a table [heartbeat]"#,
+            r#"ballast.toml: notify = "https://hook.example/…": expected tables [[notify]]"#,
         ],
     ),
     (
@@ -96,7 +115,7 @@ store = "sqlite://x.db"
 listen = "127.0.0.1:1"
 "#,
         &[
-            r#"ballast.toml: htpp = { listen = "127.0.0.1:1" }: unknown key, did you mean http? expected one of: store, http"#,
+            r#"ballast.toml: htpp = { listen = "127.0.0.1:1" }: unknown key, did you mean http? expected one of: store, http, heartbeat, notify"#,
             r#"ballast.toml: store = "sqlite://x.db": expected a table [store]"#,
         ],
     ),

@@ -7,6 +7,7 @@
 //! and the test decides. The README beside this crate has an example of each part.
 
 mod config_dir;
+mod inbox;
 mod json_rpc;
 mod mock_node;
 mod process;
@@ -16,6 +17,7 @@ mod server;
 mod wait;
 
 pub use config_dir::ConfigDir;
+pub use inbox::{Inbox, Letter};
 pub use json_rpc::{BlockRef, RpcFailure};
 pub use mock_node::{MockBlock, MockCall, MockNode};
 pub use process::{KeeperCommand, KeeperProcess};

@@ -1,0 +1,213 @@
+//! What is wrong now, as a function of the status board alone: no memory, so what is over is gone.
+
+use std::time::Duration;
+
+use alloy::primitives::{I256, uint};
+use ballast_strategy_api::decision::{CALLER_PERMITTED, fixed18};
+
+use super::{Severity, Subject};
+use crate::{
+    clock,
+    config::Config,
+    runtime::{Board, ChainStatus, LastDecision, ProductStatus, readiness},
+};
+
+/// Observation that tells how far a product is from its liquidation ceiling, and below what share of
+/// it people are woken: 0.05.
+const CEILING_DISTANCE: &str = "ceiling_distance";
+const CEILING_NEAR: I256 = I256::from_raw(uint!(50_000_000_000_000_000_U256));
+/// How long a start may take to see a chain.
+const FIRST_HEAD: Duration = Duration::from_secs(60);
+/// Shortest time that trouble must last which the next block may end.
+const LEAST_HOLD: Duration = Duration::from_secs(10);
+/// The same in blocks, by how soon a person should look.
+const BLOCKS_OF_EMERGENCY: u32 = 2;
+const BLOCKS_OF_OTHERS: u32 = 5;
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Condition {
+    /// With whom.
+    pub(crate) subject: Subject,
+    /// Fixed word.
+    pub(crate) name: &'static str,
+    /// How soon a person should look.
+    pub(crate) severity: Severity,
+    /// How long it must last to be told.
+    pub(crate) hold: Duration,
+    /// One line for people.
+    pub(crate) summary: String,
+    /// The figures behind it.
+    pub(crate) detail: String,
+}
+
+/// How the store does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StoreHealth {
+    /// What it failed with.
+    pub(crate) failure: Option<String>,
+    /// Whether its reserve was given up.
+    pub(crate) is_short: bool,
+}
+
+/// Everything that is wrong now.
+pub(crate) fn of(board: &Board, config: &Config, store: &StoreHealth) -> Vec<Condition> {
+    let now = clock::now();
+    let mut found: Vec<Condition> = Vec::new();
+    found.extend(of_store(store));
+    for (name, status) in board.chains() {
+        let stale_after = readiness::profile_of(config, &name).map(|profile| profile.stale_after);
+        found.extend(of_chain(&name, &status, stale_after.unwrap_or(FIRST_HEAD), now));
+    }
+    for (name, status) in board.products() {
+        let Some(product) = config.products.get(&name) else { continue };
+        if let Some(profile) = config.chains.get(&product.chain) {
+            let about = About { name: &name, block_time: profile.block_time };
+            found.extend(of_product(about, &status));
+        }
+    }
+    found
+}
+
+fn of_store(store: &StoreHealth) -> Vec<Condition> {
+    let of = |name, summary: &str, detail: &str| Condition {
+        subject: Subject::Keeper,
+        name,
+        severity: Severity::Critical,
+        hold: Duration::ZERO,
+        summary: summary.to_owned(),
+        detail: detail.to_owned(),
+    };
+    let fails = store.failure.as_ref().map(|detail| {
+        of("store_failing", "the store does not answer: nothing new can be sent", detail)
+    });
+    let short = store.is_short.then(|| {
+        let summary = "the disk is full: routine work waits, the rest lives on the reserve";
+        of("disk_full", summary, "")
+    });
+    fails.into_iter().chain(short).collect()
+}
+
+fn of_chain(
+    name: &str,
+    status: &ChainStatus,
+    stale_after: Duration,
+    now: u64,
+) -> Option<Condition> {
+    let of = |condition, hold, summary: &str, detail| Condition {
+        subject: Subject::Chain(name.to_owned()),
+        name: condition,
+        severity: Severity::Critical,
+        hold,
+        summary: summary.to_owned(),
+        detail,
+    };
+    let Some(head) = status.head else {
+        return Some(of("no_head", FIRST_HEAD, "no endpoint has given a head", String::new()));
+    };
+    let age = now.saturating_sub(head.timestamp);
+    (age > stale_after.as_secs()).then(|| {
+        let detail = format!("block {} is {age} s old", head.number);
+        of("stale_head", Duration::ZERO, "no new head: its products are not kept", detail)
+    })
+}
+
+fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
+    let halted = status.halted.as_ref().map(|why| {
+        let summary = "halted: it failed too often and is not kept any more";
+        about.condition("halted", Severity::Critical, 0, (summary, why))
+    });
+    let Some(last) = &status.last else { return halted.into_iter().collect() };
+    let by_decision = match last.kind {
+        "error" => Some(about.condition(
+            "not_assessed",
+            Severity::Warning,
+            BLOCKS_OF_OTHERS,
+            ("cannot be assessed", &said(last)),
+        )),
+        "blocked" => Some(about.condition(
+            "blocked",
+            Severity::Warning,
+            BLOCKS_OF_OTHERS,
+            ("something is due, and the protocol refuses it", &said(last)),
+        )),
+        "refused" | "held" => held(about, last),
+        _ => None,
+    };
+    let observed = last.observations.iter().filter_map(|seen| match seen.name {
+        CALLER_PERMITTED if seen.value.is_zero() => Some(about.condition(
+            "caller_not_permitted",
+            Severity::Warning,
+            BLOCKS_OF_OTHERS,
+            ("the wallet is not allowed to call the product", ""),
+        )),
+        CEILING_DISTANCE if seen.value < CEILING_NEAR => Some(about.condition(
+            "near_ceiling",
+            Severity::Critical,
+            0,
+            ("close to its liquidation ceiling", &format!("distance {}", fixed18(seen.value))),
+        )),
+        _ => None,
+    });
+    halted.into_iter().chain(by_decision).chain(observed).collect()
+}
+
+/// Something is due and is not sent. Routine work that waits is what the guard is for.
+fn held(about: About<'_>, last: &LastDecision) -> Option<Condition> {
+    let action = last.action.as_deref().unwrap_or("an action");
+    let summary = format!("{action} is due and held back");
+    match last.urgency {
+        Some("emergency") => Some(about.condition(
+            "emergency_held",
+            Severity::Critical,
+            BLOCKS_OF_EMERGENCY,
+            (&summary, &said(last)),
+        )),
+        Some("prompt") => Some(about.condition(
+            "prompt_held",
+            Severity::Warning,
+            BLOCKS_OF_OTHERS,
+            (&summary, &said(last)),
+        )),
+        Some(_) | None => None,
+    }
+}
+
+/// A product and the pace of its chain.
+#[derive(Clone, Copy)]
+struct About<'a> {
+    name: &'a str,
+    block_time: Duration,
+}
+
+impl About<'_> {
+    /// `blocks` is how long it must last; zero is told at once.
+    fn condition(
+        self,
+        name: &'static str,
+        severity: Severity,
+        blocks: u32,
+        (summary, detail): (&str, &str),
+    ) -> Condition {
+        let lasts = self.block_time.saturating_mul(blocks).max(LEAST_HOLD);
+        Condition {
+            subject: Subject::Product(self.name.to_owned()),
+            name,
+            severity,
+            hold: if blocks == 0 { Duration::ZERO } else { lasts },
+            summary: summary.to_owned(),
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+fn said(last: &LastDecision) -> String {
+    if last.detail.is_empty() {
+        last.reason.clone()
+    } else {
+        format!("{}: {}", last.reason, last.detail)
+    }
+}
+
+#[cfg(test)]
+mod tests;

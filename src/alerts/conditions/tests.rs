@@ -1,0 +1,113 @@
+//! What is wrong on a board, as a table.
+
+use alloy::primitives::B256;
+use ballast_chains::Head;
+use ballast_strategy_api::{Observation, Unit};
+
+use super::*;
+
+fn head(timestamp: u64) -> Head {
+    Head {
+        number: 7,
+        hash: B256::ZERO,
+        parent: B256::ZERO,
+        timestamp,
+        base_fee_per_gas: None,
+        gas_limit: 0,
+        gas_used: 0,
+    }
+}
+
+fn last(kind: &'static str, urgency: Option<&'static str>) -> LastDecision {
+    LastDecision {
+        kind,
+        action: urgency.map(|_| "ripcord".to_owned()),
+        urgency,
+        reason: "why".into(),
+        detail: "figures".into(),
+        observations: Vec::new(),
+        head: head(0),
+    }
+}
+
+fn names(status: &ProductStatus) -> Vec<(&'static str, Severity, u64)> {
+    let about = About { name: "p", block_time: Duration::from_secs(12) };
+    of_product(about, status).into_iter().map(|c| (c.name, c.severity, c.hold.as_secs())).collect()
+}
+
+fn with(last: LastDecision) -> ProductStatus {
+    ProductStatus { last: Some(last), ..ProductStatus::default() }
+}
+
+#[test]
+fn decisions_by_kind_and_urgency() {
+    use Severity::{Critical, Warning};
+    for (kind, urgency, expected) in [
+        ("wait", None, None),
+        ("act", Some("emergency"), None),
+        ("rehearsed", Some("emergency"), None),
+        ("error", None, Some(("not_assessed", Warning, 60))),
+        ("blocked", None, Some(("blocked", Warning, 60))),
+        ("refused", Some("routine"), None),
+        ("held", Some("routine"), None),
+        ("refused", Some("prompt"), Some(("prompt_held", Warning, 60))),
+        ("held", Some("prompt"), Some(("prompt_held", Warning, 60))),
+        ("refused", Some("emergency"), Some(("emergency_held", Critical, 24))),
+        ("held", Some("emergency"), Some(("emergency_held", Critical, 24))),
+    ] {
+        let found = names(&with(last(kind, urgency)));
+        assert_eq!(found, Vec::from_iter(expected), "{kind} {urgency:?}");
+    }
+}
+
+#[test]
+fn a_halted_product_is_told_at_once_and_whatever_it_did_last() {
+    let status = ProductStatus { halted: Some("panicked".into()), ..with(last("wait", None)) };
+    assert_eq!(names(&status), [("halted", Severity::Critical, 0)]);
+    let before_anything = ProductStatus { halted: Some("x".into()), ..ProductStatus::default() };
+    assert_eq!(names(&before_anything), [("halted", Severity::Critical, 0)]);
+}
+
+#[test]
+fn observations_that_need_a_person() {
+    let one = I256::ONE;
+    let distance = |value: I256| Observation::new(CEILING_DISTANCE, value, Unit::Ratio);
+    let permitted = |value: I256| Observation::new(CALLER_PERMITTED, value, Unit::Count);
+    for (observation, expected) in [
+        (permitted(one), None),
+        (permitted(I256::ZERO), Some(("caller_not_permitted", Severity::Warning, 60))),
+        (distance(CEILING_NEAR), None),
+        (distance(CEILING_NEAR - one), Some(("near_ceiling", Severity::Critical, 0))),
+        (distance(I256::ZERO - one), Some(("near_ceiling", Severity::Critical, 0))),
+    ] {
+        let mut decision = last("wait", None);
+        decision.observations.push(observation.clone());
+        assert_eq!(names(&with(decision)), Vec::from_iter(expected), "{observation:?}");
+    }
+}
+
+#[test]
+fn a_store_is_wrong_when_it_fails_and_when_it_is_short() {
+    let of = |failure: Option<&str>, is_short| {
+        let store = StoreHealth { failure: failure.map(str::to_owned), is_short };
+        of_store(&store).into_iter().map(|c| c.name).collect::<Vec<_>>()
+    };
+    assert_eq!(of(None, false), [""; 0]);
+    assert_eq!(of(Some("no"), false), ["store_failing"]);
+    assert_eq!(of(None, true), ["disk_full"]);
+    assert_eq!(of(Some("no"), true), ["store_failing", "disk_full"]);
+}
+
+#[test]
+fn a_chain_is_wrong_without_a_head_and_with_an_old_one() {
+    let stale = Duration::from_secs(30);
+    let of = |head: Option<Head>, now| {
+        let status = ChainStatus { head, ..ChainStatus::default() };
+        of_chain("mainnet", &status, stale, now).map(|c| (c.name, c.hold))
+    };
+    assert_eq!(of(None, 100), Some(("no_head", FIRST_HEAD)));
+    assert_eq!(of(Some(head(70)), 100), None);
+    assert_eq!(of(Some(head(69)), 100), Some(("stale_head", Duration::ZERO)));
+    // A head ahead of the clock is fresh.
+    assert_eq!(of(Some(head(200)), 100), None);
+}
