@@ -55,6 +55,8 @@ pub fn start_metrics() -> Result<PrometheusHandle> {
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).wrap_err("a metrics recorder is installed already")?;
     describe();
+    describe_reading();
+    describe_sending();
     Ok(handle)
 }
 
@@ -74,7 +76,6 @@ fn describe() {
     describe_gauge!("ballast_head_number", Unit::Count, "Number of the newest head");
     describe_gauge!("ballast_head_timestamp", Unit::Seconds, "Block time of the newest head");
     describe_counter!("ballast_reorgs_total", Unit::Count, "Reorganisations seen");
-    describe_counter!("ballast_assessments_total", Unit::Count, "Assessments by outcome");
     describe_counter!("ballast_decisions_total", Unit::Count, "Decisions by kind");
     describe_counter!("ballast_product_restarts_total", Unit::Count, "Products started again");
     describe_gauge!("ballast_product_halted", Unit::Count, "1 while a product is given up");
@@ -90,3 +91,44 @@ fn describe() {
     describe_gauge!("ballast_observation", "Inputs of the last decision, for charts only");
     describe_histogram!("ballast_assess_seconds", Unit::Seconds, "Head seen to decision");
 }
+
+fn describe_reading() {
+    describe_histogram!("ballast_read_rounds", "Sequential rounds of reads at one block");
+    describe_counter!("ballast_read_calls_total", Unit::Count, "Calls read in batches or alone");
+    describe_counter!("ballast_read_repeats_total", Unit::Count, "Calls that were read again");
+    describe_counter!("ballast_slow_polls_total", Unit::Count, "Polls of assessments above 50 ms");
+    describe_counter!(
+        "ballast_decisions_dropped_total",
+        Unit::Count,
+        "Decisions not recorded, because the store was too slow or failed"
+    );
+}
+
+fn describe_sending() {
+    describe_counter!("ballast_transactions_total", Unit::Count, "Spent nonces by outcome");
+    describe_counter!("ballast_replacements_total", Unit::Count, "Further attempts by kind");
+    describe_counter!("ballast_broadcasts_total", Unit::Count, "Answers of nodes by verdict");
+    describe_counter!(
+        "ballast_postconditions_missed_total",
+        Unit::Count,
+        "Successful transactions that did not change what they should"
+    );
+    describe_counter!(
+        "ballast_foreign_transactions_total",
+        Unit::Count,
+        "Times that somebody else used a wallet's key"
+    );
+    describe_counter!(
+        "ballast_lifecycle_unexpected_total",
+        Unit::Count,
+        "Events that a transaction's state does not have: a mistake in the program"
+    );
+    describe_counter!(
+        "ballast_journal_failures_total",
+        Unit::Count,
+        "Events that could not be written to the journal"
+    );
+}
+
+#[cfg(test)]
+mod tests;
