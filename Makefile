@@ -4,7 +4,7 @@ DEVNET := tests/devnet
 MODULES := $(DEVNET)/node_modules/.package-lock.json
 DEMO_ARGS ?=
 
-.PHONY: help setup demo test fmt lint docs deny ci clean
+.PHONY: help setup demo test bench fmt lint docs deny ci clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -24,6 +24,10 @@ demo: setup ## Two local chains with the real contracts, one keeper, markets tha
 
 test: setup ## All tests
 	@cargo test --workspace --locked
+
+BENCH_ARGS ?=
+bench: setup ## The keeper beside a bare loop; builds for release, some 15 minutes. docs/performance.md
+	@cargo bench --locked --bench keeper -- $(BENCH_ARGS)
 
 fmt: ## Formats the sources
 	@cargo fmt --all
