@@ -8,6 +8,7 @@ pub mod alerts;
 pub mod cli;
 mod clock;
 pub mod config;
+mod failpoint;
 pub mod guard;
 mod http;
 pub mod registry;

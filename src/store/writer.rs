@@ -15,6 +15,7 @@ use super::{
     reserve::{Reserve, is_full},
     statement::Statement,
 };
+use crate::failpoint;
 
 /// Journal batches that may wait; whoever comes then waits for room.
 const MAX_WAITING: usize = 1_024;
@@ -198,5 +199,8 @@ async fn write_all<'s>(
     for statement in statements {
         statement.query().execute(&mut *connection).await?;
     }
-    sqlx::query("COMMIT").execute(connection).await.map(drop)
+    failpoint::before("transaction");
+    let committed = sqlx::query("COMMIT").execute(connection).await.map(drop);
+    failpoint::after("transaction");
+    committed
 }

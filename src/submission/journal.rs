@@ -18,7 +18,7 @@ use super::{
     slot::{Attempt, EndpointAnswer, Intent, PostconditionState, Slot},
 };
 use crate::{
-    clock,
+    clock, failpoint,
     store::{Statement, Store, StoreError},
 };
 
@@ -90,7 +90,7 @@ impl LaneJournal {
             self.attempt(slot.nonce, 0, 0, attempt),
             self.attempt_event(slot.nonce, attempt),
         ];
-        self.store.commit(batch).await
+        self.commit("open_slot", batch).await
     }
 
     /// One more attempt at a nonce; `slot` is as it stands before.
@@ -114,7 +114,7 @@ impl LaneJournal {
         }
         batch.push(self.attempt(slot.nonce, intent, number(slot.attempt_count()), attempt));
         batch.push(self.attempt_event(slot.nonce, attempt));
-        self.store.commit(batch).await
+        self.commit("append_attempt", batch).await
     }
 
     /// What endpoints said of an attempt, where it is news, and the state that follows.
@@ -140,7 +140,7 @@ impl LaneJournal {
             let detail = format!("{endpoint}: {}", answer.detail);
             batch.push(self.event(nonce, "answer", Some(&hash), Some(block), &detail));
         }
-        self.store.commit(batch).await
+        self.commit("record_answers", batch).await
     }
 
     /// An attempt is in a block.
@@ -164,7 +164,7 @@ impl LaneJournal {
             .with(PostconditionState::Due.label());
         let detail = if inclusion.succeeded { "status 1" } else { "status 0" };
         let event = self.event(nonce, "included", Some(&hash), Some(inclusion.block), detail);
-        self.store.commit(vec![included, event]).await
+        self.commit("record_inclusion", vec![included, event]).await
     }
 
     /// The block that held a nonce fell away.
@@ -173,7 +173,7 @@ impl LaneJournal {
             self.keyed(sql::SET_REORGED, nonce),
             self.event(nonce, "reorged", None, Some(block), ""),
         ];
-        self.store.commit(batch).await
+        self.commit("record_reorg", batch).await
     }
 
     /// What became of the postcondition.
@@ -188,7 +188,7 @@ impl LaneJournal {
             self.keyed(sql::SET_POSTCONDITION, nonce).with(state.label()),
             self.event(nonce, "postcondition", None, Some(block), detail),
         ];
-        self.store.commit(batch).await
+        self.commit("record_postcondition", batch).await
     }
 
     /// A nonce is spent for good.
@@ -202,7 +202,7 @@ impl LaneJournal {
             self.keyed(sql::SET_FINAL, nonce).with(outcome.label()),
             self.event(nonce, outcome.label(), None, Some(block), ""),
         ];
-        self.store.commit(batch).await
+        self.commit("record_final", batch).await
     }
 
     /// The nonce at which this very intent was confirmed for good, if there is one; whatever the
@@ -238,6 +238,14 @@ impl LaneJournal {
             answers: ask(sql::SELECT_ANSWERS).await?,
         };
         read::slots(&rows, self.wallet)
+    }
+
+    /// Writes one step. Tests kill the process on either side of it.
+    async fn commit(&self, step: &'static str, batch: Vec<Statement>) -> Result<(), StoreError> {
+        failpoint::before(step);
+        let written = self.store.commit(batch).await;
+        failpoint::after(step);
+        written
     }
 
     fn wallet(&self) -> String {

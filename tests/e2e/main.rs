@@ -7,6 +7,7 @@ mod alerts;
 mod batching;
 mod chains;
 mod commands;
+mod crash;
 mod demo;
 mod endpoints;
 mod files;

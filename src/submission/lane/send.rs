@@ -18,6 +18,7 @@ use super::{
     },
     Lane, LaneError, Watched,
 };
+use crate::failpoint;
 
 /// Everything that an attempt is made of.
 #[derive(Debug)]
@@ -107,7 +108,9 @@ impl Lane {
         let Some(watched) = self.slots.get_mut(&nonce) else { return };
         let (hash, raw) = (watched.slot.newest().hash, watched.slot.newest().raw.clone());
         watched.sent_at_block = at_block.or(watched.sent_at_block);
+        failpoint::before("broadcast");
         let answers = self.node.broadcast(raw).await;
+        failpoint::after("broadcast");
         if answers.is_empty() {
             return self.subject.nobody_to_send_to(nonce);
         }

@@ -1,0 +1,272 @@
+//! The keeper is killed at every place where something has just become durable or is about to, and
+//! started again: each intent is executed once, no nonce is left out, and the journal holds what
+//! the chain holds.
+//!
+//! The places are named in the sources (`src/failpoint.rs`), and read from there: one that no story
+//! reaches fails the test. Each is tried twice, with the transaction at the node and with a node that
+//! answers and forgets it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use ballast_devnet::Mining;
+use ballast_test_support::{Fault, KeeperProcess, RAW_TRANSACTION, wait_until};
+use eyre::{Result, ensure, eyre};
+use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
+
+use crate::harness::{DEADLINE, Setup, World};
+
+const INTERVAL: u64 = 86_401;
+/// Wei per gas of a block, unless the story has another.
+const BASE_FEE: u128 = 1_000_000_000;
+/// SIGKILL.
+const KILLED: i32 = 9;
+
+/// What happens to the transaction of one rebalance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Story {
+    /// It is included and becomes final.
+    Plain,
+    /// The market leaves it behind, and it is replaced.
+    Replaced,
+    /// The block that holds it falls away.
+    Reorged,
+}
+
+const STORIES: [Story; 3] = [Story::Plain, Story::Replaced, Story::Reorged];
+
+#[tokio::test]
+async fn killed_at_any_place_with_the_transaction_at_the_node() -> Result<()> {
+    kill_everywhere(false).await
+}
+
+#[tokio::test]
+async fn killed_at_any_place_with_a_node_that_forgets_the_transaction() -> Result<()> {
+    kill_everywhere(true).await
+}
+
+/// Learns which story reaches which place, then kills at each of them.
+async fn kill_everywhere(forgets: bool) -> Result<()> {
+    let world = World::start(Setup { mining: Mining::Manual, ..Setup::default() }).await?;
+    let mut stage = Stage { world, forgets, executions: 0 };
+    let mut reached: BTreeMap<String, Story> = BTreeMap::new();
+    for story in STORIES {
+        for place in stage.play(story, None).await? {
+            reached.entry(place).or_insert(story);
+        }
+    }
+    let known = places_in_the_sources();
+    let found: BTreeSet<String> = reached.keys().cloned().collect();
+    assert_eq!(found, known, "places reached, places in the sources");
+    // The second broadcast and the second transaction of the store are other moments than the first.
+    let again = ["broadcast.before#2", "broadcast.after#2", "transaction.before#2"];
+    let again = again.map(|place| (place.to_owned(), Story::Replaced));
+    for (place, story) in reached.into_iter().chain(again) {
+        stage
+            .play(story, Some(&place))
+            .await
+            .map_err(|error| error.wrap_err(format!("killed at {place} in {story:?}")))?;
+    }
+    Ok(())
+}
+
+struct Stage {
+    world: World,
+    /// Whether the node forgets the first transaction that it is sent.
+    forgets: bool,
+    /// Rebalances so far.
+    executions: u64,
+}
+
+impl Stage {
+    /// Plays one story; gives the places that were reached. With `kill_at`, the keeper must die
+    /// there, and a second one goes on.
+    async fn play(&mut self, story: Story, kill_at: Option<&str>) -> Result<BTreeSet<String>> {
+        let nonce = self.world.mined().await?;
+        self.world.devnet.node().set_next_base_fee(BASE_FEE).await?;
+        self.world.devnet.node().warp(INTERVAL).await?;
+        let places = self.world.dir.path().join("places");
+        drop(std::fs::remove_file(&places));
+        let mut command = self.world.ballast(&["--log", "info,ballast=debug", "run"]);
+        command = command.env("BALLAST_PLACES", &places);
+        if let Some(place) = kill_at {
+            command = command.env("BALLAST_KILL_AT", place);
+        }
+        let swallowed = (self.forgets && kill_at.is_some())
+            .then(|| self.world.proxy().inject(Fault::SwallowRaw.on(RAW_TRANSACTION).times(1)));
+        let sent_before = self.distinct_sent();
+        let mut keeper = command.start()?;
+        let mut told =
+            Told { is_done: false, sent_before: sent_before.len(), nonce, base_fee: BASE_FEE };
+        if kill_at.is_some() {
+            self.drive(&mut keeper, story, &mut told, async |keeper| {
+                !keeper.is_running().unwrap_or(true)
+            })
+            .await?;
+            let status = keeper.wait_exit(DEADLINE).await?;
+            let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+            ensure!(signal == Some(KILLED), "it ended by itself: {status}\n{}", keeper.tail());
+            if let Some(swallowed) = swallowed {
+                // Killed before anything was sent, there was nothing to forget.
+                let sent = self.distinct_sent().len() > told.sent_before;
+                ensure!(swallowed.fired() == u64::from(sent), "the node did not forget");
+            }
+            self.world.proxy().heal();
+            keeper = self.world.keeper().await?;
+        }
+        let world = &self.world;
+        let done = async |_: &mut KeeperProcess| {
+            world.mined().await.is_ok_and(|used| used > nonce)
+                && all_final(&world.store(), world).await.unwrap_or(false)
+        };
+        self.drive(&mut keeper, story, &mut told, done).await?;
+        keeper.terminate()?;
+        ensure!(keeper.wait_exit(DEADLINE).await?.success(), "a clean stop");
+        self.executions += 1;
+        self.assert_once(nonce, sent_before).await?;
+        let text = std::fs::read_to_string(&places).unwrap_or_default();
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// Makes blocks, and what else the story has, until `end`.
+    async fn drive(
+        &self,
+        keeper: &mut KeeperProcess,
+        story: Story,
+        told: &mut Told,
+        end: impl AsyncFn(&mut KeeperProcess) -> bool,
+    ) -> Result<()> {
+        wait_until("the end of the story", DEADLINE, async || {
+            if end(keeper).await {
+                return Ok(());
+            }
+            match self.step(keeper, story, told).await {
+                Ok(()) => Err(keeper.tail()),
+                Err(error) => Err(format!("{error:#}")),
+            }
+        })
+        .await
+        .map_err(|error| eyre!("{error:#}\n{}", keeper.lines().join("\n")))
+    }
+
+    /// One block more, or what the story has instead. Where the story turns on something that the
+    /// keeper does, no block is made before it has.
+    async fn step(&self, keeper: &KeeperProcess, story: Story, told: &mut Told) -> Result<()> {
+        let node = self.world.devnet.node();
+        let is_sent = self.distinct_sent().len() > told.sent_before;
+        match story {
+            Story::Replaced if !told.is_done => {
+                if !is_sent {
+                    return Ok(());
+                }
+                // Whatever was offered buys no block from here on.
+                told.base_fee = 4 * BASE_FEE;
+                told.is_done = true;
+            }
+            Story::Reorged if !told.is_done && self.world.mined().await? > told.nonce => {
+                if !keeper.lines().iter().any(|line| line.contains("step=\"included\"")) {
+                    return Ok(());
+                }
+                node.reorg(1).await?;
+                told.is_done = true;
+            }
+            Story::Plain | Story::Replaced | Story::Reorged => {}
+        }
+        // Left to itself, the base fee of empty blocks ends at a few wei.
+        node.set_next_base_fee(told.base_fee).await?;
+        self.world.pass_blocks(1).await
+    }
+
+    fn distinct_sent(&self) -> BTreeSet<String> {
+        self.world.proxy().raw_transactions().into_iter().collect()
+    }
+
+    /// One nonce, and a journal that holds all that was sent and how it ended.
+    async fn assert_once(&self, nonce: u64, sent_before: BTreeSet<String>) -> Result<()> {
+        let used = self.world.mined().await?;
+        ensure!(used == nonce + 1, "{} nonces used for one intent", used - nonce);
+        let journal = slots(&self.world.store()).await?;
+        let nonces: Vec<u64> = journal.iter().map(|slot| slot.0).collect();
+        ensure!(nonces == (0..used).collect::<Vec<_>>(), "nonces of the journal: {nonces:?}");
+        let wrong: Vec<_> = journal.iter().filter(|slot| slot.1 != "confirmed").collect();
+        ensure!(wrong.is_empty(), "not confirmed: {wrong:?}");
+        let attempts = attempts_at(&self.world.store(), nonce).await?;
+        let sent = self.distinct_sent();
+        let strangers: Vec<_> =
+            sent.difference(&sent_before).filter(|raw| !attempts.contains(*raw)).collect();
+        ensure!(strangers.is_empty(), "sent and not journalled at this nonce: {strangers:?}");
+        Ok(())
+    }
+}
+
+/// What the stage has done so far.
+#[derive(Debug)]
+struct Told {
+    is_done: bool,
+    /// Transactions that were sent before the story, and the nonce it begins at.
+    sent_before: usize,
+    nonce: u64,
+    /// Wei per gas of the next blocks.
+    base_fee: u128,
+}
+
+/// Whether the journal has something, and nothing that is not final.
+async fn all_final(store: &Path, world: &World) -> Result<bool> {
+    let journal = slots(store).await?;
+    let used = world.mined().await?;
+    Ok(u64::try_from(journal.len())? == used && journal.iter().all(|slot| !slot.1.is_empty()))
+}
+
+/// Nonce and outcome of every slot; empty while it has none.
+async fn slots(store: &Path) -> Result<Vec<(u64, String)>> {
+    let mut connection = open(store).await?;
+    let sound: String = sqlx::query_scalar("PRAGMA quick_check").fetch_one(&mut connection).await?;
+    ensure!(sound == "ok", "the store is damaged: {sound}");
+    let rows = sqlx::query("SELECT nonce, COALESCE(outcome, '') FROM slots ORDER BY nonce")
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    rows.iter().map(|row| Ok((u64::try_from(row.get::<i64, _>(0))?, row.get(1)))).collect()
+}
+
+/// The signed bytes that the journal has for a nonce.
+async fn attempts_at(store: &Path, nonce: u64) -> Result<BTreeSet<String>> {
+    let mut connection = open(store).await?;
+    let rows = sqlx::query("SELECT raw FROM attempts WHERE nonce = $1")
+        .bind(i64::try_from(nonce)?)
+        .fetch_all(&mut connection)
+        .await?;
+    connection.close().await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+async fn open(store: &Path) -> Result<SqliteConnection> {
+    let options = SqliteConnectOptions::new().filename(store).read_only(true);
+    Ok(SqliteConnection::connect_with(&options).await?)
+}
+
+/// Both sides of every step that the sources name.
+fn places_in_the_sources() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source");
+                for start in ["failpoint::before(\"", "self.commit(\""] {
+                    let names = text.split(start).skip(1).filter_map(|rest| rest.split('"').next());
+                    for name in names {
+                        found.insert(format!("{name}.before"));
+                        found.insert(format!("{name}.after"));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
