@@ -6,7 +6,7 @@ DEMO_ARGS ?=
 # Cargo features beyond the default, as the merge gate sets them: FEATURES="--features aws-kms"
 FEATURES ?=
 
-.PHONY: help setup demo test screenshots fmt lint docs deny ci clean
+.PHONY: help setup demo test bench screenshots fmt lint docs deny ci clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ browser:
 $(MODULES): $(DEVNET)/package-lock.json $(DEVNET)/.npmrc
 	@.ci/npm-ci $(DEVNET)
 
-demo: setup ## A local chain with the real contracts, a keeper, a market that moves
+demo: setup ## Two local chains with the real contracts, one keeper, markets that move
 	@cargo build --locked --quiet --bin ballast || { echo "demo: the build failed, see the lines above" >&2; exit 1; }
 	@target/debug/ballast demo $(DEMO_ARGS)
 
@@ -33,6 +33,10 @@ test: setup browser ## All tests
 screenshots: setup browser ## The pictures of docs/screenshots, from a running keeper
 	@BALLAST_SCREENSHOTS="$(CURDIR)/docs/screenshots" cargo test --quiet --locked -p ballast --test e2e \
 		page::shots::screenshots -- --ignored --exact
+
+BENCH_ARGS ?=
+bench: setup ## The keeper beside a bare loop; builds for release, some 15 minutes. docs/performance.md
+	@cargo bench --locked --bench keeper -- $(BENCH_ARGS)
 
 fmt: ## Formats the sources
 	@cargo fmt --all

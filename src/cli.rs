@@ -146,7 +146,7 @@ enum Command {
     /// Keys: made, imported, looked at
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
-    /// A local chain with the real contracts, a market that moves, and a keeper
+    /// Two local chains with the real contracts, markets that move, and one keeper
     Demo(demo::DemoArgs),
 }
 

@@ -72,3 +72,6 @@ pub(crate) async fn upkeep(handle: PrometheusHandle, stop: CancellationToken) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod batching;
 mod chains;
 mod commands;
 mod crash;
+mod demo;
 mod endpoints;
 mod files;
 mod fli;

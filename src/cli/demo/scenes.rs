@@ -1,143 +1,190 @@
 //! What the market does, and what the keeper must be seen doing about it.
 
-use eyre::Result;
-use tokio::sync::broadcast::error::RecvError;
+use alloy::primitives::U256;
+use ballast_devnet::{Methodology, Trade};
+use eyre::{Result, bail};
 
-use super::{
-    super::{explain, out},
-    stage::Stage,
-};
-use crate::{
-    clock,
-    runtime::{Event, What},
-};
+use super::{chain::Chain, words};
+use crate::runtime::{Event, LastDecision, What};
 
-/// Seconds in the product's rebalance interval, and one more: the rule is strict.
-const A_DAY: u64 = 86_401;
-/// Seconds that an exchange rests between two chunks, and one more.
-const A_COOLDOWN: u64 = 601;
-/// How far the price falls per step, in hundredths: small, so that one chunk brings the product
-/// back.
-const FALL: u64 = 99;
-/// How far it rises per step, in hundredths.
-const RISE: u64 = 102;
-/// How far it crashes, at once.
-const CRASH: u64 = 65;
+/// Chunks that a delever of several steps has at least: the rebalance, and those that follow it.
+const STEPS: usize = 3;
 
 /// One situation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scene {
-    /// The price falls until leverage passes its maximum.
-    Falls,
-    /// Nothing but time passes.
-    Day,
+    /// Leverage drifts off its target, then nothing but time passes.
+    Interval,
+    /// The price falls so far past the maximum that one trade is not enough.
+    Slide,
     /// The price rises until leverage passes its minimum.
-    Rises,
+    Rise,
     /// The price crashes past the ripcord line.
     Crash,
-}
-
-/// How a scene ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// The transaction of this scene is final.
-    Shown,
-    /// Nobody is telling events any more.
-    KeeperStopped,
-}
-
-/// In the order they are played.
-pub(super) fn all() -> [Scene; 4] {
-    [Scene::Falls, Scene::Day, Scene::Rises, Scene::Crash]
+    /// The price falls a little past the maximum.
+    Fall,
 }
 
 impl Scene {
+    /// Each once, in the order they are played.
+    pub(super) const ALL: [Self; 4] = [Self::Interval, Self::Slide, Self::Rise, Self::Crash];
+    /// The rounds after that: a market that a leveraged product survives for hours.
+    pub(super) const AGAIN: [Self; 3] = [Self::Rise, Self::Interval, Self::Fall];
+
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::Falls => "ether falls until leverage passes its maximum",
-            Self::Day => "a day passes: the interval rebalance",
-            Self::Rises => "ether rises until leverage passes its minimum",
-            Self::Crash => "ether crashes: ripcord, then a TWAP in several chunks",
+            Self::Interval => "time passes: the interval rebalance",
+            Self::Slide => "ether slides: a TWAP delever in several steps",
+            Self::Rise => "ether rises: leverage below its minimum",
+            Self::Crash => "ether crashes: ripcord, then back within bounds",
+            Self::Fall => "ether falls: leverage above its maximum",
+        }
+    }
+
+    /// The leverage ratios to which the market takes the product, one after the other until the
+    /// keeper acts.
+    fn legs(self, product: &Methodology) -> Vec<U256> {
+        let (min, max) = (product.min_leverage_ratio, product.max_leverage_ratio);
+        let target = product.target_leverage_ratio;
+        let line = product.incentivized_leverage_ratio;
+        let between = |low: U256, high: U256| low.saturating_add(high) >> 1_usize;
+        match self {
+            Self::Interval => vec![between(target, max)],
+            Self::Slide => vec![between(target, max), between(max, line)],
+            Self::Rise => vec![between(min, target), part(min, 99)],
+            Self::Crash => vec![target, part(line, 107)],
+            Self::Fall => vec![between(target, max), part(max, 101)],
+        }
+    }
+
+    /// Whether what the keeper did is what this scene is there to show.
+    fn is_shown_by(self, trades: &[Trade]) -> bool {
+        let done = |action| trades.iter().filter(|t| t.succeeded && t.action == action).count();
+        match self {
+            Self::Interval | Self::Rise | Self::Fall => done("rebalance") >= 1,
+            Self::Slide => done("iterateRebalance").saturating_add(1) >= STEPS,
+            Self::Crash => done("ripcord") >= 1,
         }
     }
 }
 
-/// Moves the market block by block until the keeper acts, then waits until that is final.
-pub(super) async fn play(scene: Scene, stage: &mut Stage) -> Result<Ended> {
-    if scene == Scene::Day {
-        stage.warp(A_DAY).await?;
-        out::line("   market: 86,401 seconds later");
-    }
-    if scene == Scene::Crash {
-        move_price(stage, CRASH).await?;
-    }
-    let mut last = String::new();
-    let (mut acted, mut settled) = (false, false);
-    loop {
-        let event = match stage.events.recv().await {
-            Ok(event) => event,
-            Err(RecvError::Lagged(_)) => continue,
-            Err(RecvError::Closed) => return Ok(Ended::KeeperStopped),
-        };
-        match &event.what {
-            What::Transaction { step, text, incident: _ } => {
-                out::line(&format!("   {} block {}: {text}", event.product, event.head.number));
-                acted |= *step == "sent";
-                settled |= acted && *step == "final";
-            }
-            What::Decided(decision) => {
-                tell_change(&event, &mut last);
-                if decision.kind != "wait" {
-                    continue;
-                }
-                if decision.reason.contains("cooldown not over") {
-                    stage.warp(A_COOLDOWN).await?;
-                    // Meanwhile others trade the pools back to the market's price.
-                    move_price(stage, 100).await?;
-                } else if settled && decision.reason.starts_with("inside bounds") {
-                    return Ok(Ended::Shown);
-                } else if !acted {
-                    step(scene, stage).await?;
-                }
-            }
-        }
-    }
+/// Hundredths of an amount, cut off.
+fn part(of: U256, hundredths: u64) -> U256 {
+    let hundred = U256::from(100);
+    of.saturating_mul(U256::from(hundredths)).checked_div(hundred).unwrap_or(of)
 }
 
-/// Tells a decision the first time, and whenever it changes.
-fn tell_change(event: &Event, last: &mut String) {
-    let What::Decided(decision) = &event.what else { return };
-    let now = format!("{} {:?} {}", decision.kind, decision.action, decision.reason);
-    if now != *last {
-        out::line(&explain::text(&event.product, "local", decision));
-        *last = now;
-    }
+/// How far a scene has come on one chain.
+#[derive(Debug)]
+struct Play {
+    legs: std::vec::IntoIter<U256>,
+    /// Time that has yet to pass, for the scene that is about nothing else, in seconds.
+    wait: Option<u64>,
+    /// Transactions sent, and those of them that are final.
+    sent: usize,
+    settled: usize,
+    /// The decision that was told last.
+    told: String,
 }
 
-async fn step(scene: Scene, stage: &Stage) -> Result<()> {
-    let hundredths = match scene {
-        Scene::Falls => FALL,
-        Scene::Rises => RISE,
-        Scene::Day | Scene::Crash => return Ok(()),
+/// Moves the market block by block until the keeper acts, then waits until all that it did is final
+/// and nothing more is due.
+pub(super) async fn play(scene: Scene, chain: &mut Chain) -> Result<()> {
+    let methodology = chain.methodology();
+    let interval = methodology.rebalance_interval.saturating_add(1);
+    let mut play = Play {
+        legs: scene.legs(methodology).into_iter(),
+        wait: (scene == Scene::Interval).then_some(interval),
+        sent: 0,
+        settled: 0,
+        told: String::new(),
     };
-    move_price(stage, hundredths).await
+    let before = chain.trades().len();
+    chain.listen_from_now();
+    while let Some(event) = chain.next_event().await {
+        match &event.what {
+            What::Transaction { step, text, .. } => play.follow(&event, step, text, chain).await?,
+            What::Decided(decision) => {
+                play.tell(&event, decision, chain);
+                let rests = decision.reason.starts_with("inside bounds");
+                if rests && play.sent > 0 && play.settled >= play.sent {
+                    let shown = chain.trades().get(before..).unwrap_or_default();
+                    if scene.is_shown_by(shown) {
+                        return Ok(());
+                    }
+                    bail!("the keeper is content, but did not do what the scene is about");
+                }
+                play.go_on(&event, decision, chain).await?;
+            }
+        }
+    }
+    bail!("the keeper stopped by itself");
 }
 
-async fn move_price(stage: &Stage, hundredths: u64) -> Result<()> {
-    let price = stage.market().price().await?;
-    let next = price.saturating_mul(hundredths).checked_div(100).unwrap_or(price);
-    let at = stage.market().set_price(next).await?;
-    let ratio = stage.market().leverage_ratio(stage.product()).await?;
-    out::line(&format!(
-        "   market: ether at ${}, leverage {} (block {at}, {})",
-        dollars(next),
-        ballast_chains::amount::ether(ratio),
-        clock::text(clock::now())
-    ));
-    Ok(())
-}
+impl Play {
+    /// Tells how a transaction moved on.
+    async fn follow(
+        &mut self,
+        event: &Event,
+        step: &str,
+        text: &str,
+        chain: &mut Chain,
+    ) -> Result<()> {
+        let block = event.head.number;
+        match step {
+            // Told with the decision that it comes from.
+            "sent" => self.sent = self.sent.saturating_add(1),
+            "included" => chain.tell_trades(block).await?,
+            // Told by the leverage before and after.
+            "postcondition_held" => {}
+            "final" => {
+                self.settled = self.settled.saturating_add(1);
+                chain.voice.say(block, "final", text);
+            }
+            step => chain.voice.say(block, step, text),
+        }
+        Ok(())
+    }
 
-/// Whole dollars of a price with 8 decimals, cut off.
-fn dollars(price: u64) -> u64 {
-    price.checked_div(100_000_000).unwrap_or(price)
+    /// Tells every action, and anything else when it changes.
+    fn tell(&mut self, event: &Event, decision: &LastDecision, chain: &Chain) {
+        let block = event.head.number;
+        let now = format!("{} {:?} {}", decision.kind, decision.action, decision.reason);
+        let acts = decision.kind == "act";
+        if acts || now != self.told {
+            chain.voice.say(block, "decides", &words::sentence(decision));
+        }
+        if acts {
+            let sent = decision.detail.strip_prefix("sent ").unwrap_or(&decision.detail);
+            chain.voice.say(block, "sends", sent);
+        }
+        self.told = now;
+    }
+
+    /// What the market does next, if the keeper has seen what it did last and waits.
+    async fn go_on(
+        &mut self,
+        event: &Event,
+        decision: &LastDecision,
+        chain: &mut Chain,
+    ) -> Result<()> {
+        if decision.kind != "wait" || !chain.has_seen_the_move(event.head.number) {
+            return Ok(());
+        }
+        if decision.reason.contains("cooldown not over") {
+            let cooldown = chain.methodology().twap_cooldown_period.saturating_add(1);
+            return chain.let_pass(cooldown).await;
+        }
+        if self.sent > 0 {
+            return Ok(());
+        }
+        match (self.legs.next(), self.wait) {
+            (Some(leg), _) => chain.move_to_leverage(leg).await,
+            (None, Some(seconds)) => {
+                self.wait = None;
+                chain.let_pass(seconds).await
+            }
+            (None, None) => Ok(()),
+        }
+    }
 }

@@ -1,59 +1,66 @@
-//! Setting the stage: node, contracts, configuration, keeper; and clearing it.
+//! Setting the stage: nodes, contracts, configuration, keeper; and clearing it.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use ballast_devnet::{Devnet, DevnetOptions, Market, Mining, Product, accounts};
-use eyre::{Result, WrapErr};
-use tokio::{sync::broadcast, task::JoinSet, time::timeout};
+use ballast_chains::amount::ether;
+use eyre::{Result, WrapErr as _};
+use futures::future::try_join_all;
+use tempfile::TempDir;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Session, out};
+use super::{
+    super::{Session, out},
+    chain::{self, Chain},
+};
 use crate::{
     config::{Config, Secrets},
     http,
-    runtime::{Event, Events, Keeper},
+    runtime::{Events, Keeper},
     store::Store,
     telemetry,
 };
 
-/// Name of the product file.
-pub(super) const PRODUCT: &str = "eth2x-fli";
-/// Name of the variable that would hold the key.
-const KEY: &str = "DEMO_KEEPER_KEY";
 /// How long the keeper may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
-/// One block a second: quick to watch, slow enough to read.
-const BLOCK_TIME: Duration = Duration::from_secs(1);
 
-/// Everything that runs during the demo.
+/// Everything that runs during the demo. Dropped, it ends: nodes, keeper, files.
 pub(super) struct Stage {
-    devnet: Devnet,
-    market: Market,
-    dir: PathBuf,
+    chains: Vec<Chain>,
+    dir: TempDir,
     stop: CancellationToken,
     keeper: JoinSet<Result<()>>,
-    pub(super) events: broadcast::Receiver<Event>,
 }
 
 impl Stage {
-    pub(super) async fn set(session: &Session) -> Result<Self> {
+    pub(super) async fn set(session: &Session, block_time: Duration) -> Result<Self> {
         out::line(
-            "starting a local chain (id 1) with Set Protocol, Compound, Uniswap and a FLI product",
+            "starting two local chains, each with Set Protocol, Compound, Uniswap and a leveraged product",
         );
-        let options =
-            DevnetOptions { mining: Mining::Every(BLOCK_TIME), ..DevnetOptions::default() };
-        let devnet = Devnet::start(options).await.wrap_err("the local chain")?;
-        let market = devnet.market();
-        let dir = write_config(&devnet)?;
-        let key = format!("{}", accounts::keeper_key(0));
-        let environment = session.environment.clone().with(KEY, key);
-        let config = Config::load(&dir, &environment, &session.registry, Secrets::Resolve)
+        let began = Instant::now();
+        let starts =
+            chain::plans()?.map(|plan| Chain::start(plan, block_time, &session.environment));
+        let mut chains = try_join_all(starts).await.wrap_err("starting the local chains")?;
+        out::line(&format!("both stood after {:.1} s", began.elapsed().as_secs_f64()));
+        chains.iter().for_each(introduce);
+
+        let dir = tempfile::Builder::new().prefix("ballast-demo-").tempdir();
+        let dir = dir.wrap_err("making a folder for the demo's files")?;
+        write_config(dir.path(), &chains, block_time)?;
+        let mut environment = session.environment.clone();
+        for chain in &chains {
+            environment = environment.with(key_name(chain), chain.key().to_string());
+        }
+        let config = Config::load(dir.path(), &environment, &session.registry, Secrets::Resolve)
             .map_err(|problems| eyre::eyre!("the demo's own files: {problems}"))?;
         let store = Store::open(&config.store.path).await?;
         let listener = http::bind(config.http.listen).await?;
         let page = listener.local_addr()?;
         let events = Events::default();
-        let heard = events.subscribe();
+        chains.iter_mut().for_each(|chain| chain.listen(events.subscribe()));
         let keeper = Keeper {
             config: Arc::new(config),
             registry: Arc::clone(&session.registry),
@@ -65,33 +72,31 @@ impl Stage {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(keeper.run(listener, stop.clone()));
-        out::line(&format!("the keeper runs over {}", devnet.http_url()));
+        out::line("one keeper runs over both");
         out::line(&format!("page: http://{page}/   metrics: http://{page}/metrics"));
-        Ok(Self { devnet, market, dir, stop, keeper: tasks, events: heard })
+        Ok(Self { chains, dir, stop, keeper: tasks })
     }
 
-    pub(super) fn market(&self) -> &Market {
-        &self.market
+    pub(super) fn chains(&self) -> &[Chain] {
+        &self.chains
     }
 
-    pub(super) fn product(&self) -> &Product {
-        self.devnet.product()
+    pub(super) fn chains_mut(&mut self) -> &mut [Chain] {
+        &mut self.chains
     }
 
-    /// Lets time pass on the chain, seconds.
-    pub(super) async fn warp(&self, seconds: u64) -> Result<()> {
-        self.devnet.node().warp(seconds).await
-    }
-
-    /// Stops the keeper, then the node; removes the files unless they are wanted.
+    /// Stops the keeper, then the nodes; removes the files unless they are wanted.
     pub(super) async fn clear(mut self, keep: bool) -> Result<()> {
         self.stop.cancel();
         let ended = timeout(STOP_WITHIN, self.keeper.join_next()).await;
+        for chain in self.chains {
+            chain.stop().await?;
+        }
         if keep {
-            out::line(&format!("configuration and store kept in {}", self.dir.display()));
+            let dir = self.dir.keep();
+            out::line(&format!("configuration and store kept in {}", dir.display()));
         } else {
-            fs::remove_dir_all(&self.dir)
-                .wrap_err_with(|| format!("removing {}", self.dir.display()))?;
+            self.dir.close().wrap_err("removing the demo's files")?;
         }
         match ended {
             Ok(Some(result)) => result.wrap_err("the keeper panicked")?,
@@ -101,9 +106,30 @@ impl Stage {
     }
 }
 
-fn write_config(devnet: &Devnet) -> Result<PathBuf> {
-    let dir = std::env::temp_dir().join(format!("ballast-demo-{}", std::process::id()));
-    let write = |path: &str, text: String| {
+fn introduce(chain: &Chain) {
+    let methodology = chain.methodology();
+    let interval = Duration::from_secs(methodology.rebalance_interval);
+    out::line(&format!(
+        "  {:<8} (id {:>2}) {:<11} target {}, from {} to {}, ripcord at {}, every {}   {}",
+        chain.name(),
+        chain.id(),
+        chain.product_name(),
+        ether(methodology.target_leverage_ratio),
+        ether(methodology.min_leverage_ratio),
+        ether(methodology.max_leverage_ratio),
+        ether(methodology.incentivized_leverage_ratio),
+        humantime::format_duration(interval),
+        chain.devnet().http_url(),
+    ));
+}
+
+/// Name of the variable that would hold the key of a chain's product.
+fn key_name(chain: &Chain) -> String {
+    format!("DEMO_KEEPER_KEY_{}", chain.id())
+}
+
+fn write_config(dir: &Path, chains: &[Chain], block_time: Duration) -> Result<()> {
+    let write = |path: String, text: String| {
         let path = dir.join(path);
         fs::write(&path, text).wrap_err_with(|| format!("writing {}", path.display()))
     };
@@ -113,28 +139,33 @@ fn write_config(devnet: &Devnet) -> Result<PathBuf> {
     }
     let store = dir.join("ballast.db");
     write(
-        "ballast.toml",
+        "ballast.toml".to_owned(),
         format!(
             "[store]\nurl = \"sqlite://{}\"\n\n[http]\nlisten = \"127.0.0.1:0\"\n",
             store.display()
         ),
     )?;
-    write(
-        "chains/local.toml",
-        format!(
-            "chain_id = 1\nblock_time = \"1s\"\nconfirmations = 3\n\
-             rpc = [{{ url = \"{}\", ws = \"{}\" }}]\n",
-            devnet.http_url(),
-            devnet.ws_url()
-        ),
-    )?;
-    write(
-        &format!("products/{PRODUCT}.toml"),
-        format!(
-            "strategy = \"fli\"\nchain = \"local\"\n\n[wallet]\nkey = {{ env = \"{KEY}\" }}\n\n\
-             [params]\nextension = \"{}\"\n",
-            devnet.product().strategy
-        ),
-    )?;
-    Ok(dir)
+    let block_time = humantime::format_duration(block_time);
+    for chain in chains {
+        let (http, ws) = (chain.devnet().http_url(), chain.devnet().ws_url());
+        write(
+            format!("chains/{}.toml", chain.name()),
+            format!(
+                "chain_id = {}\nblock_time = \"{block_time}\"\nconfirmations = 3\n\
+                 rpc = [{{ url = \"{http}\", ws = \"{ws}\" }}]\n",
+                chain.id(),
+            ),
+        )?;
+        write(
+            format!("products/{}.toml", chain.product_name()),
+            format!(
+                "strategy = \"fli\"\nchain = \"{}\"\n\n[wallet]\nkey = {{ env = \"{}\" }}\n\n\
+                 [params]\nextension = \"{}\"\n",
+                chain.name(),
+                key_name(chain),
+                chain.product().strategy
+            ),
+        )?;
+    }
+    Ok(())
 }

@@ -18,17 +18,54 @@ fn readme() -> String {
     std::fs::read_to_string(shipped().join("README.md")).unwrap()
 }
 
+/// An account that nobody has, for products whose real caller is not known.
+const NOBODY: [u8; 4] = [0xba, 0x11, 0xa5, 0x70];
+
+/// Every chain with its id.
+const CHAINS: [(&str, u64); 5] =
+    [("arbitrum", 42161), ("base", 8453), ("mainnet", 1), ("optimism", 10), ("polygon", 137)];
+
+/// Every product that was ended; all others are kept.
+const ENDED: [&str; 8] = [
+    "btc2x-fli",
+    "btc2x-fli-p",
+    "eth2x-fli",
+    "eth2x-fli-p",
+    "ibtc-fli-p",
+    "ieth-fli-p",
+    "imatic-fli-p",
+    "matic2x-fli-p",
+];
+
+fn load(secrets: Secrets) -> Config {
+    let config = Config::load(&shipped(), &Environment::default(), &strategies(), secrets);
+    config.unwrap_or_else(|problems| panic!("{problems}"))
+}
+
 #[test]
 fn shipped_files_load_without_secrets() {
-    let nothing = Environment::default();
     for secrets in [Secrets::Skip, Secrets::Resolve] {
-        let config = Config::load(&shipped(), &nothing, &strategies(), secrets);
-        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
-        assert_eq!(config.chains["mainnet"].chain_id, 1);
-        let product = &config.products["eth2x-fli"];
-        assert_eq!((product.strategy.as_str(), product.mode), ("fli", Mode::Paused));
+        let config = load(secrets);
+        let chains = config.chains.iter().map(|(name, chain)| (name.as_str(), chain.chain_id));
+        assert_eq!(chains.collect::<Vec<_>>(), CHAINS);
+        let paused = config.products.values().filter(|product| product.mode == Mode::Paused);
+        assert_eq!(paused.map(|product| product.name.as_str()).collect::<Vec<_>>(), ENDED);
         let caller = address!("Ea80829C827f1633A46E7EA6026Ed693cA54eebD");
-        assert_eq!(product.wallet, WalletSource::WatchOnly(caller));
+        assert_eq!(config.products["eth2x-fli"].wallet, WalletSource::WatchOnly(caller));
+    }
+}
+
+/// The files are for looking first: none of them can send, and each says what it is built on.
+#[test]
+fn shipped_products_are_watched_and_say_where_they_come_from() {
+    for (name, product) in &load(Secrets::Skip).products {
+        let text =
+            std::fs::read_to_string(shipped().join(format!("products/{name}.toml"))).unwrap();
+        assert!(text.contains("\n# Sources:"), "{name}");
+        assert_eq!(product.mode == Mode::Paused, text.contains("\n# Paused: "), "{name}");
+        let WalletSource::WatchOnly(caller) = &product.wallet else { panic!("{name} can sign") };
+        let is_nobody = caller.starts_with(&NOBODY);
+        assert_eq!(is_nobody, text.contains("the real caller was not found"), "{name}");
     }
 }
 

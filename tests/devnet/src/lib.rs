@@ -29,7 +29,8 @@
 //! - [`Node`] is a handle on a node by URL: mining, time, reorganisations, balances, raw RPC;
 //! - [`Deployment`] puts the contracts on a bare node and names what stands where. It is `serde`
 //!   data, so it can be stored beside a dumped state;
-//! - [`Market`] moves the price everywhere at once and reads what a strategy would say;
+//! - [`Market`] moves the price everywhere at once, reads what a strategy would say, and tells
+//!   what a keeper did;
 //! - [`doubles`] are the Solidity stand-ins for strategies whose bytecode no package ships;
 //! - [`StateCache`] keeps deployed states on disk, built once for all parallel tests;
 //! - [`accounts`] are the keys: product `i` allows [`accounts::keeper`]`(i)`.
@@ -48,6 +49,7 @@ pub mod doubles;
 mod market;
 mod node;
 mod tooling;
+mod trades;
 
 pub use anvil::{Anvil, AnvilOptions, Mining};
 pub use cache::StateCache;
@@ -59,3 +61,4 @@ pub use devnet::{Devnet, DevnetOptions};
 pub use market::{Action, Market, USD};
 pub use node::Node;
 pub use tooling::Tooling;
+pub use trades::Trade;

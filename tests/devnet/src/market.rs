@@ -66,6 +66,10 @@ impl Market {
         Self { node, deployment }
     }
 
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
     /// The price of the Chainlink feed, in US dollars per ether with 8 decimals.
     ///
     /// # Errors
@@ -285,6 +289,11 @@ impl Market {
                 None => return Ok(None),
             },
         };
+        let (into, out_of) = if sold == tokens.weth { (ether, usd) } else { (usd, ether) };
+        if v2_output(into, out_of, amount)?.is_zero() {
+            // A dust of ether buys no dollar at all, and the router refuses that.
+            return Ok(None);
+        }
         let swap = IUniswapV2Router::swapExactTokensForTokensCall {
             amountIn: amount,
             amountOutMin: U256::ZERO,
@@ -362,6 +371,17 @@ fn v2_input(x: U256, y: U256, over_a: U256, over_b: U256) -> Result<Option<U256>
     wanted().ok_or_eyre("reserves too large")
 }
 
+/// What a V2 pool with reserves `x` and `y` gives of the second for so much of the first, rounded
+/// down as the pool does.
+fn v2_output(x: U256, y: U256, input: U256) -> Result<U256> {
+    let output = || {
+        let taken = input.checked_mul(U256::from(V2_KEEPS))?;
+        let above = taken.checked_mul(y)?;
+        above.checked_div(x.checked_mul(U256::from(1_000))?.checked_add(taken)?)
+    };
+    output().ok_or_eyre("reserves too large")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,8 +418,7 @@ mod tests {
         let scale = U256::from(WEI_PRICE_PER_USDC);
         for price in [1_990 * USD, 1_500 * USD, 100 * USD] {
             let input = v2_input(x, y, scale, U256::from(price)).unwrap().unwrap();
-            let taken = input * U256::from(997);
-            let left = y - (y * taken) / (x * U256::from(1_000) + taken);
+            let left = y - v2_output(x, y, input).unwrap();
             let reached = left * scale / (x + input);
             let off = reached.abs_diff(U256::from(price));
             assert!(off * U256::from(1_000_000) < U256::from(price), "{price}: {reached}");

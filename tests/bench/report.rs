@@ -1,0 +1,106 @@
+//! The figures as text.
+
+use std::{fs, time::Duration};
+
+use eyre::Result;
+
+use crate::{measure::Quantiles, run::Row, world::Kind};
+
+/// What it ran on.
+pub(crate) fn machine() -> Result<String> {
+    let info = fs::read_to_string("/proc/cpuinfo")?;
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
+    let model = model.trim_start_matches([' ', '\t', ':']);
+    let cores = std::thread::available_parallelism()?;
+    let load = fs::read_to_string("/proc/loadavg")?;
+    let load = load.split(' ').next().unwrap_or_default();
+    Ok(format!("{model}, {cores} cores, load {load} before the start"))
+}
+
+/// One row as it comes.
+pub(crate) fn line(row: &Row) -> String {
+    format!(
+        "{} {}: rounds {}, bare {} , keeper {} , on disk {}",
+        row.products,
+        name(row.kind),
+        row.rounds,
+        both(row.bare.latency),
+        both(row.keeper.latency),
+        both(row.on_disk)
+    )
+}
+
+/// All rows as Markdown.
+pub(crate) fn tables(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| products | reads: rounds, requests | bare p50 / p99, ms | keeper p50 / p99, ms | ratio p50 / p99 | with the journal on disk | its fsync | sends |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let (bare, keeper) = (row.bare.latency, row.keeper.latency);
+        text.push_str(&format!(
+            "| {} {} | {}, {} | {} | {} | {:.2} / {:.2} | {} | {} | {} |\n",
+            row.products,
+            name(row.kind),
+            row.rounds,
+            row.reads,
+            both(bare),
+            both(keeper),
+            ratio(keeper.p50, bare.p50),
+            ratio(keeper.p99, bare.p99),
+            both(row.on_disk),
+            both(row.fsync),
+            keeper.count,
+        ));
+    }
+    text.push_str(
+        "\n| products | CPU a block: bare | keeper | ratio | resident memory: end, highest | start to first decision | to the last product's |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        text.push_str(&format!(
+            "| {} {} | {:.1} ms | {:.1} ms | {:.2} | {:.0} MB, {:.0} MB | {:.2} s | {:.2} s |\n",
+            row.products,
+            name(row.kind),
+            millis(row.bare.cpu),
+            millis(row.keeper.cpu),
+            ratio(row.keeper.cpu, row.bare.cpu),
+            megabytes(row.memory.0),
+            megabytes(row.memory.1),
+            row.first.as_secs_f64(),
+            row.all.as_secs_f64(),
+        ));
+    }
+    text.push_str("\nRequests of the keeper at each block:\n\n");
+    for row in rows {
+        let methods = row.methods.iter().map(|(name, count)| format!("{name} {count:.2}"));
+        let methods = methods.collect::<Vec<_>>().join(", ");
+        text.push_str(&format!("- {} {}: {methods}\n", row.products, name(row.kind)));
+    }
+    text
+}
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::View => "one-view",
+        Kind::Fli => "leveraged",
+    }
+}
+
+fn both(quantiles: Quantiles) -> String {
+    format!("{:.1} / {:.1}", millis(quantiles.p50), millis(quantiles.p99))
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1_000.0
+}
+
+fn ratio(of: Duration, to: Duration) -> f64 {
+    of.as_secs_f64() / to.as_secs_f64()
+}
+
+fn megabytes(kilobytes: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let kilobytes = kilobytes as f64;
+    kilobytes / 1_024.0
+}
