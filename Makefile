@@ -32,7 +32,7 @@ test: setup browser ## All tests
 
 screenshots: setup browser ## The pictures of docs/screenshots, from a running keeper
 	@BALLAST_SCREENSHOTS="$(CURDIR)/docs/screenshots" cargo test --quiet --locked -p ballast --test e2e \
-		page::shots::screenshots -- --ignored --exact
+		page::shots::pictures_of_a_keeper_at_work -- --exact
 
 BENCH_ARGS ?=
 bench: setup ## The keeper beside a bare loop; builds for release, some 15 minutes. docs/performance.md

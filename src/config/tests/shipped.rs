@@ -25,13 +25,21 @@ const NOBODY: [u8; 4] = [0xba, 0x11, 0xa5, 0x70];
 const CHAINS: [(&str, u64); 5] =
     [("arbitrum", 42161), ("base", 8453), ("mainnet", 1), ("optimism", 10), ("polygon", 137)];
 
+/// How many products each chain has: all leveraged ones whose extension or token is known.
+const PRODUCTS: [(&str, usize); 5] =
+    [("arbitrum", 13), ("base", 14), ("mainnet", 9), ("optimism", 0), ("polygon", 6)];
+
+/// Chains whose sequencer has a feed that says whether it is up; every chain has one of the price.
+const SEQUENCERS: [&str; 3] = ["arbitrum", "base", "optimism"];
+
 /// Every product that was ended; all others are kept.
-const ENDED: [&str; 8] = [
+const ENDED: [&str; 9] = [
     "btc2x-fli",
     "btc2x-fli-p",
     "eth2x-fli",
     "eth2x-fli-p",
     "ibtc-fli-p",
+    "icreth",
     "ieth-fli-p",
     "imatic-fli-p",
     "matic2x-fli-p",
@@ -55,13 +63,35 @@ fn shipped_files_load_without_secrets() {
     }
 }
 
+#[test]
+fn every_known_product_and_feed_is_among_them() {
+    let config = load(Secrets::Skip);
+    for (chain, count) in PRODUCTS {
+        let products = config.products.values().filter(|product| product.chain == chain);
+        assert_eq!(products.count(), count, "{chain}");
+    }
+    assert_eq!(config.products.len(), PRODUCTS.iter().map(|(_, count)| count).sum::<usize>());
+    for (name, chain) in &config.chains {
+        let text = std::fs::read_to_string(shipped().join(format!("chains/{name}.toml"))).unwrap();
+        assert!(text.contains("\n# Sources: "), "{name}");
+        assert!(chain.feeds.native_usd.is_some(), "{name}");
+        let has_feed = chain.feeds.sequencer_uptime.is_some();
+        assert_eq!(has_feed, SEQUENCERS.contains(&name.as_str()), "{name}");
+    }
+}
+
 /// The files are for looking first: none of them can send, and each says what it is built on.
 #[test]
 fn shipped_products_are_watched_and_say_where_they_come_from() {
     for (name, product) in &load(Secrets::Skip).products {
         let text =
             std::fs::read_to_string(shipped().join(format!("products/{name}.toml"))).unwrap();
-        assert!(text.contains("\n# Sources:"), "{name}");
+        let named = ["extension", "set_token"].map(|key| text.contains(&format!("\n{key} = \"0x")));
+        assert!(named[0] != named[1], "{name} names both or neither");
+        let sources = text.split_once("\n# Sources:").map(|(_, rest)| rest);
+        // The name of the first may be too long for the line of the heading.
+        let named = sources.and_then(|rest| rest.split_whitespace().find(|word| *word != "#"));
+        assert!(named.is_some(), "{name}");
         assert_eq!(product.mode == Mode::Paused, text.contains("\n# Paused: "), "{name}");
         let WalletSource::WatchOnly(caller) = &product.wallet else { panic!("{name} can sign") };
         let is_nobody = caller.starts_with(&NOBODY);

@@ -1,13 +1,20 @@
-//! The pictures of the README: `make screenshots`.
+//! The pictures of the README. The test takes them of a short story and looks at what they are;
+//! `make screenshots` has it tell a longer one and keep them.
 
-use std::{path::Path, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use ballast_devnet::{Devnet, DevnetOptions, Mining, accounts};
 use ballast_test_support::Browser;
-use eyre::{OptionExt as _, Result};
+use eyre::Result;
 
 use super::{Served, TOKEN, USD};
 use crate::harness::{DEADLINE, PRODUCT, Setup, World, key_name, product_name};
+
+/// The folder that keeps the pictures; without it they are gone with the test.
+const KEPT_IN: &str = "BALLAST_SCREENSHOTS";
+/// Prices of the first chain, in dollars: a market that drifts down while the second's drifts up.
+const DRIFT: [u64; 12] =
+    [1_985, 1_990, 1_965, 1_972, 1_940, 1_948, 1_915, 1_890, 1_902, 1_868, 1_845, 1_790];
 
 /// What stands in the files of the second and third product of the first chain.
 const NAMES: [&str; 2] = ["eth3x-fli", "eth-flip"];
@@ -54,12 +61,18 @@ async fn dress(world: &World) -> Result<Devnet> {
     Ok(second)
 }
 
+/// Width and height that a PNG says it has.
+fn size(png: &[u8]) -> (u32, u32) {
+    assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n");
+    let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    (number(16), number(20))
+}
+
 #[tokio::test]
-#[ignore = "writes pictures; `make screenshots` runs it"]
-async fn screenshots() -> Result<()> {
-    let dir = std::env::var_os("BALLAST_SCREENSHOTS");
-    let dir = dir.ok_or_eyre("BALLAST_SCREENSHOTS names no folder")?;
-    let dir = Path::new(&dir);
+async fn pictures_of_a_keeper_at_work() -> Result<()> {
+    let kept = std::env::var_os(KEPT_IN).map(PathBuf::from);
+    // A chart needs some blocks before it is worth keeping.
+    let skipped = if kept.is_some() { 0 } else { DRIFT.len() - 1 };
     let setup = Setup {
         more_products: 2,
         chain: "explorer = \"https://etherscan.io\"\n".into(),
@@ -75,10 +88,7 @@ async fn screenshots() -> Result<()> {
     browser.resize(1440, 1160, false).await?;
     browser.open(&served.base).await?;
     browser.wait_for("document.querySelectorAll('.product .line').length >= 4", DEADLINE).await?;
-    // A market that drifts down on one chain and up on the other, and overshoots on both.
-    let drift =
-        [1_985, 1_990, 1_965, 1_972, 1_940, 1_948, 1_915, 1_890, 1_902, 1_868, 1_845, 1_790];
-    for (step, price) in drift.into_iter().enumerate() {
+    for (step, price) in DRIFT.into_iter().enumerate().skip(skipped) {
         world.devnet.market().set_price(price * USD).await?;
         let rise = 2_000 + u64::try_from(step)? * 38;
         second.market().set_price(rise * USD).await?;
@@ -90,16 +100,24 @@ async fn screenshots() -> Result<()> {
     // The last picture has something under way.
     world.devnet.market().set_price(1_690 * USD).await?;
     browser.wait_for("document.querySelector('[data-health=acting].product')", DEADLINE).await?;
-    std::fs::create_dir_all(dir)?;
-    std::fs::write(dir.join("light.png"), browser.screenshot().await?)?;
+    let light = browser.screenshot().await?;
     browser.prefer_dark(true).await?;
-    std::fs::write(dir.join("dark.png"), browser.screenshot().await?)?;
+    let dark = browser.screenshot().await?;
     browser.prefer_dark(false).await?;
     browser.resize(390, 844, true).await?;
     browser.wait_for("document.documentElement.scrollWidth === 390", DEADLINE).await?;
     world.wait_blocks(1).await?;
-    std::fs::write(dir.join("phone.png"), browser.screenshot().await?)?;
+    let phone = browser.screenshot().await?;
     assert_eq!(browser.console_errors().await?, Vec::<String>::new());
+    assert_eq!(size(&light), size(&dark));
+    assert_eq!([size(&light), size(&phone)], [(1440, 1160), (2 * 390, 2 * 844)]);
+    assert_ne!(light, dark);
+    if let Some(dir) = kept {
+        std::fs::create_dir_all(&dir)?;
+        for (name, picture) in [("light", light), ("dark", dark), ("phone", phone)] {
+            std::fs::write(dir.join(format!("{name}.png")), picture)?;
+        }
+    }
     browser.close().await?;
     served.stop().await
 }
