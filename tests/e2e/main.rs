@@ -9,6 +9,7 @@ mod chains;
 mod commands;
 mod crash;
 mod demo;
+mod documents;
 mod endpoints;
 mod files;
 mod fli;
