@@ -25,3 +25,4 @@ pub use journal::{AttemptRow, Cursor, Journal, MAX_PAGE, TransactionFilter, Tran
 pub use lane::{
     AttemptSnapshot, Lane, LaneError, LaneEvent, LaneSnapshot, LaneSpec, Pursuit, SlotSnapshot,
 };
+pub use simulate::Pretends;

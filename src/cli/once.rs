@@ -19,10 +19,10 @@ use super::{Exit, Session, explain, keeper::Keeper, out};
 use crate::{
     config::Config,
     runtime::{
-        Accounts, Board, Events, FEED_CALLER, Group, Pauses, ProductSpec, ProductTask, Seat,
-        Shared, open_lane, wire,
+        Accounts, Board, Events, FEED_CALLER, Group, Pauses, ProductSpec, ProductTask, Recorder,
+        Seat, Shared, open_lane, wire,
     },
-    store::{SeriesRecorder, Store},
+    store::Store,
     submission::{LaneEvent, lifecycle::Outcome},
 };
 
@@ -217,7 +217,7 @@ async fn start(
     let opened = timeout_at(deadline, open_lane(&spec, wallet, shared, &never)).await;
     let lane = opened.wrap_err("the chain cannot be reached")??;
     let (name, chain_id) = (&spec.config.name, spec.profile.chain_id);
-    let series = SeriesRecorder::new(&spec.config.name);
+    let recorder = Recorder::new(name, &spec.profile.name, shared.clone());
     Ok(ProductTask {
         accounts: Accounts::new(name, chain_id, shared.store.clone(), spec.pool.clone()),
         config: spec.config,
@@ -225,7 +225,8 @@ async fn start(
         lane: lane.ok_or_else(|| eyre!("stopped"))?,
         mailbox: spec.mailbox,
         shared: shared.clone(),
-        series,
+        recorder,
+        shows_current: true,
     })
 }
 

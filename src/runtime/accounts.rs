@@ -79,6 +79,16 @@ impl Accounts {
         self.pool.dispute()
     }
 
+    /// Whether there is nothing to do at this head, whatever the native currency is worth.
+    pub(crate) fn is_settled(&self, head: &Head) -> bool {
+        let is_settled = |past: &Past| {
+            let month = budget::month_start(head.timestamp);
+            let spending = &past.spending;
+            spending.month == month && spending.unpriced.is_zero() && !past.is_tripped()
+        };
+        !self.stale && self.past.as_ref().is_some_and(is_settled)
+    }
+
     /// Reads the journal again if it has changed, a new month has begun, or what it said holds
     /// something back that an operator may have forgiven. Books what it can. True if it was read.
     pub(crate) async fn refresh(&mut self, head: &Head, price: Option<Price>) -> bool {

@@ -14,6 +14,7 @@ use ballast_chains::{
     reader::BlockSource,
 };
 use eyre::{Result, bail};
+use metrics::Histogram;
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -43,6 +44,7 @@ pub(crate) struct ChainUnit {
     begun: bool,
     newest: Option<(Head, Instant)>,
     last_turn: Option<Instant>,
+    assess_seconds: Histogram,
 }
 
 /// A seat and the number of its assessment.
@@ -66,6 +68,8 @@ impl ChainUnit {
     pub(crate) fn new(group: Group, board: Board) -> Self {
         let Group { profile, pool, source, seats, feeds, specs: _ } = group;
         board.enter_chain(&profile.name);
+        let chain = profile.name.clone();
+        let assess_seconds = metrics::histogram!("ballast_assess_seconds", "chain" => chain);
         Self {
             profile,
             pool,
@@ -76,6 +80,7 @@ impl ChainUnit {
             begun: false,
             newest: None,
             last_turn: None,
+            assess_seconds,
         }
     }
 
@@ -96,7 +101,13 @@ impl ChainUnit {
                 // First: the parts end at a stop too, and then that is no failure.
                 biased;
                 () = stop.cancelled() => break,
-                Some(done) = done.recv() => self.on_done(done),
+                Some(first) = done.recv() => {
+                    self.on_done(first);
+                    // What has come meanwhile, before the seats are looked through again.
+                    while let Ok(next) = done.try_recv() {
+                        self.on_done(next);
+                    }
+                }
                 Some(event) = heads.recv() => {
                     self.on_head_event(event);
                     // Only the newest matters from here on.
@@ -225,10 +236,8 @@ impl ChainUnit {
     }
 
     fn on_done(&mut self, done: Done) {
-        let chain = &self.profile.name;
         if done.key.is_some() {
-            metrics::histogram!("ballast_assess_seconds", "chain" => chain.clone())
-                .record(done.seen.elapsed().as_secs_f64());
+            self.assess_seconds.record(done.seen.elapsed().as_secs_f64());
         }
         let outcome = done.outcome;
         match done.key {

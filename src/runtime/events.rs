@@ -57,6 +57,11 @@ impl Events {
         self.0.subscribe()
     }
 
+    /// Whether anybody listens: what is made for listeners only need not be made otherwise.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     /// Tells whoever listens.
     pub(crate) fn tell(&self, event: Event) {
         // Nobody listening is the normal case.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
-use ballast_strategy_api::{
-    Action, Assessment, Decision, DynStrategy, Observation, Urgency, decision::fixed18,
-};
+use ballast_strategy_api::{Action, Assessment, Decision, DynStrategy, Observation, Urgency};
 use eyre::Result;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -16,6 +14,7 @@ use super::{
     accounts::Accounts,
     events::{Event, What},
     findings::{self, GuardNote},
+    recorder::Recorder,
     seat::{Mailbox, Turn},
     status::{Balance, LastDecision},
     supervisor::Shared,
@@ -24,7 +23,6 @@ use crate::{
     alerts, clock,
     config::ProductConfig,
     guard::{self, Circumstances, Past, Verdict},
-    store::{DecisionRow, SeriesRecorder},
     submission::{Lane, LaneEvent, Pursuit},
 };
 
@@ -36,7 +34,9 @@ pub(crate) struct ProductTask {
     pub(crate) mailbox: Mailbox,
     pub(crate) accounts: Accounts,
     pub(crate) shared: Shared,
-    pub(crate) series: SeriesRecorder,
+    pub(crate) recorder: Recorder,
+    /// Whether the board shows a transaction of this product.
+    pub(crate) shows_current: bool,
 }
 
 impl ProductTask {
@@ -44,15 +44,24 @@ impl ProductTask {
     /// turns and never drops a half-sent transaction; and each wake does both kinds of it, so that
     /// heads that come faster than they are followed never starve the turns.
     pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<()> {
+        let ended = self.work(stop).await;
+        self.recorder.flush();
+        ended
+    }
+
+    async fn work(&mut self, stop: CancellationToken) -> Result<()> {
         let mut followed = None;
         let mut pauses = self.shared.pauses.subscribe();
         let mut paused = self.shared.pauses.holds(&self.config.name);
         show_paused(&self.config.name, paused);
         loop {
+            // With nothing under way a head alone is no work: the assessment that follows it is,
+            // and its wake does for both. A thousand idle products are not woken twice a block.
+            let is_idle = self.lane.is_idle();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                changed = self.mailbox.heads.changed() => changed?,
+                changed = self.mailbox.heads.changed(), if !is_idle => changed?,
                 changed = self.mailbox.turns.changed() => {
                     changed?;
                     self.mailbox.turns.mark_changed();
@@ -85,6 +94,10 @@ impl ProductTask {
     /// Follows what is under way at the newest head; gives what happened.
     pub(crate) async fn observe(&mut self) -> Vec<LaneEvent> {
         let Some(head) = *self.mailbox.heads.borrow_and_update() else { return Vec::new() };
+        if self.lane.may_skip(&head) {
+            self.keep_accounts(&head).await;
+            return Vec::new();
+        }
         let strategy = self.strategy();
         let nothing = Past::default();
         let upkeep = guard::upkeep(&self.circumstances(&head, &nothing), &self.config.limits);
@@ -108,6 +121,9 @@ impl ProductTask {
 
     /// Brings the books up to date, and makes known what they say.
     async fn keep_accounts(&mut self, head: &Head) {
+        if self.accounts.is_settled(head) {
+            return;
+        }
         let price = self.circumstances(head, &Past::default()).fresh_price();
         if !self.accounts.refresh(head, price).await {
             return;
@@ -137,8 +153,12 @@ impl ProductTask {
     }
 
     /// Puts what is under way on the board.
-    fn show_current(&self) {
-        let current = if self.lane.unfinished() == 0 {
+    fn show_current(&mut self) {
+        let is_clear = self.lane.unfinished() == 0;
+        if !std::mem::replace(&mut self.shows_current, !is_clear) && is_clear {
+            return;
+        }
+        let current = if is_clear {
             None
         } else {
             let mut slots = self.lane.snapshot().slots;
@@ -184,7 +204,8 @@ impl ProductTask {
             (None, None) => return,
         }
         self.show_current();
-        self.publish(record);
+        let (decision, guard) = record.into_decision();
+        self.recorder.publish(decision, guard);
     }
 
     async fn act(&mut self, action: Action, found_at: Head, record: &mut Record) {
@@ -285,41 +306,6 @@ impl ProductTask {
         events
     }
 
-    /// Makes a decision known: log on change, metrics, board, store, listeners.
-    fn publish(&mut self, record: Record) {
-        let guard = record.guard.clone();
-        let decision = record.into_decision();
-        self.note_series(&decision);
-        let product = &self.config.name;
-        let before = self.shared.board.product(product).unwrap_or_default();
-        findings::tell(product, &self.profile.name, &guard, &before.guard);
-        self.shared.board.guarded(product, guard);
-        let before = before.last;
-        let changed = before.is_none_or(|b| {
-            (b.kind, &b.action, &b.reason) != (decision.kind, &decision.action, &decision.reason)
-        });
-        if changed {
-            let (kind, reason, detail) = (decision.kind, &decision.reason, &decision.detail);
-            let action = decision.action.as_deref().unwrap_or_default();
-            info!(product, head = decision.head.number, kind, action, reason, detail, "decision");
-        }
-        count(product, &self.profile.name, &decision);
-        let row = DecisionRow::new(product, &self.profile.name, &decision, changed);
-        self.shared.store.note_decision(row);
-        self.shared.board.decided(product, decision.clone());
-        self.emit(decision.head, What::Decided(Box::new(decision)));
-    }
-
-    /// Keeps what is charted: every block in memory, a point a minute and an hour in the store.
-    fn note_series(&mut self, decision: &LastDecision) {
-        let (product, at) = (self.config.name.as_str(), decision.head.timestamp);
-        for seen in decision.observations.iter().filter(|seen| seen.series) {
-            let key = (seen.name.to_owned(), seen.of.clone());
-            self.shared.board.note_recent(product, key.clone(), at, seen.value);
-            self.series.note(&self.shared.store, key, at, || fixed18(seen.value));
-        }
-    }
-
     fn emit(&self, head: Head, what: What) {
         self.shared.events.tell(Event { product: self.config.name.clone(), head, what });
     }
@@ -370,10 +356,10 @@ impl Record {
         detail.clone_into(&mut self.detail);
     }
 
-    fn into_decision(self) -> LastDecision {
+    fn into_decision(self) -> (LastDecision, Vec<GuardNote>) {
         let told = std::iter::once(self.detail).filter(|detail| !detail.is_empty());
         let detail = told.chain(self.notes).collect::<Vec<_>>().join("; ");
-        LastDecision {
+        let decision = LastDecision {
             kind: self.kind,
             action: self.action,
             urgency: self.urgency,
@@ -381,28 +367,12 @@ impl Record {
             detail,
             observations: self.observations,
             head: self.head,
-        }
+        };
+        (decision, self.guard)
     }
 }
 
 fn show_paused(product: &str, paused: bool) {
     let gauge = metrics::gauge!("ballast_product_paused", "product" => product.to_owned());
     gauge.set(f64::from(u8::from(paused)));
-}
-
-fn count(product: &str, chain: &str, decision: &LastDecision) {
-    let (product, chain) = (product.to_owned(), chain.to_owned());
-    metrics::counter!(
-        "ballast_decisions_total",
-        "product" => product.clone(), "chain" => chain, "kind" => decision.kind
-    )
-    .increment(1);
-    for seen in &decision.observations {
-        // The edge: from here on the value is a float for a chart.
-        if let Ok(value) = fixed18(seen.value).parse::<f64>() {
-            let labels =
-                [("product", product.clone()), ("name", seen.name.into()), ("of", seen.of.clone())];
-            metrics::gauge!("ballast_observation", &labels).set(value);
-        }
-    }
 }

@@ -165,10 +165,11 @@ impl Seat {
     }
 
     pub(crate) fn is_due(&self, head: &Head) -> bool {
-        let resting =
-            self.rest.is_some_and(|rest| head.timestamp < rest.until && head.number < rest.block);
-        let known = self.caller().is_some();
-        known && self.busy.is_none() && self.assessed != Some(head.hash) && !resting
+        let resting = |rest: Rest| head.timestamp < rest.until && head.number < rest.block;
+        self.busy.is_none()
+            && self.assessed != Some(head.hash)
+            && !self.rest.is_some_and(resting)
+            && self.caller().is_some()
     }
 
     /// The assessment of `head`, to be driven, and its number; the seat is busy until

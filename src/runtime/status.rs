@@ -110,16 +110,31 @@ impl Board {
         self.chains.insert(name.to_owned(), ChainStatus::default());
     }
 
-    pub(crate) fn decided(&self, product: &str, decision: LastDecision) {
+    /// Puts a decision on the board, with what the guard found beside it.
+    pub(crate) fn decided(&self, product: &str, decision: LastDecision, guard: Vec<GuardNote>) {
         if let Some(mut status) = self.products.get_mut(product) {
             status.last = Some(decision);
+            status.guard = guard;
         }
     }
 
-    pub(crate) fn guarded(&self, product: &str, guard: Vec<GuardNote>) {
-        if let Some(mut status) = self.products.get_mut(product) {
-            status.guard = guard;
-        }
+    /// Whether the decision on the board is of the same kind, for the same action and reason.
+    pub(crate) fn says_the_same(&self, product: &str, decision: &LastDecision) -> bool {
+        let said = |last: &LastDecision| {
+            (last.kind, &last.action, &last.reason)
+                == (decision.kind, &decision.action, &decision.reason)
+        };
+        self.products.get(product).is_some_and(|status| status.last.as_ref().is_some_and(said))
+    }
+
+    /// A product's last decision, copied out.
+    pub(crate) fn last(&self, product: &str) -> Option<LastDecision> {
+        self.products.get(product)?.last.clone()
+    }
+
+    /// What the guard found at it, copied out.
+    pub(crate) fn guard(&self, product: &str) -> Vec<GuardNote> {
+        self.products.get(product).map(|status| status.guard.clone()).unwrap_or_default()
     }
 
     pub(crate) fn spent(&self, product: &str, budget: BudgetUse) {

@@ -14,14 +14,15 @@ use super::{
     events::Events,
     pauses::Pauses,
     product::ProductTask,
+    recorder::Recorder,
     seat::Mailbox,
     status::Board,
     wallets::{NoWallet, WalletHandle},
 };
 use crate::{
     config::{Mode, ProductConfig},
-    store::{SeriesRecorder, Store},
-    submission::{Lane, LaneSpec},
+    store::Store,
+    submission::{Lane, LaneSpec, Pretends},
 };
 
 /// Panics and failures within [`WINDOW`] after which a product is left halted.
@@ -45,6 +46,7 @@ pub(crate) struct ProductSpec {
     pub(crate) pool: Pool,
     pub(crate) wallet: WalletHandle,
     pub(crate) mailbox: Mailbox,
+    pub(crate) pretends: Pretends,
 }
 
 /// What the products' tasks have in common; each writes only what is its own.
@@ -106,7 +108,8 @@ async fn run_once(spec: &ProductSpec, shared: &Shared, stop: &CancellationToken)
         lane,
         mailbox: spec.mailbox.clone(),
         shared: shared.clone(),
-        series: SeriesRecorder::new(&spec.config.name),
+        recorder: Recorder::new(name, &spec.profile.name, shared.clone()),
+        shows_current: true,
     };
     task.run(stop.clone()).await
 }
@@ -163,6 +166,7 @@ pub(crate) async fn open_lane(
             profile: Arc::clone(&spec.profile),
             privacy: config.privacy,
             resend: !(paused || config.mode == Mode::Paused || config.dry_run),
+            pretends: spec.pretends.clone(),
         };
         let opened = Lane::open(lane_spec, spec.pool.clone(), shared.store.journal()).await;
         match opened {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     config::{Config, Environment, ProductConfig},
     registry::Registry,
+    submission::Pretends,
 };
 
 /// Products that read one chain through one pool.
@@ -55,6 +56,7 @@ pub(crate) fn wire(
         let pool = Pool::new(&profile).wrap_err_with(|| format!("chain {name}"))?;
         let feeds = FeedDesk::new(Arc::clone(&profile));
         let (mut seats, mut specs) = (Vec::new(), Vec::new());
+        let pretends = Pretends::default();
         for product in members {
             let wallet = WalletHandle::new(
                 Arc::clone(&product),
@@ -70,7 +72,8 @@ pub(crate) fn wire(
             let mailbox = seat.mailbox();
             seats.push(seat);
             let (profile, pool) = (Arc::clone(&profile), pool.clone());
-            specs.push(ProductSpec { config: product, profile, pool, wallet, mailbox });
+            let pretends = pretends.clone();
+            specs.push(ProductSpec { config: product, profile, pool, wallet, mailbox, pretends });
         }
         let source = BlockSource::new(pool.provider(), &profile);
         wired.push(Group { profile, pool, source, feeds, seats, specs });

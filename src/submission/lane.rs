@@ -62,7 +62,7 @@ use super::{
     node::{NextBlock, Node},
     observe::Subject,
     pricing::Pressure,
-    simulate::Overrides,
+    simulate::{Overrides, Pretends},
 };
 use crate::guard::Caps;
 
@@ -87,6 +87,8 @@ pub struct LaneSpec {
     pub privacy: Privacy,
     /// Whether the guard lets bytes that were signed before be sent again at the start.
     pub resend: bool,
+    /// What all lanes of the chain's nodes have in common.
+    pub pretends: Pretends,
 }
 
 /// The nonce lane of one product.
@@ -109,6 +111,9 @@ pub struct Lane {
     gap_sightings: u8,
     gap_at_block: Option<u64>,
     overrides: Overrides,
+    pretends: Pretends,
+    /// The stretch of blocks in which the wallet's nonce was looked at last.
+    looked: Option<u64>,
     /// What happened outside of an observation; told with the next one.
     outbox: Vec<LaneEvent>,
 }
@@ -142,7 +147,7 @@ impl Lane {
         node: impl Node,
         journal: Journal,
     ) -> Result<Self, LaneError> {
-        let LaneSpec { product, wallet, profile, privacy, resend } = spec;
+        let LaneSpec { product, wallet, profile, privacy, resend, pretends } = spec;
         let journal = journal.lane(&product, &profile.name, profile.chain_id, wallet.address());
         let subject = Subject { product: product.clone(), chain: profile.name.clone() };
         let node: Arc<dyn Node> = Arc::new(node);
@@ -161,6 +166,8 @@ impl Lane {
             gap_sightings: 0,
             gap_at_block: None,
             overrides: Overrides::Unknown,
+            pretends,
+            looked: None,
             outbox: Vec::new(),
         };
         let latest = lane
@@ -216,7 +223,9 @@ impl Lane {
             number: head.number.saturating_add(1),
             timestamp: head.timestamp.saturating_add(self.profile.block_time.as_secs().max(1)),
         };
-        self.overrides = self.overrides.detect(self.node.as_ref(), head.into(), next).await;
+        let known = self.pretends.known(self.overrides);
+        self.overrides = known.detect(self.node.as_ref(), head.into(), next).await;
+        self.pretends.learn(self.overrides);
         self.overrides.apply(next)
     }
 }

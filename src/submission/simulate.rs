@@ -1,5 +1,10 @@
 //! What a call would do, before anything is signed for it.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use alloy::primitives::{Address, Bytes, U256, bytes};
 use ballast_chains::{Head, Revert, reader::CallError};
 use ballast_strategy_api::{Call, DynStrategy, NonEmpty, Refusal};
@@ -83,6 +88,29 @@ impl Overrides {
     /// The next block, where nodes can pretend it.
     pub(super) fn apply(self, next: NextBlock) -> Option<NextBlock> {
         (self == Self::Supported).then_some(next)
+    }
+}
+
+/// Whether some lane has found that the nodes of its chain can pretend the next block, which spares
+/// the first action of every other the question. That they cannot is for each lane to find: a
+/// refusal may have been about that one request. Clones share it; one for each chain's endpoints.
+#[derive(Debug, Clone, Default)]
+pub struct Pretends(Arc<AtomicBool>);
+
+impl Pretends {
+    /// What a lane that knows `own` knows with this.
+    pub(super) fn known(&self, own: Overrides) -> Overrides {
+        match own {
+            Overrides::Unknown if self.0.load(Ordering::Relaxed) => Overrides::Supported,
+            Overrides::Unknown | Overrides::Supported | Overrides::Unsupported => own,
+        }
+    }
+
+    /// Takes what a lane has found.
+    pub(super) fn learn(&self, found: Overrides) {
+        if found == Overrides::Supported {
+            self.0.store(true, Ordering::Relaxed);
+        }
     }
 }
 

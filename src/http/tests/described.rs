@@ -124,7 +124,7 @@ fn fill(surface: &Surface) {
     let key = ("leverage_ratio".to_owned(), String::new());
     SeriesRecorder::new("one").note(&surface.store, key.clone(), head().timestamp, || "2".into());
     surface.board.note_recent("one", key, head().timestamp, one + one);
-    surface.board.decided("one", decision);
+    surface.board.decided("one", decision, Vec::new());
     surface.board.balance("one", Balance { wei: U256::from(5), block: 7 });
     let answer = crate::submission::slot::EndpointAnswer {
         verdict: crate::submission::slot::Verdict::Accepted,

@@ -51,11 +51,15 @@ impl Lane {
     ) -> Result<(), LaneError> {
         self.book.reload().await?;
         self.follow_formers(head, strategy, events).await?;
-        if self.book.slots.is_empty() && !self.foreign.is_waiting() && !self.is_time_to_look(head) {
+        let stretch = self.stretch(head);
+        // Opening the lane has just read the nonce, so the first head needs no look.
+        let since = *self.looked.get_or_insert(stretch);
+        if self.book.slots.is_empty() && !self.foreign.is_waiting() && since == stretch {
             return Ok(());
         }
         let (finality, settle) = (self.profile.finality, self.foreign.is_waiting());
         let mut evidence = self.book.evidence(head, finality, settle).await?;
+        self.looked = Some(stretch);
         self.notice_foreign(evidence.nonce, Some(head));
         if !self.book.slots.contains_key(&evidence.nonce)
             && self.reopen_undone(evidence.nonce, head).await?
@@ -106,10 +110,25 @@ impl Lane {
         free.collect()
     }
 
-    /// Whether an idle wallet's nonce is looked at: rarely, and not all wallets at the same head.
-    fn is_time_to_look(&self, head: &Head) -> bool {
+    /// Whether nothing is under way, nor waits to be told or read: heads may then pass unobserved
+    /// until the next assessment.
+    pub fn is_idle(&self) -> bool {
+        let is_settled = self.book.slots.is_empty() && !self.book.reload;
+        let is_quiet = self.outbox.is_empty() && !self.foreign.is_waiting();
+        is_settled && is_quiet && self.formers.is_empty()
+    }
+
+    /// Whether observing this head would do nothing.
+    pub fn may_skip(&self, head: &Head) -> bool {
+        self.is_idle() && self.looked == Some(self.stretch(head))
+    }
+
+    /// The number of a stretch of blocks. An idle wallet's nonce is looked at once in each: rarely,
+    /// not all wallets at the same head, and however many heads it misses.
+    fn stretch(&self, head: &Head) -> u64 {
         let spread = u64::from(self.wallet.address().0.last().copied().unwrap_or_default());
-        head.number.wrapping_add(spread).is_multiple_of(IDLE_LOOK_EVERY)
+        let shifted = head.number.saturating_add(spread);
+        shifted.checked_div(IDLE_LOOK_EVERY).unwrap_or_default()
     }
 
     /// The books of wallets that the product had before, as far as something in them is not final.

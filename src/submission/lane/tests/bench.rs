@@ -24,7 +24,7 @@ use crate::guard::{Leave, Upkeep};
 use crate::{
     guard::{Caps, Permit},
     store::{Statement, Store},
-    submission::{Lane, LaneError, LaneEvent, LaneSpec, Pursuit},
+    submission::{Lane, LaneError, LaneEvent, LaneSpec, Pretends, Pursuit},
 };
 
 /// The second account of anvil's well-known test mnemonic.
@@ -167,7 +167,9 @@ async fn open_with(
     wallet: Wallet,
 ) -> Result<Lane, LaneError> {
     let (product, profile) = ("eth2x".into(), Arc::clone(profile));
-    let spec = LaneSpec { product, wallet, profile, privacy: Privacy::Public, resend: true };
+    let pretends = Pretends::default();
+    let spec =
+        LaneSpec { product, wallet, profile, privacy: Privacy::Public, resend: true, pretends };
     Lane::open(spec, sim.clone(), store.journal()).await
 }
 

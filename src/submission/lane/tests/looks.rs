@@ -11,8 +11,9 @@ use super::{
 use crate::{
     store::Store,
     submission::{
-        Pursuit,
+        LaneEvent, Pursuit,
         lane::{MAX_UNFINAL, MAX_UNFINAL_EMERGENCY},
+        simulate::Overrides,
     },
 };
 
@@ -78,7 +79,41 @@ async fn a_node_without_overrides_is_simulated_on_as_it_is() {
     let mut bench = Bench::new().await;
     bench.sim.world().faults.no_overrides = true;
     assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { .. }));
-    assert_eq!(bench.lane.overrides, crate::submission::simulate::Overrides::Unsupported);
+    assert_eq!(bench.lane.overrides, Overrides::Unsupported);
+    let told = bench.lane.pretends.known(Overrides::Unknown);
+    assert_eq!(told, Overrides::Unknown, "every lane finds that for itself");
+}
+
+#[tokio::test]
+async fn one_lane_finds_for_all_that_nodes_can_pretend_the_next_block() {
+    let mut bench = Bench::new().await;
+    assert_eq!(bench.lane.pretends.known(Overrides::Unknown), Overrides::Unknown);
+    bench.pursue(action(1)).await;
+    let another = bench.lane.pretends.clone();
+    assert_eq!(another.known(Overrides::Unknown), Overrides::Supported);
+    assert_eq!(another.known(Overrides::Unsupported), Overrides::Unsupported);
+}
+
+#[tokio::test]
+async fn an_idle_wallet_is_looked_at_once_in_a_hundred_blocks_whatever_heads_it_misses() {
+    let mut bench = Bench::new().await;
+    bench.observe().await;
+    assert!(bench.lane.may_skip(&bench.sim.head()));
+    // Somebody else uses the key, and hardly any head is seen.
+    bench.sim.mine_foreign();
+    let told = |events: &[LaneEvent]| events.iter().any(|event| event.step() == "foreign");
+    let mut heads = 0;
+    loop {
+        heads += 1;
+        assert!(heads <= 100, "never looked at");
+        bench.sim.mine_empty();
+        let head = bench.sim.head();
+        if head.number % 7 == 0 && !bench.lane.may_skip(&head) {
+            break;
+        }
+    }
+    assert!(told(&bench.observe().await));
+    assert!(!bench.lane.is_idle(), "it is to be booked");
 }
 
 #[tokio::test]
