@@ -198,6 +198,8 @@ pub struct Limits {
     pub routine_base_fee: Option<u128>,
     /// How long it waits at most after it became due, by the blocks' time; whole seconds.
     pub routine_patience: Duration,
+    /// Blocks for which everything that is due is left to another instance; 0: none.
+    pub act_after_blocks: u64,
 }
 
 /// How long routine work waits for a cheap block where a product file does not say.
@@ -214,6 +216,7 @@ impl Default for Limits {
             hard_budget: None,
             routine_base_fee: None,
             routine_patience: DEFAULT_PATIENCE,
+            act_after_blocks: 0,
         }
     }
 }

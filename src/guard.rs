@@ -15,12 +15,13 @@
 //! head; with no other endpoint left the head goes stale, which binds everything; and what is
 //! signed carries the id of the chain file, so no other chain would take it.
 //!
-//! Reading order: [`table`](Row::effect) → `breaker`, [`budget`], `feeds`, `patience` (one row or
-//! two each).
+//! Reading order: [`table`](Row::effect) → `breaker`, [`budget`], `feeds`, `patience`, `others` (one
+//! row or two each).
 
 mod breaker;
 pub mod budget;
 mod feeds;
+mod others;
 mod patience;
 mod table;
 
@@ -113,6 +114,10 @@ pub struct Circumstances<'a> {
     pub past: &'a Past,
     /// The block time at which this action was first seen to be due; `None`: now.
     pub first_due: Option<Timestamp>,
+    /// Blocks for which this action has been due without a break, by the head that it was found at.
+    pub due_for_blocks: u64,
+    /// Whether the disk is so full that the store's reserve was given up.
+    pub store_short: bool,
 }
 
 /// What the journal says of a product.
@@ -264,6 +269,8 @@ fn findings(action: &Action, case: &Circumstances<'_>, limits: &Limits) -> Vec<F
         breaker::failures(case),
         feeds::sequencer(case),
         feeds::price(case, limits),
+        store_short(case),
+        others::first(case, limits),
         patience::base_fee(action.urgency, case, limits),
     ];
     let mut found: Vec<Finding> = rows.into_iter().flatten().collect();
@@ -305,6 +312,14 @@ fn stale_head(case: &Circumstances<'_>) -> Option<Finding> {
 fn dispute(case: &Circumstances<'_>) -> Option<Finding> {
     let detail = case.dispute.clone()?;
     Some(Finding::new(Row::Dispute, "endpoints disagree", detail))
+}
+
+fn store_short(case: &Circumstances<'_>) -> Option<Finding> {
+    case.store_short.then(|| {
+        let detail = "the store's reserve is given up for what cannot wait, until there is room \
+                      for it again";
+        Finding::new(Row::StoreShort, "the disk is full", detail.to_owned())
+    })
 }
 
 /// The caps for an urgency: the product's own limits may only tighten the chain's, and an emergency

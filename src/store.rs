@@ -36,9 +36,9 @@ use thiserror::Error;
 pub use decisions::{DecisionRow, StoredObservation};
 pub use pauses::Pause;
 pub use series::{MAX_SERIES, Resolution, SeriesKey, SeriesRecorder};
-pub use spending::Cost;
 #[cfg(test)]
 pub(crate) use spending::tests::JournalRow;
+pub use spending::{Cost, FirstDue};
 pub(crate) use statement::Statement;
 
 use crate::submission::Journal;

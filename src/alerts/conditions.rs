@@ -200,6 +200,9 @@ fn of_guard(about: About<'_>, note: &GuardNote) -> Option<Condition> {
         | Row::StaleHead
         | Row::Sequencer
         | Row::CoolDown
+        // The store's own alert tells it.
+        | Row::StoreShort
+        | Row::OtherInstance
         | Row::BaseFee
         | Row::PatienceOver => return None,
     };

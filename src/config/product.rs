@@ -17,6 +17,9 @@ use super::{
 };
 use crate::registry::Registry;
 
+/// Most blocks for which what is due is left to another instance.
+const MAX_ACT_AFTER_BLOCKS: u64 = 10_000;
+
 /// What a product file is checked against.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known<'a> {
@@ -107,6 +110,9 @@ fn privacy(reader: &mut Reader<'_>, chain: Option<&ChainProfile>) -> Option<Priv
 
 /// The limits; `None` if one is wrong or two do not go together, which has been reported.
 fn limits(reader: &mut Reader<'_>, chain: Option<&str>, known: Known<'_>) -> Option<Limits> {
+    // Both are read before one that is wrong ends it.
+    let patience = reader.get("limits.routine_patience", form::long_duration);
+    let after = reader.get("limits.act_after_blocks", form::whole(0..=MAX_ACT_AFTER_BLOCKS));
     let limits = Limits {
         max_fee_per_gas: reader.get("limits.max_fee_per_gas", form::gas_price),
         max_transaction_cost: reader.get("limits.max_transaction_cost", form::ether),
@@ -114,7 +120,8 @@ fn limits(reader: &mut Reader<'_>, chain: Option<&str>, known: Known<'_>) -> Opt
         monthly_budget: reader.get("limits.monthly_budget_usd", form::usd),
         hard_budget: reader.get("limits.hard_budget_usd", form::usd),
         routine_base_fee: reader.get("limits.routine_base_fee", form::gas_price),
-        routine_patience: reader.get("limits.routine_patience", form::long_duration)?,
+        routine_patience: patience?,
+        act_after_blocks: after?,
     };
     if let (Some(monthly), Some(hard)) = (limits.monthly_budget, limits.hard_budget)
         && hard < monthly

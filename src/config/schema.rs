@@ -493,6 +493,13 @@ pub(super) const PRODUCT: Schema = Schema {
             Is("6h"),
             "… and at most so long after it became due, by the blocks' time",
         ),
+        key(
+            "limits.act_after_blocks",
+            "a whole number from 0 to 10000",
+            Is("0"),
+            "acts only on what is still due so many blocks later: left to another keeper with a \
+             wallet of its own; 0: at once",
+        ),
         compound(
             List,
             "rpc",
@@ -508,7 +515,7 @@ pub(super) const PRODUCT: Schema = Schema {
             "the strategy's own, see the README of its folder",
         ),
     ],
-    later: &["treasury_safe", "limits.act_after_blocks"],
+    later: &["treasury_safe"],
 };
 
 /// Expected form of a strategy's key whose type does not tell.

@@ -23,6 +23,10 @@ pub enum Row {
     CoolDown,
     /// So many failed in a row that a person should look.
     Breaker,
+    /// The disk is full, and what room was kept is for what cannot wait.
+    StoreShort,
+    /// Another instance has some blocks to do it first.
+    OtherInstance,
     /// The month's ceiling for everything is reached.
     HardBudget,
     /// The month's budget is used up.
@@ -48,7 +52,7 @@ pub enum Effect {
 
 impl Row {
     /// Every row, in the order in which they are told: an operator's word first, money last.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Paused,
         Self::DeleverOnly,
         Self::StaleHead,
@@ -57,6 +61,8 @@ impl Row {
         Self::Breaker,
         Self::CoolDown,
         Self::Sequencer,
+        Self::StoreShort,
+        Self::OtherInstance,
         Self::HardBudget,
         Self::MonthlyBudget,
         Self::NoPrice,
@@ -72,11 +78,13 @@ impl Row {
             | Self::DeleverOnly
             | Self::StaleHead
             | Self::RepeatLimit
+            | Self::OtherInstance
             | Self::HardBudget => (Binds, Binds, Binds),
             Self::Dispute => (Binds, Binds, Warns),
             Self::Sequencer
             | Self::CoolDown
             | Self::Breaker
+            | Self::StoreShort
             | Self::MonthlyBudget
             | Self::NoPrice
             | Self::BaseFee => (Binds, Warns, Passes),
@@ -100,6 +108,8 @@ impl Row {
             Self::Sequencer => "sequencer",
             Self::CoolDown => "cool_down",
             Self::Breaker => "breaker",
+            Self::StoreShort => "store_short",
+            Self::OtherInstance => "other_instance",
             Self::HardBudget => "hard_budget",
             Self::MonthlyBudget => "monthly_budget",
             Self::NoPrice => "no_price",
@@ -117,6 +127,8 @@ impl Row {
             | Self::Sequencer
             | Self::CoolDown
             | Self::Breaker
+            | Self::StoreShort
+            | Self::OtherInstance
             | Self::HardBudget
             | Self::MonthlyBudget
             | Self::NoPrice

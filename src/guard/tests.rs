@@ -98,6 +98,8 @@ fn fine<'a>(chain: &'a ChainProfile, past: &'a Past) -> Circumstances<'a> {
         feeds: priced(0),
         past,
         first_due: None,
+        due_for_blocks: 0,
+        store_short: false,
     }
 }
 

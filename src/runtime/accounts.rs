@@ -18,7 +18,7 @@ use crate::{
     config::Limits,
     guard::{Past, Spending, Used, budget},
     money::Usd,
-    store::{Cost, Store, StoreError},
+    store::{Cost, FirstDue, Store, StoreError},
 };
 
 /// Inclusions whose block's time is asked for at one head; the others follow at the next, as all do
@@ -38,7 +38,23 @@ pub(crate) struct Accounts {
     /// The journal may have changed since it was read.
     stale: bool,
     /// The newest action that was seen to be due, and since when.
-    due: Option<(Action, u64)>,
+    due: Option<(Action, Due)>,
+    /// The store may hold the block since which something is due.
+    counts_blocks: bool,
+}
+
+/// Since when an action is due: time and number of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) at: u64,
+    pub(crate) block: u64,
+}
+
+impl Due {
+    /// The same after a reorganisation to a chain whose head is lower.
+    fn by(self, head: &Head) -> Self {
+        Self { at: self.at.min(head.timestamp), block: self.block.min(head.number) }
+    }
 }
 
 /// What a product has spent this month and may spend, for people.
@@ -61,7 +77,16 @@ pub struct BudgetUse {
 impl Accounts {
     pub(crate) fn new(product: &str, chain_id: u64, store: Store, pool: Pool) -> Self {
         let product = product.to_owned();
-        Self { product, chain_id, store, pool, past: None, stale: true, due: None }
+        Self {
+            product,
+            chain_id,
+            store,
+            pool,
+            past: None,
+            stale: true,
+            due: None,
+            counts_blocks: true,
+        }
     }
 
     /// What the guard may know; `None` while the journal could not be read.
@@ -169,34 +194,53 @@ impl Accounts {
         join_all(hashes.iter().copied().map(ask)).await.into_iter().flatten().collect()
     }
 
-    /// Since when this very action is due, by block time; it is due now if that is new. Kept in
-    /// the store, and only here while that fails.
-    pub(crate) async fn first_due(&mut self, action: &Action, now: u64) -> u64 {
-        if let Some((known, since)) = &self.due
+    /// Since when this very action is due, if it is at `found_at`; since then if that is new. Kept
+    /// in the store, and only here while that fails.
+    pub(crate) async fn first_due(&mut self, action: &Action, found_at: &Head) -> Due {
+        let (now, block) = (found_at.timestamp, found_at.number);
+        if let Some((known, due)) = &self.due
             && (known.name, &known.answers) == (action.name, &action.answers)
         {
-            return *since;
+            return due.by(found_at);
         }
         let stored = self.store.first_due(&self.product, action).await;
-        let since = match stored {
-            Ok(Some(since)) => since.min(now),
-            Ok(None) => {
+        let due = match stored {
+            Ok(Some(FirstDue { at, block: Some(block) })) => Due { at, block }.by(found_at),
+            Ok(before) => {
                 if self.store.is_writable()
-                    && let Err(error) = self.store.note_due(&self.product, action, now).await
+                    && let Err(error) =
+                        self.store.note_due(&self.product, action, (now, block)).await
                 {
                     let detail = crate::error_chain(&error);
                     warn!(product = self.product, detail, "not noted since when it is due");
                 }
-                now
+                Due { at: before.map_or(now, |before| before.at), block }.by(found_at)
             }
             Err(error) => {
                 let detail = crate::error_chain(&error);
                 warn!(product = self.product, detail, "not known since when it is due");
-                return now;
+                return Due { at: now, block };
             }
         };
-        self.due = Some((action.clone(), since));
-        since
+        self.due = Some((action.clone(), due));
+        self.counts_blocks = true;
+        due
+    }
+
+    /// Nothing is due: the blocks of what is due next are counted anew.
+    pub(crate) async fn nothing_due(&mut self) {
+        self.due = None;
+        // After a start it is not known what is noted.
+        if !self.counts_blocks || !self.store.is_writable() {
+            return;
+        }
+        match self.store.note_nothing_due(&self.product).await {
+            Ok(()) => self.counts_blocks = false,
+            Err(error) => {
+                let detail = crate::error_chain(&error);
+                warn!(product = self.product, detail, "not noted that nothing is due");
+            }
+        }
     }
 
     /// The use of the budget, for people and charts.

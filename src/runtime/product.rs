@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{
-    accounts::Accounts,
+    accounts::{Accounts, Due},
     events::{Event, What},
     findings::{self, GuardNote},
     recorder::Recorder,
@@ -196,7 +196,12 @@ impl ProductTask {
         let mut record = Record::new(turn.head, observations);
         match (assessment, failure) {
             (Some(Assessment { decision, .. }), _) => match decision {
-                Decision::Wait { reason, .. } => record.say("wait", reason, ""),
+                Decision::Wait { reason, .. } => {
+                    if self.counts_blocks() {
+                        self.accounts.nothing_due().await;
+                    }
+                    record.say("wait", reason, "");
+                }
                 Decision::Blocked { reason, detail } => record.say("blocked", reason, detail),
                 Decision::Act(action) => self.act(action.clone(), turn.head, &mut record).await,
             },
@@ -219,11 +224,15 @@ impl ProductTask {
         let Some(strategy) = self.strategy() else {
             return record.say("error", "strategy not connected", "");
         };
-        let first_due = self.first_due(&action, &head).await;
+        let due = self.first_due(&action, &found_at).await;
         let Some(past) = self.accounts.past() else {
             return record.say("error", "the journal cannot be read", "");
         };
-        let circumstances = Circumstances { first_due, ..self.circumstances(&head, past) };
+        let circumstances = Circumstances {
+            first_due: due.map(|due| due.at),
+            due_for_blocks: due.map_or(0, |due| found_at.number.saturating_sub(due.block)),
+            ..self.circumstances(&head, past)
+        };
         let judgement = guard::judge(action, &circumstances, &self.config.limits);
         record.guard = findings::of(&judgement);
         record.notes = findings::beside(&judgement);
@@ -244,13 +253,18 @@ impl ProductTask {
     }
 
     /// Since when the action is due, where somebody wants to know.
-    async fn first_due(&mut self, action: &Action, head: &Head) -> Option<u64> {
+    async fn first_due(&mut self, action: &Action, found_at: &Head) -> Option<Due> {
         let waits = self.config.limits.routine_base_fee.is_some();
-        if waits && action.urgency == Urgency::Routine {
-            Some(self.accounts.first_due(action, head.timestamp).await)
+        if self.counts_blocks() || (waits && action.urgency == Urgency::Routine) {
+            Some(self.accounts.first_due(action, found_at).await)
         } else {
             None
         }
+    }
+
+    /// Whether it matters for how many blocks something has been due.
+    fn counts_blocks(&self) -> bool {
+        self.config.limits.act_after_blocks > 0
     }
 
     fn circumstances<'a>(&'a self, head: &Head, past: &'a Past) -> Circumstances<'a> {
@@ -268,6 +282,8 @@ impl ProductTask {
             feeds: self.mailbox.feeds.borrow().clone(),
             past,
             first_due: None,
+            due_for_blocks: 0,
+            store_short: self.shared.store.is_short(),
         }
     }
 

@@ -178,5 +178,6 @@ pub(super) fn migrations() -> Migrator {
         simple(2, "costs and what the guard remembers", super::spending::TABLES),
         simple(3, "pauses and series", PAUSES_AND_SERIES),
         simple(4, "first nonces of lanes", LANES),
+        simple(5, "since which block actions are due", super::spending::DUE_BLOCKS),
     ])
 }

@@ -49,6 +49,19 @@ CREATE TABLE forgiven (
 );
 ";
 
+/// Migration: the block at which an action was first seen to be due, without a break since.
+pub(super) const DUE_BLOCKS: &str = "ALTER TABLE first_due ADD COLUMN since_block BIGINT;";
+
+/// Since when an action is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstDue {
+    /// Time of the block at which it was first seen to be due.
+    pub at: u64,
+    /// Number of the block since which it has been due at every look; `None` after a break, and
+    /// where an older version noted it.
+    pub block: Option<u64>,
+}
+
 /// What one included transaction cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cost {
@@ -154,7 +167,7 @@ impl Store {
         Ok(by_nonce.into_iter().map(|(_, reservation)| reservation).collect())
     }
 
-    /// The block time at which this very action of the product was first seen to be due.
+    /// Since when this very action of the product is due.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -162,15 +175,16 @@ impl Store {
         &self,
         product: &str,
         action: &Action,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Option<FirstDue>, StoreError> {
         let query = Statement::new(SELECT_FIRST_DUE)
             .with(product)
             .with(action.name)
             .with(action.answers.as_str());
-        self.rows(query).await?.first().map(|row| unsigned(row, "since")).transpose()
+        self.rows(query).await?.first().map(first_due).transpose()
     }
 
-    /// Notes that this action became due; keeps the moment if it is noted already.
+    /// Notes that this action became due at a block of this time and number; keeps each of both
+    /// that is noted already.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -178,14 +192,24 @@ impl Store {
         &self,
         product: &str,
         action: &Action,
-        since: u64,
+        (at, block): (u64, u64),
     ) -> Result<(), StoreError> {
         let statement = Statement::new(UPSERT_FIRST_DUE)
             .with(product)
             .with(action.name)
             .with(action.answers.as_str())
-            .with(since);
+            .with(at)
+            .with(block);
         self.commit(vec![statement]).await
+    }
+
+    /// Notes that nothing is due: the blocks of whatever is due next are counted anew. The moment
+    /// stays, for patience.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(crate) async fn note_nothing_due(&self, product: &str) -> Result<(), StoreError> {
+        self.commit(vec![Statement::new(CLEAR_DUE_BLOCKS).with(product)]).await
     }
 
     /// Forgives the product's failures so far: what an operator's `resume` means. It closes the
@@ -247,20 +271,31 @@ WHERE s.product = $1 AND s.chain_id = $2 AND s.outcome IS NULL AND s.included_bl
 ORDER BY a.wallet, a.nonce, a.number";
 
 const SELECT_FIRST_DUE: &str =
-    "SELECT since FROM first_due WHERE product = $1 AND action = $2 AND answers = $3";
+    "SELECT since, since_block FROM first_due WHERE product = $1 AND action = $2 AND answers = $3";
 
 const UPSERT_FIRST_DUE: &str = "
-INSERT INTO first_due (product, action, answers, since) VALUES ($1, $2, $3, $4)
+INSERT INTO first_due (product, action, answers, since, since_block) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (product, action) DO UPDATE SET
     since = CASE WHEN first_due.answers = excluded.answers THEN first_due.since
         ELSE excluded.since END,
+    since_block = CASE WHEN first_due.answers = excluded.answers
+        THEN COALESCE(first_due.since_block, excluded.since_block) ELSE excluded.since_block END,
     answers = excluded.answers";
+
+const CLEAR_DUE_BLOCKS: &str =
+    "UPDATE first_due SET since_block = NULL WHERE product = $1 AND since_block IS NOT NULL";
 
 const FORGIVE: &str = "
 INSERT INTO forgiven (product, chain_id, included_block)
 SELECT product, chain_id, MAX(included_block) FROM slots
 WHERE product = $1 AND included_block IS NOT NULL GROUP BY product, chain_id
 ON CONFLICT (product, chain_id) DO UPDATE SET included_block = excluded.included_block";
+
+fn first_due(row: &SqliteRow) -> Result<FirstDue, StoreError> {
+    let block: Option<i64> = get(row, "since_block")?;
+    let block = block.and_then(|block| u64::try_from(block).ok());
+    Ok(FirstDue { at: unsigned(row, "since")?, block })
+}
 
 fn cost(row: &SqliteRow) -> Result<Cost, StoreError> {
     let at: Option<i64> = get(row, "block_timestamp")?;

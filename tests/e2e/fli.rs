@@ -3,7 +3,7 @@
 
 mod ceiling;
 mod doubles;
-mod race;
+pub(crate) mod race;
 mod refused;
 mod ripcord;
 mod token;

@@ -21,6 +21,7 @@ mod operate;
 mod page;
 mod private;
 mod rebalance;
+mod redundancy;
 mod repeat;
 mod restart;
 mod steps;

@@ -60,7 +60,8 @@ const PRODUCTS: &[Case] = &[
     ("limits.max_fee_per_gas", "lots", "+[limits]\nmax_fee_per_gas = \"lots\""),
     ("limits.min_balance", "0.5 eth", "+[limits]\nmin_balance = \"0.5 eth\""),
     ("limits.monthly_budget_usd", "", "+[limits]\nmonthly_budget_usd = 5"),
-    ("limits.act_after_blocks", "", "+[limits]\nact_after_blocks = 5"),
+    ("limits.act_after_blocks", "soon", "+[limits]\nact_after_blocks = \"soon\""),
+    ("treasury_safe", "", "+treasury_safe = \"x\""),
 ];
 
 /// Whole `[wallet]` and `[params]` tables.

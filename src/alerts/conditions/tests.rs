@@ -107,6 +107,8 @@ fn what_the_guard_found_and_a_person_can_end() {
             | Row::StaleHead
             | Row::Sequencer
             | Row::CoolDown
+            | Row::StoreShort
+            | Row::OtherInstance
             | Row::BaseFee
             | Row::PatienceOver => None,
         };

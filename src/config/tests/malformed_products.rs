@@ -323,8 +323,10 @@ routine_patience = "6h"
 [limits]
 routine_base_fee = "40 gwei"
 routine_patience = "1h 500ms"
+act_after_blocks = -1
 "#,
         &[
+            r#"products/eth2x-fli.toml: limits.act_after_blocks = -1: expected a whole number from 0 to 10000"#,
             r#"products/eth2x-fli.toml: limits.routine_patience = "1h 500ms": expected a duration from 1s to 30days, such as "6h""#,
         ],
     ),

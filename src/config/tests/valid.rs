@@ -157,7 +157,7 @@ fn every_key_of_a_product_is_taken() {
          venue = {{ fee = 3000 }}\n[limits]\nmax_fee_per_gas = \"300 gwei\"\n\
          max_transaction_cost = \"2 ether\"\nmin_balance = \"0.5 ether\"\n\
          monthly_budget_usd = 30000\nhard_budget_usd = 90000.5\nroutine_base_fee = \"40 gwei\"\n\
-         routine_patience = \"30m\"\n"
+         routine_patience = \"30m\"\nact_after_blocks = 25\n"
     );
     let chain = format!("{CHAIN}{FEED}");
     let files = [("chains/mainnet.toml", &*chain), ("products/eth2x-fli.toml", &*product)];
@@ -174,6 +174,7 @@ fn every_key_of_a_product_is_taken() {
     assert_eq!(product.limits.hard_budget, Some(Usd::from_micro(90_000_500_000)));
     assert_eq!(product.limits.routine_base_fee, Some(40 * GWEI));
     assert_eq!(product.limits.routine_patience, Duration::from_mins(30));
+    assert_eq!(product.limits.act_after_blocks, 25);
     let params: ToyParams = product.params.extract().unwrap();
     assert_eq!(params.extension, address!("00000000000000000000000000000000000000bb"));
     assert_eq!((params.size, params.eager), (Some(5), Some(true)));

@@ -6,7 +6,7 @@ use super::*;
 
 /// The table as the design has it, written down once more: B binds, w warns, – passes; routine,
 /// prompt, emergency.
-const TABLE: [(Row, &str); 13] = [
+const TABLE: [(Row, &str); 15] = [
     (Row::Paused, "BBB"),
     (Row::DeleverOnly, "BBB"),
     (Row::StaleHead, "BBB"),
@@ -15,6 +15,8 @@ const TABLE: [(Row, &str); 13] = [
     (Row::Breaker, "Bw-"),
     (Row::CoolDown, "Bw-"),
     (Row::Sequencer, "Bw-"),
+    (Row::StoreShort, "Bw-"),
+    (Row::OtherInstance, "BBB"),
     (Row::HardBudget, "BBB"),
     (Row::MonthlyBudget, "Bw-"),
     (Row::NoPrice, "Bw-"),
@@ -41,13 +43,15 @@ struct World {
 }
 
 impl World {
-    const TOGGLES: [Row; 9] = [
+    const TOGGLES: [Row; 11] = [
         Row::Paused,
         Row::DeleverOnly,
         Row::StaleHead,
         Row::Dispute,
         Row::RepeatLimit,
         Row::Sequencer,
+        Row::StoreShort,
+        Row::OtherInstance,
         Row::HardBudget,
         Row::MonthlyBudget,
         Row::NoPrice,
@@ -90,6 +94,7 @@ impl World {
             monthly_budget: budget(Row::MonthlyBudget, 100, 1_000),
             hard_budget: budget(Row::HardBudget, 50, 2_000),
             routine_base_fee: Some(GWEI * if self.base_fee == 0 { 30 } else { 29 }),
+            act_after_blocks: 5,
             ..Limits::default()
         }
     }
@@ -104,6 +109,8 @@ impl World {
             head_age: Duration::from_secs(if self.has(Row::StaleHead) { 61 } else { 60 }),
             dispute: self.has(Row::Dispute).then(|| "block 7".to_owned()),
             feeds,
+            due_for_blocks: if self.has(Row::OtherInstance) { 4 } else { 5 },
+            store_short: self.has(Row::StoreShort),
             first_due: Some(NOW - [0, 21_599, 21_600][usize::from(self.base_fee)]),
             ..fine(chain, past)
         }
@@ -121,7 +128,7 @@ fn the_table_is_the_designs() {
     }
 }
 
-/// 13,824 worlds. The first row that binds is the reason; all others that bind or warn are told.
+/// 18,432 worlds at three urgencies. The first row that binds is the reason; all others that bind or warn are told.
 #[test]
 fn every_combination_of_rows_at_every_urgency() {
     let chain = chain();
@@ -157,7 +164,7 @@ fn what_is_told_has_figures() {
     let (past, limits) = (everything.past(), everything.limits());
     let action = Action { repeat_limit: Some(1), ..action(Urgency::Routine) };
     let notes = judge(action, &everything.circumstances(&chain, &past), &limits).notes;
-    assert_eq!(notes.len(), 10, "all but the first");
+    assert_eq!(notes.len(), 12, "all but the first");
     for (finding, _) in notes {
         assert!(!finding.detail.is_empty() && !finding.reason.is_empty(), "{finding:?}");
     }
@@ -180,6 +187,29 @@ fn a_sequencer_that_is_back_is_left_alone_for_the_grace_period() {
     assert_eq!(at(routine, Said::Nothing("reverted".into())), "sequencer state unknown");
     assert_eq!(at(Urgency::Prompt, down.clone()), "permit");
     assert_eq!(at(Urgency::Emergency, down), "permit");
+}
+
+#[test]
+fn what_is_due_is_left_to_another_instance_for_so_many_blocks() {
+    let past = Past::default();
+    for urgency in URGENCIES {
+        let after = |blocks, due| {
+            let limits = Limits { act_after_blocks: blocks, ..Limits::default() };
+            said(urgency, &limits, &past, |c| c.due_for_blocks = due)
+        };
+        assert_eq!(after(0, 0), "permit", "off by default");
+        assert_eq!(after(3, 0), "left to another instance");
+        assert_eq!(after(3, 2), "left to another instance");
+        assert_eq!(after(3, 3), "permit");
+        assert_eq!(after(3, u64::MAX), "permit");
+    }
+    let (chain, limits) = (chain(), Limits { act_after_blocks: 3, ..Limits::default() });
+    let waited = Circumstances { due_for_blocks: 1, ..fine(&chain, &past) };
+    let Verdict::Refuse(finding) = judge(action(Urgency::Emergency), &waited, &limits).verdict
+    else {
+        panic!("it was let through")
+    };
+    assert_eq!(finding.detail, "left to another instance for 3 blocks, 2 to go");
 }
 
 #[test]

@@ -137,3 +137,46 @@ async fn a_new_month_is_another_sum() {
     let spending = &accounts.past().unwrap().spending;
     assert_eq!((spending.priced, spending.unpriced), (Usd::ZERO, U256::ZERO));
 }
+
+/// As long as the intent is the same, the count goes on, also over a restart; it begins anew when
+/// the action answers another state, and when nothing was due in between.
+#[tokio::test]
+async fn blocks_that_an_action_is_due_are_counted_over_a_restart() {
+    let (store, mut accounts) = books(&[]).await;
+    let restarted = || Accounts::new(PRODUCT, 1, store.clone(), pool());
+    let since = async |accounts: &mut Accounts, state: u64, block: u64| {
+        accounts.first_due(&due(state), &head(block)).await.block
+    };
+    assert_eq!(since(&mut accounts, 1, 10).await, 10);
+    assert_eq!(since(&mut accounts, 1, 12).await, 10);
+    accounts = restarted();
+    assert_eq!(since(&mut accounts, 1, 13).await, 10, "a restart");
+    assert_eq!(since(&mut accounts, 2, 14).await, 14, "the other instance acted");
+    accounts.nothing_due().await;
+    assert_eq!(since(&mut accounts, 2, 20).await, 20, "nothing was due in between");
+    accounts = restarted();
+    accounts.nothing_due().await;
+    assert_eq!(since(&mut accounts, 2, 30).await, 30, "nothing was due after the restart");
+    assert_eq!(since(&mut accounts, 2, 25).await, 25, "a reorganisation to a lower head");
+    let since = accounts.first_due(&due(2), &head(40)).await;
+    assert_eq!(since.at, NOW + 14, "patience counts from the first sight");
+}
+
+fn due(state: u64) -> Action {
+    let call = ballast_strategy_api::Call {
+        label: "only".into(),
+        to: Default::default(),
+        data: Default::default(),
+        value: U256::ZERO,
+    };
+    Action {
+        name: "rebalance",
+        candidates: ballast_strategy_api::NonEmpty::one(call),
+        urgency: Urgency::Emergency,
+        exposure: ballast_strategy_api::Exposure::Raises,
+        answers: ballast_strategy_api::StateKey::of(&[("state", &state)]),
+        deadline: None,
+        repeat_limit: None,
+        expects: None,
+    }
+}

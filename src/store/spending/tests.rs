@@ -214,14 +214,22 @@ async fn the_first_moment_an_action_was_due_is_kept() {
         expects: None,
     };
     assert_eq!(store.first_due(ETH2X, &action(1)).await.unwrap(), None);
-    store.note_due(ETH2X, &action(1), 100).await.unwrap();
-    store.note_due(ETH2X, &action(1), 200).await.unwrap();
-    assert_eq!(store.first_due(ETH2X, &action(1)).await.unwrap(), Some(100));
+    let due = |at, block| Some(FirstDue { at, block });
+    store.note_due(ETH2X, &action(1), (100, 10)).await.unwrap();
+    store.note_due(ETH2X, &action(1), (200, 20)).await.unwrap();
+    assert_eq!(store.first_due(ETH2X, &action(1)).await.unwrap(), due(100, Some(10)));
     assert_eq!(store.first_due("other", &action(1)).await.unwrap(), None);
     // It answers another state now: the wait begins anew.
-    store.note_due(ETH2X, &action(2), 300).await.unwrap();
-    assert_eq!(store.first_due(ETH2X, &action(2)).await.unwrap(), Some(300));
+    store.note_due(ETH2X, &action(2), (300, 30)).await.unwrap();
+    assert_eq!(store.first_due(ETH2X, &action(2)).await.unwrap(), due(300, Some(30)));
     assert_eq!(store.first_due(ETH2X, &action(1)).await.unwrap(), None);
+    // Nothing was due in between: the blocks are counted anew, and patience is not.
+    store.note_nothing_due("other").await.unwrap();
+    assert_eq!(store.first_due(ETH2X, &action(2)).await.unwrap(), due(300, Some(30)));
+    store.note_nothing_due(ETH2X).await.unwrap();
+    assert_eq!(store.first_due(ETH2X, &action(2)).await.unwrap(), due(300, None));
+    store.note_due(ETH2X, &action(2), (400, 40)).await.unwrap();
+    assert_eq!(store.first_due(ETH2X, &action(2)).await.unwrap(), due(300, Some(40)));
 }
 
 #[tokio::test]

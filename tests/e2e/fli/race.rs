@@ -24,7 +24,7 @@ const RIVAL_FEE: u128 = 5_000_000_000_000;
 /// Blocks after which whatever would still come has come.
 const BLOCKS: u64 = 8;
 /// `Rebalanced(uint256,uint256,uint256,uint256)`.
-const REBALANCED: B256 =
+pub(crate) const REBALANCED: B256 =
     alloy::primitives::b256!("6f55209924dba11af5ddabda4999b20d0ce3aa1847c56b67240ed1fc3590c134");
 
 /// A world with manual blocks, a rebalance due, and two keepers that may make it.
@@ -53,7 +53,7 @@ async fn rival_sends(world: &World) -> Result<()> {
 }
 
 /// How often the product was rebalanced since a block, by whomever.
-async fn rebalances(world: &World, since: u64) -> Result<usize> {
+pub(crate) async fn rebalances(world: &World, since: u64) -> Result<usize> {
     let filter = Filter::new()
         .address(world.devnet.product().strategy)
         .event_signature(REBALANCED)
