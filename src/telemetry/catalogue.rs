@@ -168,8 +168,8 @@ const CATALOGUE: &[Row] = &[
         "ballast_rpc_endpoint_fit",
         Gauge,
         Unit::Count,
-        "chain, endpoint",
-        "1 while the endpoint gets reads, else 0",
+        "chain, endpoint, role",
+        "1 while the endpoint gets what its role (read, send) is for, else 0",
     ),
     (
         "ballast_rpc_requests_total",

@@ -318,10 +318,11 @@ impl Endpoint {
         self.show_state();
     }
 
-    /// Shows the state as a gauge: 1 for fit.
+    /// Shows the state as a gauge: 1 for fit, apart for those that are only sent to.
     pub(super) fn show_state(&self) {
         let fit = u8::from(self.state() == EndpointState::Fit);
         let (chain, endpoint) = (self.common.chain.clone(), self.label.clone());
-        gauge!(FIT, "chain" => chain, "endpoint" => endpoint).set(fit);
+        let role = if self.reads { "read" } else { "send" };
+        gauge!(FIT, "chain" => chain, "endpoint" => endpoint, "role" => role).set(fit);
     }
 }

@@ -64,8 +64,24 @@ pub(super) fn read_refusal(text: &str) -> SendAnswer {
         Some(Refusal::Underpriced) => SendAnswer::Underpriced,
         Some(Refusal::Funds) => SendAnswer::InsufficientFunds,
         Some(Refusal::Other) => SendAnswer::Rejected(text.to_owned()),
-        None => SendAnswer::Ambiguous(text.to_owned()),
+        Some(Refusal::Unclear) | None => SendAnswer::Ambiguous(text.to_owned()),
     }
+}
+
+/// Whether refusals are told by this word, or a part of one is.
+pub(super) fn is_told_by(word: &str) -> bool {
+    let word = word.to_lowercase();
+    let lists = [
+        texts::BUSY,
+        texts::MISSING_BLOCK,
+        texts::TOO_MUCH,
+        texts::UNABLE,
+        texts::FINAL,
+        texts::HALTS,
+        &["execution reverted"],
+    ];
+    let reads = lists.into_iter().flatten().copied();
+    reads.chain(texts::SEND.iter().map(|(pattern, _)| *pattern)).any(|text| text.contains(&word))
 }
 
 /// Whether an error text says that the node has not got the block or its state.
@@ -110,6 +126,11 @@ fn known(error: &ErrorPayload) -> Option<ReadFault> {
     } else {
         None
     }
+}
+
+/// Whether an error is known to come out of the execution of a call, as a revert does.
+pub(super) fn is_of_execution(error: &ErrorPayload) -> bool {
+    known(error) == Some(ReadFault::Final)
 }
 
 /// Judges one error of an answer to a read.

@@ -7,14 +7,14 @@ use std::{error::Error as _, time::Duration};
 
 use alloy::{
     primitives::bytes::Bytes,
-    rpc::json_rpc::{ErrorPayload, ResponsePacket},
+    rpc::json_rpc::{ErrorPayload, Response as Answer, ResponsePacket, ResponsePayload},
     transports::{TransportError, TransportErrorKind},
 };
 use reqwest::{Client, Response, header, redirect};
 use thiserror::Error;
 use url::Url;
 
-use super::errors::speaks_of_the_request;
+use super::errors::{is_told_by, speaks_of_the_request};
 
 /// Longest answer taken from an endpoint, bytes: 1,000 receipts or a full batch of reads.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -138,30 +138,49 @@ pub(super) async fn post(
     let status = answer.status();
     let retry_after = retry_after(&answer);
     let text = read(answer).await?;
+    let packet = serde_json::from_slice(&text).map(|packet| discreet(packet, url));
     if status.is_success() {
-        return serde_json::from_slice(&text)
+        return packet
             .map_err(|error| Failure::Malformed(format!("{error}: {}", excerpt(&text, url))));
     }
     let code = status.as_u16();
-    match serde_json::from_slice::<ResponsePacket>(&text) {
+    match packet {
         // Some gateways give JSON-RPC errors a status of their own.
         Ok(packet) if speaks_of_the_request(code, &packet) => Ok(packet),
         Ok(_) | Err(_) if code == 413 => Err(Failure::RequestTooLarge(excerpt(&text, url))),
         Ok(_) | Err(_) => {
-            let (body, said) = (excerpt(&text, url), said(&text));
+            let (body, said) = (excerpt(&text, url), said(&text, url));
             Err(Failure::Status { code, retry_after, body, said })
         }
     }
 }
 
 /// The text of a lone JSON-RPC error; gateways leave out the id of what they did not read.
-fn said(text: &[u8]) -> Option<String> {
+fn said(text: &[u8], url: &Url) -> Option<String> {
     #[derive(serde::Deserialize)]
-    struct Answer {
+    struct Lone {
         error: ErrorPayload,
     }
-    let answer: Answer = serde_json::from_slice(text).ok()?;
-    Some(answer.error.message.into_owned())
+    let lone: Lone = serde_json::from_slice(text).ok()?;
+    Some(redact(&lone.error.message, url))
+}
+
+/// An answer whose errors do not repeat the address: they go to logs, journal and page.
+fn discreet(mut packet: ResponsePacket, url: &Url) -> ResponsePacket {
+    let answers: &mut [Answer] = match &mut packet {
+        ResponsePacket::Single(answer) => std::slice::from_mut(answer),
+        ResponsePacket::Batch(answers) => answers,
+    };
+    for answer in answers {
+        let ResponsePayload::Failure(error) = &mut answer.payload else { continue };
+        let told = redact(&error.message, url);
+        if told != error.message {
+            error.message = told.into();
+        }
+        // What a revert returns holds no address; what a gateway adds is of no use otherwise.
+        error.data.take_if(|data| redact(data.get(), url) != data.get());
+    }
+    packet
 }
 
 async fn read(mut answer: Response) -> Result<Vec<u8>, Failure> {
@@ -180,16 +199,28 @@ fn retry_after(answer: &Response) -> Option<Duration> {
     Some(Duration::from_secs(value.trim().parse().ok()?).min(MAX_RETRY_AFTER))
 }
 
-/// The beginning of an answer, without what it may repeat of the address: gateways like to quote
-/// the path that they do not know, and with it the key in it.
+/// The beginning of an answer, without what it may repeat of the address.
 fn excerpt(text: &[u8], url: &Url) -> String {
-    let text = text.get(..MAX_ERROR_BYTES).unwrap_or(text);
-    let mut text = String::from_utf8_lossy(text).into_owned();
-    let secrets = url.path_segments().into_iter().flatten().chain(url.query());
-    for secret in secrets.filter(|part| part.len() >= LEAST_SECRET) {
-        text = text.replace(secret, "…");
+    // Cut afterwards: half a key is one that is not recognised.
+    let mut told = redact(&String::from_utf8_lossy(text), url);
+    told.truncate(told.floor_char_boundary(MAX_ERROR_BYTES));
+    told
+}
+
+/// A text without what it may repeat of the address: gateways like to quote the path that they do
+/// not know, and with it the key in it. Words that refusals are told by stay, or a path that holds
+/// one would change what an answer means.
+pub(super) fn redact(text: &str, url: &Url) -> String {
+    let whole = url.query().into_iter().chain(url.password()).map(str::to_owned);
+    let values = url.query_pairs().map(|(_, value)| value.into_owned());
+    let segments = url.path_segments().into_iter().flatten().map(str::to_owned);
+    let mut told = text.to_owned();
+    for secret in whole.chain(values).chain(segments) {
+        if secret.len() >= LEAST_SECRET && !is_told_by(&secret) {
+            told = told.replace(&secret, "…");
+        }
     }
-    text
+    told
 }
 
 /// The whole chain of causes, without the address, which may carry a secret.
@@ -215,5 +246,25 @@ mod tests {
         let page = b"Cannot POST /v2/s3cr3t-k3y?apikey=0123456789: no such path";
         let told = excerpt(page, &url);
         assert_eq!(told, "Cannot POST /v2/\u{2026}?\u{2026}: no such path");
+        assert_eq!(excerpt(b"key 0123456789 is unknown", &url), "key \u{2026} is unknown");
+        let long = format!("{}s3cr3t-k3y", "x".repeat(MAX_ERROR_BYTES - 4));
+        let told = excerpt(long.as_bytes(), &url);
+        assert!(told.len() <= MAX_ERROR_BYTES && !told.contains("s3cr"), "{told}");
+    }
+
+    #[test]
+    fn errors_of_a_packet_and_a_lone_one_are_told_without_the_secrets_too() {
+        let url = Url::parse("https://gw.example/execution/s3cr3t-k3y").unwrap();
+        let error =
+            r#"{"code":-32000,"message":"execution aborted at /s3cr3t-k3y","data":"s3cr3t-k3y"}"#;
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"error":{error}}}"#);
+        for text in [answer.clone(), format!("[{answer}]")] {
+            let packet = discreet(serde_json::from_str(&text).unwrap(), &url);
+            let told = packet.as_error().unwrap();
+            assert_eq!(told.message, "execution aborted at /\u{2026}");
+            assert!(told.data.is_none());
+        }
+        let lone = format!(r#"{{"error":{error}}}"#);
+        assert_eq!(said(lone.as_bytes(), &url).unwrap(), "execution aborted at /\u{2026}");
     }
 }

@@ -23,6 +23,7 @@ use tracing::info;
 
 use super::{
     endpoint::{Call, Endpoint, SentAt},
+    errors::is_of_execution,
     http::Failure,
     limiter::Share,
 };
@@ -103,21 +104,27 @@ impl Endpoint {
             return Ok(answer);
         }
         // Only another form that is answered proves that the hash was the trouble.
+        let mut refused = answer;
         for form in [Form::Object, Form::Number] {
-            match self.in_form(form, call, sent).await? {
-                Some(other) if !refuses_params(&other) => {
-                    let before = self.numbered().form.replace((form, Instant::now() + FORGET));
-                    if before.is_none_or(|(before, _)| before != form) {
-                        info!(endpoint = %self.label, ?form, "the endpoint wants blocks named in another form");
-                    }
-                    return Ok(other);
-                }
-                Some(_) => {}
-                // Not pinned to a hash at all.
-                None => break,
+            // `None`: not pinned to a hash at all.
+            let Some(other) = self.in_form(form, call, sent).await? else { break };
+            if other.iter_errors().all(is_of_execution) {
+                self.learn(form);
+                return Ok(other);
+            }
+            // Busy, perhaps, or without the block: the next form might be refused for that as well.
+            if !refuses_params(&other) {
+                refused = other;
             }
         }
-        Ok(answer)
+        Ok(refused)
+    }
+
+    fn learn(&self, form: Form) {
+        let before = self.numbered().form.replace((form, Instant::now() + FORGET));
+        if before.is_none_or(|(before, _)| before != form) {
+            info!(endpoint = %self.label, ?form, "the endpoint wants blocks named in another form");
+        }
     }
 
     async fn in_form(

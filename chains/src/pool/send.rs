@@ -9,12 +9,13 @@ use alloy::{
     rpc::json_rpc::{Id, Request, ResponsePacket, ResponsePayload},
 };
 use futures::future::join_all;
+use url::Url;
 
 use super::{
     Pool,
     endpoint::{Call, Endpoint, SentAt},
     errors::{SendAnswer, read_refusal},
-    http::Failure,
+    http::{Failure, redact},
     limiter::Share,
 };
 
@@ -104,7 +105,7 @@ impl Pool {
 impl Endpoint {
     async fn send(&self, call: &Call, hash: B256) -> SendAnswer {
         let answer = match self.exchange(call, &SentAt::new()).await {
-            Ok(packet) => read_answer(&packet, hash),
+            Ok(packet) => read_answer(&packet, hash, &self.url),
             // A refusal is read out of a JSON-RPC error only: a page may hold any words.
             Err(Failure::Status { code, said: Some(text), .. }) => {
                 let read = read_refusal(&text);
@@ -121,13 +122,14 @@ impl Endpoint {
     }
 }
 
-fn read_answer(packet: &ResponsePacket, hash: B256) -> SendAnswer {
+fn read_answer(packet: &ResponsePacket, hash: B256, url: &Url) -> SendAnswer {
     match packet.first_payload() {
         Some(ResponsePayload::Success(result)) => {
             match serde_json::from_str::<B256>(result.get()) {
                 Ok(told) if told == hash => SendAnswer::Accepted,
                 Ok(_) | Err(_) => {
-                    SendAnswer::Ambiguous(format!("answered {} in place of {hash}", result.get()))
+                    let told = redact(result.get(), url);
+                    SendAnswer::Ambiguous(format!("answered {told} in place of {hash}"))
                 }
             }
         }

@@ -86,6 +86,23 @@ async fn an_endpoint_that_wants_the_standards_form_gets_it() {
 }
 
 #[tokio::test]
+async fn an_error_that_says_nothing_about_the_call_teaches_no_form() {
+    let node = node().await;
+    let proxy = RpcProxy::start(&node.http_url()).await.unwrap();
+    let strict = Fault::rpc_error(-32602, NO_HASHES).on("eth_call");
+    let plain = proxy.inject(strict.when(|_, params| is_plain(params)));
+    // Another code for the same.
+    let object = Fault::rpc_error(-32000, NO_HASHES).on("eth_call");
+    let object = proxy.inject(object.when(|_, params| params[1].is_object()));
+    let pool = Pool::new(&profile(vec![endpoint(&proxy.http_url())])).unwrap();
+    let hash = node.block(20).unwrap().hash;
+    for _ in 0..3 {
+        assert_eq!(call(&pool, hash).await, Ok(Bytes::copy_from_slice(hash.as_slice())));
+    }
+    assert_eq!((plain.fired(), object.fired(), numbers(&proxy)), (1, 1, 3));
+}
+
+#[tokio::test]
 async fn one_endpoint_without_hashes_is_no_reason_to_doubt_the_next() {
     let node = node().await;
     let proxies =

@@ -117,6 +117,8 @@ const SAID: &[(&str, &[(&str, &str)])] = &[
         "besu",
         &[
             ("already_known", "Known transaction"),
+            ("rejected", "Unknown transaction type"),
+            ("ambiguous", "Unknown transaction"),
             ("nonce_too_low", "Nonce too low"),
             ("replacement_underpriced", "Replacement transaction underpriced"),
             ("underpriced", "Gas price below configured minimum gas price"),

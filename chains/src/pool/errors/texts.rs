@@ -19,6 +19,8 @@ pub(super) enum Refusal {
     Underpriced,
     Funds,
     Other,
+    /// Contains a text that it does not mean.
+    Unclear,
 }
 
 /// The first pattern that the text contains decides, so the specific come first.
@@ -27,6 +29,10 @@ pub(super) const SEND: &[(&str, Refusal)] = &[
     ("authority nonce too low", Refusal::Other),
     // geth, reth, nethermind, erigon ("ALREADY_EXISTS: already known").
     ("already known", Refusal::Known),
+    // nodes and gateways, of an envelope that they do not take
+    ("unknown transaction type", Refusal::Other),
+    // not besu's text, which it contains
+    ("unknown transaction", Refusal::Unclear),
     // besu
     ("known transaction", Refusal::Known),
     // anvil: "transaction already imported"
