@@ -12,7 +12,7 @@ use sqlx::Row as _;
 
 use super::{
     bench::{Bench, NoOpinion, action, call, permit, ripcord},
-    sim::{FAILS_WHEN_MINED, FLAKY, FRAGILE, ONCE},
+    sim::{FAILS_WHEN_MINED, FLAKY, FRAGILE, ONCE, ONCE_EACH},
 };
 use crate::{store::Statement, submission::Pursuit};
 
@@ -84,7 +84,8 @@ fn urgencies() -> impl Strategy<Value = Urgency> {
     prop_oneof![Just(Urgency::Routine), Just(Urgency::Prompt), Just(Urgency::Emergency)]
 }
 
-/// Two actions, four states; the contract of the even ones lets each take effect once.
+/// Two actions, four states, and contracts that let each take effect once, or each of its
+/// candidates, or any number of times.
 fn wanted(key: u64, kind: u8, urgency: Urgency) -> Action {
     let action = Action {
         urgency,
@@ -96,7 +97,12 @@ fn wanted(key: u64, kind: u8, urgency: Urgency) -> Action {
         2 => FLAKY,
         _ => 1,
     };
-    let mut data = vec![first, if key.is_multiple_of(2) { ONCE } else { 0 }];
+    let guard = match key {
+        0 => ONCE,
+        1 => ONCE_EACH,
+        _ => 0,
+    };
+    let mut data = vec![first, guard];
     data.extend_from_slice(action.name.as_bytes());
     data.extend_from_slice(action.answers.as_str().as_bytes());
     Action { candidates: NonEmpty::one(call("only", data.into())), ..action }
@@ -156,7 +162,7 @@ async fn take(bench: &mut Bench, step: &Step) {
 async fn pursue(bench: &mut Bench, action: Action) {
     let before = slots(bench).await;
     let identity = (action.name.to_owned(), action.answers.as_str().to_owned());
-    let guarded = action.candidates.first.data.get(1) == Some(&ONCE);
+    let guarded = action.candidates.first.data.get(1) != Some(&0);
     bench.assess(Decision::Act(action.clone()), Vec::new());
     let head = bench.sim.head();
     let pursued = bench.lane.pursue(permit(action), &head, &NoOpinion).await;

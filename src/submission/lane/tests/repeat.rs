@@ -7,7 +7,7 @@ use ballast_strategy_api::{Action, NonEmpty};
 use super::{
     bench::{Bench, action, call, once, ripcord},
     scenarios::{hash_of, reason},
-    sim::{FAILS_WHEN_MINED, FLAKY, ONCE},
+    sim::{FAILS_WHEN_MINED, FLAKY, FRAGILE, ONCE, ONCE_EACH},
 };
 use crate::{
     store::Store,
@@ -84,6 +84,28 @@ async fn without_a_guard_in_the_contract_finality_is_waited_for() {
     bench.sim.world().safe = bench.sim.head().number;
     bench.pass(1).await;
     assert!(matches!(bench.pursue(unguarded).await, Pursuit::Sent { nonce: 2, .. }));
+}
+
+/// The guard is of each exchange: the old call by one fails today, and in another chain it may take
+/// effect without keeping the new one by another from doing so.
+#[tokio::test]
+async fn a_guard_of_each_candidate_proves_nothing_of_one_that_fails_today() {
+    let mut bench = endless().await;
+    let mut each = once(ripcord(1));
+    let mut data = each.candidates.first.data.to_vec();
+    data[1] = ONCE_EACH;
+    each.candidates = NonEmpty::one(call("each", data.into()));
+    let dry = by(FRAGILE[0], &each);
+    let sent = bench.pursue(dry.clone()).await;
+    bench.sim.world().faults.reverting = true;
+    bench.sim.mine(hash_of(&sent));
+    bench.observe().await;
+    assert_eq!(bench.sim.effects().len(), 0, "it reverted");
+    assert_eq!(reason(&bench.pursue(each.clone()).await), "held: waits for finality");
+    // The same call as before has the same guard.
+    bench.sim.world().faults.reverting = false;
+    let again = bench.pursue(dry).await;
+    assert!(matches!(again, Pursuit::Sent { nonce: 1, .. }), "{again:?}");
 }
 
 #[tokio::test]

@@ -36,6 +36,8 @@ pub(super) const FAILS_WHEN_MINED: Bytes = Bytes::from_static(&[0xfe]);
 pub(super) const FLAKY: u8 = 0xfd;
 /// Second byte of calldata that its contract lets take effect once in a chain, by all that follows.
 pub(super) const ONCE: u8 = 0xa1;
+/// The same, but each candidate has its own guard: the first byte counts as well.
+pub(super) const ONCE_EACH: u8 = 0xa2;
 pub(super) const GWEI: u128 = 1_000_000_000;
 
 /// What is wrong with the nodes.
@@ -49,7 +51,7 @@ pub(super) struct Faults {
     pub(super) no_bodies: bool,
     /// Receipts of blocks that fell away are still told.
     pub(super) receipts_stale: bool,
-    /// Calls with [`FRAGILE`] calldata revert.
+    /// Calls with [`FRAGILE`] calldata revert, in simulation and when they are mined.
     pub(super) reverting: bool,
     /// Raw transactions are answered with this …
     pub(super) answer: Option<SendAnswer>,
@@ -284,7 +286,9 @@ impl World {
         let flaky = self.salt % 2 == 1;
         let run = |hash: B256| {
             let data = self.known[&hash].input();
-            let fails = is(data, &FAILS_WHEN_MINED) || (data.first() == Some(&FLAKY) && flaky);
+            let fails = is(data, &FAILS_WHEN_MINED)
+                || (data.first() == Some(&FLAKY) && flaky)
+                || (is(data, &FRAGILE) && self.faults.reverting);
             (hash, !fails && succeeds(&mut done, data))
         };
         let txs: Vec<(B256, bool)> = txs.into_iter().map(run).collect();
@@ -347,7 +351,11 @@ impl World {
 
 /// Whether a call succeeds where this took effect before, and its effect.
 fn succeeds(done: &mut BTreeSet<Bytes>, data: &Bytes) -> bool {
-    data.get(1) != Some(&ONCE) || done.insert(data.slice(1..))
+    match data.get(1) {
+        Some(&ONCE) => done.insert(data.slice(1..)),
+        Some(&ONCE_EACH) => done.insert(data.clone()),
+        Some(_) | None => true,
+    }
 }
 
 /// Whether calldata is of this kind: the first byte tells.
