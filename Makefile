@@ -6,7 +6,7 @@ DEMO_ARGS ?=
 # Cargo features beyond the default, as the merge gate sets them: FEATURES="--features aws-kms"
 FEATURES ?=
 
-.PHONY: help setup demo test bench screenshots fmt lint docs deny ci clean
+.PHONY: help setup demo test faults bench screenshots fmt lint docs deny ci clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -29,6 +29,10 @@ demo: setup ## Two local chains with the real contracts, one keeper, markets tha
 
 test: setup browser ## All tests
 	@cargo test --workspace --locked $(FEATURES)
+
+faults: setup ## Every fault of an endpoint against every kind of work, as a table; some minutes
+	@cargo test --quiet --locked -p ballast --test e2e faults::the_whole_matrix -- --ignored --exact; \
+		code=$$?; cat target/faults.md; exit $$code
 
 screenshots: setup browser ## The pictures of docs/screenshots, from a running keeper
 	@BALLAST_SCREENSHOTS="$(CURDIR)/docs/screenshots" cargo test --quiet --locked -p ballast --test e2e \

@@ -123,10 +123,13 @@ impl World {
 
     /// The binary with this world's files and keys.
     pub(crate) fn ballast(&self, args: &[&str]) -> KeeperCommand {
-        let mut command = KeeperCommand::new(env!("CARGO_BIN_EXE_ballast"))
-            .arg("--config")
-            .arg(self.dir.path())
-            .args(args);
+        self.command(env!("CARGO_BIN_EXE_ballast"), args)
+    }
+
+    /// The same of another binary that is built through the library.
+    pub(crate) fn command(&self, program: &str, args: &[&str]) -> KeeperCommand {
+        let mut command =
+            KeeperCommand::new(program).arg("--config").arg(self.dir.path()).args(args);
         for index in 0..self.keys {
             command = command.env(key_name(index), accounts::keeper_key(index).to_string());
         }

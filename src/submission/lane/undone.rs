@@ -52,6 +52,7 @@ impl Lane {
         written.map_err(LaneError::Journal)?;
         self.book.reload().await?;
         self.foreign.seen = self.foreign.seen.min(at_head);
+        self.need.idle_since = None;
         self.subject.undone(&undone.iter().map(|slot| slot.nonce).collect::<Vec<u64>>());
         for slot in undone {
             if let Some(watched) = self.book.slots.get_mut(&slot.nonce) {

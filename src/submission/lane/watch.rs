@@ -66,7 +66,14 @@ impl Lane {
         {
             evidence = self.book.evidence(head, finality, settle).await?;
         }
-        self.book.follow(&evidence, head, strategy, events).await?;
+        let told = events.len();
+        let followed = self.book.follow(&evidence, head, strategy, events).await;
+        let is_back = |event: &LaneEvent| matches!(event, LaneEvent::Reorged { .. });
+        if events.iter().skip(told).any(is_back) {
+            // Nothing was due on a chain that is gone: the strategy is to say it of this one.
+            self.need.idle_since = None;
+        }
+        followed?;
         if self.book.journal.is_writable() {
             self.book_foreign(&evidence, head, events).await?;
             self.help_on(&evidence, head, upkeep, events).await?;

@@ -169,8 +169,17 @@ impl Node {
     ///
     /// If the chain is shorter than that, or a state that deep is no longer kept.
     pub async fn reorg(&self, depth: u64) -> Result<()> {
-        let none: [(); 0] = [];
-        self.rpc::<_, Option<bool>>("anvil_reorg", (depth, none)).await?;
+        self.reorg_with(depth, &[]).await
+    }
+
+    /// Replaces the newest `depth` blocks by others of the same heights, which hold these signed
+    /// transactions: each with the number of the block that holds it, the lowest being 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`reorg`](Self::reorg), and if a transaction cannot be executed there.
+    pub async fn reorg_with(&self, depth: u64, transactions: &[(Bytes, u64)]) -> Result<()> {
+        self.rpc::<_, Option<bool>>("anvil_reorg", (depth, transactions)).await?;
         Ok(())
     }
 

@@ -244,3 +244,20 @@ async fn a_cancellation_makes_room_at_the_price_of_what_waits_for_it() {
     bench.lane.need.wanted = Some((stuck.urgency, caps()));
     assert_eq!(kinds(&bench.pass(1).await), [AttemptKind::Cancellation]);
 }
+
+#[tokio::test]
+async fn what_was_not_due_in_blocks_that_fell_away_gives_up_nothing() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    bench.sim.mine_pool();
+    bench.observe().await;
+    bench.nothing_due();
+    bench.pass(1).await;
+    bench.nothing_due();
+    bench.sim.reorg(2, true);
+    assert_eq!(bench.steps().await, ["reorged"]);
+    // The strategy has not yet spoken of the new blocks.
+    assert!(!kinds(&bench.pass(3).await).contains(&AttemptKind::Cancellation), "still due");
+    bench.nothing_due();
+    assert!(kinds(&bench.pass(3).await).contains(&AttemptKind::Cancellation), "by now it is not");
+}

@@ -1,0 +1,195 @@
+//! Every fault of an endpoint, met by every kind of work: the work is done once all the same.
+//!
+//! A cell is one play of one subject under one fault: the keeper rests, the fault comes into force,
+//! the work becomes due, blocks pass, and the fault ends. `make faults` plays all; other test runs
+//! play a slice of them that a seed chooses (`FAULT_SEED`), every fault at least once. The table is
+//! made of what the cells assert, and is left in `target/faults.md`.
+
+mod rows;
+mod table;
+
+use std::collections::BTreeSet;
+
+use ballast_test_support::{FaultHandle, Mempool};
+use eyre::{Result, ensure};
+use futures::future::try_join_all;
+
+use self::{
+    rows::{Row, Shape},
+    table::{Cell, Table},
+};
+use crate::stage::{Account, BASE_FEE, Stage, Subject};
+
+/// Seed of the slice where none is given.
+const SEED: u64 = 5;
+/// Blocks for which a fault is in force that does not end by itself.
+const LASTS: u64 = 6;
+/// One cell of so many is in the slice.
+const SLICE: u64 = 3;
+
+#[tokio::test]
+async fn a_slice_of_the_matrix() -> Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "a test has no configuration")]
+    let seed = match std::env::var("FAULT_SEED") {
+        Ok(text) => text.parse()?,
+        Err(_) => SEED,
+    };
+    println!("FAULT_SEED={seed}");
+    let rows = rows::all();
+    let chosen = slice(rows.len(), seed);
+    let faults: BTreeSet<usize> = chosen.iter().map(|(row, _)| *row).collect();
+    assert_eq!(faults.len(), rows.len(), "every fault at least once");
+    run(&rows, |row, subject| chosen.contains(&(row, subject))).await
+}
+
+#[tokio::test]
+#[ignore = "minutes: make faults"]
+async fn the_whole_matrix() -> Result<()> {
+    run(&rows::all(), |_, _| true).await
+}
+
+/// Each fault with one subject; which one depends on the seed.
+fn slice(rows: usize, seed: u64) -> BTreeSet<(usize, Subject)> {
+    let mut state = seed;
+    let chosen = (0..rows).map(|row| {
+        // SplitMix64: neighbouring seeds give different slices.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let index = usize::try_from((mixed ^ (mixed >> 31)) % SLICE).expect("below three");
+        (row, Subject::ALL[index])
+    });
+    chosen.collect()
+}
+
+/// Plays the cells that are wanted, the subjects beside each other, and writes the table.
+async fn run(rows: &[Row], wanted: impl Fn(usize, Subject) -> bool) -> Result<()> {
+    let columns = Subject::ALL.map(|subject| {
+        let rows: Vec<&Row> = rows
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| wanted(*at, subject))
+            .map(|(_, r)| r)
+            .collect();
+        column(subject, rows)
+    });
+    let cells = try_join_all(columns).await?.into_iter().flatten().collect();
+    let table = Table { rows: rows.iter().map(|row| row.name.clone()).collect(), cells };
+    table.write()?;
+    println!("{table}");
+    table.verdict()
+}
+
+async fn column(subject: Subject, rows: Vec<&Row>) -> Result<Vec<Cell>> {
+    let mut stage = Stage::start(subject).await?;
+    let mut cells = Vec::new();
+    for row in rows {
+        let played = play(&mut stage, row).await;
+        cells.push(Cell { fault: row.name.clone(), subject, played });
+    }
+    Ok(cells)
+}
+
+/// One cell.
+async fn play(stage: &mut Stage, row: &Row) -> Result<(Account, u64)> {
+    stage.begin().await?;
+    let head = stage.node().block_number().await?;
+    let (mut keeper, faults) = if row.from_the_start {
+        let faults = row.inject(&stage.world.proxy, head);
+        (stage.keeper()?, faults)
+    } else {
+        let keeper = stage.resting_keeper().await?;
+        let faults = row.inject(&stage.world.proxy, head);
+        (keeper, faults)
+    };
+    stage.make_due().await?;
+    let mut force = Force::new(&faults);
+    stage
+        .play(&keeper, async || {
+            let base_fee = match &row.shape {
+                Shape::Requests(_) => force.pass(stage),
+                Shape::Held { pool, choice } => choice.release(stage, pool, &mut force).await?,
+            };
+            let over = force.is_over && stage.is_done().await?;
+            Ok((!over).then_some(base_fee))
+        })
+        .await?;
+    let fired = fired(&faults)?;
+    let account = stage.assert_once().await.map_err(|e| keeper.failure(&format!("{e:#}")))?;
+    keeper.terminate()?;
+    ensure!(keeper.wait_exit(crate::harness::DEADLINE).await?.success(), "a clean stop");
+    Ok((account, fired))
+}
+
+/// A fault that did not happen proves nothing.
+fn fired(faults: &[FaultHandle]) -> Result<u64> {
+    let counts: Vec<u64> = faults.iter().map(FaultHandle::fired).collect();
+    ensure!(counts.iter().all(|count| *count > 0), "a fault did not fire: {counts:?}");
+    Ok(counts.iter().sum())
+}
+
+/// The faults of a cell while it is played.
+struct Force<'a> {
+    faults: &'a [FaultHandle],
+    /// Blocks since all of them have fired.
+    blocks: u64,
+    is_over: bool,
+    /// The first transaction in a pool that the test keeps, once there is another in its place.
+    released: bool,
+}
+
+impl<'a> Force<'a> {
+    fn new(faults: &'a [FaultHandle]) -> Self {
+        Self { faults, blocks: 0, is_over: false, released: false }
+    }
+
+    /// Ends the faults some blocks after all of them have fired.
+    fn pass(&mut self, stage: &Stage) -> u128 {
+        if !self.is_over && self.faults.iter().all(|fault| fault.fired() > 0) {
+            self.blocks += 1;
+            if self.blocks > LASTS {
+                self.end(stage);
+            }
+        }
+        BASE_FEE
+    }
+
+    fn end(&mut self, stage: &Stage) {
+        stage.world.proxy.heal();
+        self.is_over = true;
+    }
+}
+
+impl rows::Choice {
+    /// Waits for the pool to hold what is to be released, hands that to the node, and lets the pool
+    /// go once it is in a block. Gives the base fee of the next block.
+    async fn release(self, stage: &Stage, pool: &Mempool, force: &mut Force<'_>) -> Result<u128> {
+        if force.is_over {
+            return Ok(BASE_FEE);
+        }
+        if force.released {
+            // What was mined is known by its own receipt, with the pool still in force.
+            if stage.world.mined().await? > 0 {
+                force.end(stage);
+            }
+            return Ok(BASE_FEE);
+        }
+        let first: Vec<_> =
+            pool.transactions().into_iter().filter(|held| held.nonce == 0).collect();
+        let (Some(original), Some(newest)) = (first.first(), first.last()) else {
+            return Ok(BASE_FEE);
+        };
+        if original.hash == newest.hash {
+            // Whatever was offered buys no block from here on, so that it is replaced.
+            return Ok(4 * BASE_FEE);
+        }
+        let hash = match self {
+            Self::Original => original.hash,
+            Self::Replacement => newest.hash,
+        };
+        stage.world.proxy.release(pool, hash).await?;
+        force.released = true;
+        Ok(BASE_FEE)
+    }
+}
