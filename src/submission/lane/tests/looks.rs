@@ -108,7 +108,7 @@ async fn an_idle_wallet_is_looked_at_once_in_a_hundred_blocks_whatever_heads_it_
         assert!(heads <= 100, "never looked at");
         bench.sim.mine_empty();
         let head = bench.sim.head();
-        if head.number % 7 == 0 && !bench.lane.may_skip(&head) {
+        if head.number.is_multiple_of(7) && !bench.lane.may_skip(&head) {
             break;
         }
     }
