@@ -19,8 +19,8 @@ use super::{Exit, Session, explain, keeper::Keeper, out};
 use crate::{
     config::Config,
     runtime::{
-        Accounts, Board, Events, FEED_CALLER, Group, Pauses, ProductSpec, ProductTask, Seat,
-        Shared, open_lane, wire,
+        Accounts, Board, Events, FEED_CALLER, Group, Orders, Pauses, ProductSpec, ProductTask,
+        Seat, Shared, open_lane, wire,
     },
     store::{SeriesRecorder, Store},
     submission::{LaneEvent, lifecycle::Outcome},
@@ -63,7 +63,13 @@ pub(super) async fn once(session: Session, options: Options) -> Result<Exit> {
     let board = Board::default();
     let groups = wire(&config, &session.registry, &session.environment, &board)?;
     let pauses = Pauses::load(&store).await?;
-    let shared = Shared { store: store.clone(), board, events: Events::default(), pauses };
+    let shared = Shared {
+        store: store.clone(),
+        board,
+        events: Events::default(),
+        pauses,
+        orders: Orders::default(),
+    };
     let mut reports = Vec::new();
     for group in groups {
         // One chain's trouble is told, and the others are served.
@@ -220,12 +226,15 @@ async fn start(
     let series = SeriesRecorder::new(&spec.config.name);
     Ok(ProductTask {
         accounts: Accounts::new(name, chain_id, shared.store.clone(), spec.pool.clone()),
+        orders: shared.orders.enrol(name),
         config: spec.config,
         profile: spec.profile,
         lane: lane.ok_or_else(|| eyre!("stopped"))?,
         mailbox: spec.mailbox,
         shared: shared.clone(),
         series,
+        // Nobody gives one: there is no API beside this command.
+        order: None,
     })
 }
 

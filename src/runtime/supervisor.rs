@@ -12,6 +12,7 @@ use tracing::{error, warn};
 use super::{
     accounts::Accounts,
     events::Events,
+    orders::Orders,
     pauses::Pauses,
     product::ProductTask,
     seat::Mailbox,
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) events: Events,
     pub(crate) pauses: Pauses,
+    pub(crate) orders: Orders,
 }
 
 /// Runs until stopped or halted.
@@ -107,6 +109,8 @@ async fn run_once(spec: &ProductSpec, shared: &Shared, stop: &CancellationToken)
         mailbox: spec.mailbox.clone(),
         shared: shared.clone(),
         series: SeriesRecorder::new(&spec.config.name),
+        orders: shared.orders.enrol(name),
+        order: None,
     };
     task.run(stop.clone()).await
 }

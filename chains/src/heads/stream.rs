@@ -15,7 +15,7 @@ use tracing::{debug, info, warn};
 use super::{
     Head, HeadEvent, HeadsError,
     known::Known,
-    link::{self, LinkError, Linked, link},
+    link::{self, LinkError, Linked, link_within},
     poll::Cadence,
     reports::{Reports, Verdict},
     vote::{DEPTH, Outcome, Relation, Vote},
@@ -243,8 +243,9 @@ impl HeadStream {
         out: &mpsc::Sender<HeadEvent>,
     ) -> Result<bool, HeadsError> {
         let source = link::FromEndpoint { pool: &self.pool, place: endpoint };
-        let linked = link(&self.known, head, &source).await;
         let asks = far == Far::Asks && !self.vote.is_alone(endpoint, Instant::now());
+        let (patience, depth) = (self.reports.patience(), asks.then_some(DEPTH));
+        let linked = link_within(patience, &self.known, head, &source, depth).await;
         let heads = match linked {
             Ok(Linked::Extends(heads)) => heads,
             Ok(Linked::Skips(head)) => {
@@ -269,8 +270,15 @@ impl HeadStream {
             Ok(Linked::Unrelated) => return self.start_over(endpoint, head, out).await,
             Err(error) => {
                 debug!(%error, "a head could not be linked yet");
-                if let LinkError::ParentUnknown(_) = error {
-                    self.lost_parents += 1;
+                match error {
+                    LinkError::ParentUnknown(_) => self.lost_parents += 1,
+                    // The others are to be heard rather than waited for.
+                    LinkError::Late(_) if asks => {}
+                    LinkError::Late(_) if far == Far::Follows => {
+                        return self.start_over(endpoint, head, out).await;
+                    }
+                    LinkError::Late(_) => self.lost_parents += 1,
+                    LinkError::Fetch(_) => {}
                 }
                 // Where there are others, one of them will have what is missing.
                 let most = if asks { 4 * MAX_LOST_PARENTS } else { MAX_LOST_PARENTS };
