@@ -62,7 +62,11 @@ impl ProductTask {
                     changed?;
                     self.mailbox.turns.mark_changed();
                 }
-                changed = pauses.changed() => changed?,
+                changed = pauses.changed() => {
+                    changed?;
+                    // A resume forgives what failed before.
+                    self.accounts.changed();
+                }
                 Some(order) = self.orders.recv(), if self.order.is_none() => {
                     self.order = Some(order);
                     // At the head that is there, if it can be.
