@@ -27,7 +27,7 @@ use crate::{
     config::{Config, Environment, Problems, Secrets},
     http::STATES,
     registry::Registry,
-    submission::{MAX_PAGE, TransactionFilter},
+    submission::{LifeOf, MAX_PAGE, TransactionFilter},
     telemetry::{self, LogFormat},
 };
 
@@ -194,6 +194,28 @@ enum TxCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Tells the whole life of one: every attempt, answer, event, fee and block
+    Show {
+        /// A nonce, or the hash of any attempt
+        #[arg(value_name = "NONCE|HASH", value_parser = life_of)]
+        which: LifeOf,
+        /// Of this product, where a nonce is of several
+        #[arg(long)]
+        product: Option<String>,
+        /// Machine-readable output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replaces what a product has pending by the same at a higher price, now and within its caps
+    Bump(tx::OrderArgs),
+    /// Gives up what a product has pending by a self-transfer at its nonce, within its caps
+    Cancel(tx::OrderArgs),
+}
+
+fn life_of(text: &str) -> Result<LifeOf, String> {
+    LifeOf::parse(text).ok_or_else(|| {
+        "expected a nonce, or a transaction hash: 0x and 64 hexadecimal digits".to_owned()
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -251,6 +273,11 @@ async fn dispatch(args: Args, registry: Registry) -> Result<Exit> {
             let filter = TransactionFilter { product, chain, state, limit, after: None };
             tx::list(session, filter, json).await
         }
+        Command::Tx(TxCommand::Show { which, product, json }) => {
+            tx::show(session, &which, product.as_deref(), json).await
+        }
+        Command::Tx(TxCommand::Bump(args)) => tx::order(session, "bump", args).await,
+        Command::Tx(TxCommand::Cancel(args)) => tx::order(session, "cancel", args).await,
         Command::Wallet(command) => wallet::wallet(session, command).await,
         Command::Demo(demo) => demo::demo(session, demo).await,
     }

@@ -187,6 +187,15 @@ pub fn upkeep(circumstances: &Circumstances<'_>, limits: &Limits) -> Upkeep {
     Upkeep { leave, limits: *limits }
 }
 
+/// The same for an operator's order about what is under way: to stop the product is what one does
+/// before giving something up, so that does not stand against it.
+pub fn upkeep_by_order(circumstances: &Circumstances<'_>, limits: &Limits) -> Upkeep {
+    let mode = if circumstances.mode == Mode::Paused { Mode::Normal } else { circumstances.mode };
+    let unstopped =
+        Circumstances { mode, paused: false, operator_paused: false, ..circumstances.clone() };
+    upkeep(&unstopped, limits)
+}
+
 impl Circumstances<'_> {
     /// Whether a person has stopped the product, by its file or while the keeper runs.
     pub fn is_stopped(&self) -> bool {

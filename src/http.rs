@@ -31,7 +31,7 @@ use tracing::warn;
 
 pub(crate) use self::{access::Access, events::Streams, read::STATES, view::Facts};
 use crate::{
-    runtime::{Board, Events, Pauses, readiness::Readiness},
+    runtime::{Board, Events, Orders, Pauses, readiness::Readiness},
     store::Store,
 };
 
@@ -51,6 +51,8 @@ pub(crate) struct Surface {
     pub(crate) store: Store,
     /// Which products are paused.
     pub(crate) pauses: Pauses,
+    /// The way to the products' tasks.
+    pub(crate) orders: Orders,
     /// What happens.
     pub(crate) events: Events,
     /// Where `/metrics` reads.
@@ -105,12 +107,15 @@ fn router(surface: Surface) -> Router {
         .route("/api/v1/products", get(read::products))
         .route("/api/v1/products/{name}", get(read::product))
         .route("/api/v1/transactions", get(read::transactions))
+        .route("/api/v1/transactions/{which}", get(read::transaction))
         .route("/api/v1/chains", get(read::chains))
         .route(EVENTS_PATH, get(events::events))
         .route_layer(from_fn_with_state(surface.clone(), access::reads));
     let writes = Router::new()
         .route("/api/v1/products/{name}/pause", post(operate::pause))
         .route("/api/v1/products/{name}/resume", post(operate::resume))
+        .route("/api/v1/products/{name}/bump", post(operate::bump))
+        .route("/api/v1/products/{name}/cancel", post(operate::cancel))
         .route("/api/v1/pause", post(operate::pause_all))
         .route("/api/v1/resume", post(operate::resume_all))
         .route_layer(from_fn_with_state(surface.clone(), access::writes));

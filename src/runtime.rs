@@ -10,6 +10,7 @@ mod chain_unit;
 pub mod events;
 mod feeds;
 mod findings;
+mod orders;
 mod pauses;
 mod product;
 pub(crate) mod readiness;
@@ -26,6 +27,7 @@ pub(crate) use chain_unit::ChainUnit;
 pub use events::{Event, Events, What};
 pub(crate) use feeds::{Brought, CALLER as FEED_CALLER};
 pub use findings::GuardNote;
+pub use orders::Orders;
 pub use pauses::Pauses;
 pub(crate) use product::ProductTask;
 pub(crate) use recorder::Recorder;
@@ -81,7 +83,8 @@ impl Keeper {
         let mut groups = wire(&self.config, &self.registry, &self.environment, &board)?;
         let mut critical: JoinSet<(String, Result<()>)> = JoinSet::new();
         let mut products: JoinSet<()> = JoinSet::new();
-        let surface = self.surface(&groups, &board, &pauses, stop.child_token())?;
+        let orders = Orders::default();
+        let surface = self.surface(&groups, &board, (&pauses, &orders), stop.child_token())?;
         critical.spawn(async move { ("http".to_owned(), http::serve(listener, surface).await) });
         let (handle, token) = (self.metrics.clone(), stop.child_token());
         critical.spawn(async move {
@@ -100,7 +103,8 @@ impl Keeper {
             for spec in group.specs.drain(..) {
                 let (store, board) = (self.store.clone(), board.clone());
                 let (events, token) = (self.events.clone(), stop.child_token());
-                let shared = Shared { store, board, events, pauses: pauses.clone() };
+                let shared =
+                    Shared { store, board, events, pauses: pauses.clone(), orders: orders.clone() };
                 products.spawn(supervisor::keep(spec, shared, token));
             }
             let (name, token) = (format!("chain {}", group.profile.name), stop.child_token());
@@ -131,7 +135,7 @@ impl Keeper {
         &self,
         groups: &[Group],
         board: &Board,
-        pauses: &Pauses,
+        (pauses, orders): (&Pauses, &Orders),
         stop: CancellationToken,
     ) -> Result<Surface> {
         let token = self.config.http.token.as_ref();
@@ -141,6 +145,7 @@ impl Keeper {
             board: board.clone(),
             store: self.store.clone(),
             pauses: pauses.clone(),
+            orders: orders.clone(),
             events: self.events.clone(),
             metrics: self.metrics.clone(),
             access: Arc::new(Access::new(token.wrap_err("http.token")?.as_ref())),

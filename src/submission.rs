@@ -21,8 +21,12 @@ pub mod simulate;
 pub mod slot;
 mod twice;
 
-pub use journal::{AttemptRow, Cursor, Journal, MAX_PAGE, TransactionFilter, TransactionRow};
+pub use journal::{
+    AnswerRow, AttemptRow, Cursor, EventRow, Journal, LifeOf, MAX_LIVES, MAX_PAGE,
+    TransactionFilter, TransactionLife, TransactionRow,
+};
 pub use lane::{
-    AttemptSnapshot, Lane, LaneError, LaneEvent, LaneSnapshot, LaneSpec, Pursuit, SlotSnapshot,
+    AttemptSnapshot, Lane, LaneError, LaneEvent, LaneSnapshot, LaneSpec, Obeyed, Order, OrderKind,
+    Pursuit, SlotSnapshot,
 };
 pub use simulate::Pretends;

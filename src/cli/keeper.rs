@@ -15,7 +15,8 @@ use url::Url;
 use crate::{
     config::{Config, Environment},
     http::api::{
-        Chains, Failure, PauseOrder, Product, ProductDetail, Products, Session, Transactions,
+        Chains, Failure, Lives, OrderAnswer, PauseOrder, Product, ProductDetail, Products, Session,
+        Transactions,
     },
     submission::TransactionFilter,
 };
@@ -82,6 +83,22 @@ impl Keeper {
             [("product", &filter.product), ("chain", &filter.chain), ("state", &filter.state)];
         query.extend(given.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))));
         self.get("api/v1/transactions", &query).await
+    }
+
+    /// The lives of the transactions that are meant; at least one.
+    pub(super) async fn lives(&self, which: &str, product: Option<&str>) -> Result<Lives> {
+        let query: Vec<_> = product.map(|name| ("product", name.to_owned())).into_iter().collect();
+        self.get(&format!("api/v1/transactions/{which}"), &query).await
+    }
+
+    /// `order` is `bump` or `cancel`.
+    pub(super) async fn order_pending(
+        &self,
+        order: &str,
+        product: &str,
+        body: &PauseOrder,
+    ) -> Result<OrderAnswer> {
+        self.post(&format!("api/v1/products/{product}/{order}"), body).await
     }
 
     /// `order` is `pause` or `resume`; without a product it is for all.

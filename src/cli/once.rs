@@ -19,8 +19,8 @@ use super::{Exit, Session, explain, keeper::Keeper, out};
 use crate::{
     config::Config,
     runtime::{
-        Accounts, Board, Events, FEED_CALLER, Group, Pauses, ProductSpec, ProductTask, Recorder,
-        Seat, Shared, open_lane, wire,
+        Accounts, Board, Events, FEED_CALLER, Group, Orders, Pauses, ProductSpec, ProductTask,
+        Recorder, Seat, Shared, open_lane, wire,
     },
     store::Store,
     submission::{LaneEvent, lifecycle::Outcome},
@@ -63,7 +63,13 @@ pub(super) async fn once(session: Session, options: Options) -> Result<Exit> {
     let board = Board::default();
     let groups = wire(&config, &session.registry, &session.environment, &board)?;
     let pauses = Pauses::load(&store).await?;
-    let shared = Shared { store: store.clone(), board, events: Events::default(), pauses };
+    let shared = Shared {
+        store: store.clone(),
+        board,
+        events: Events::default(),
+        pauses,
+        orders: Orders::default(),
+    };
     let mut reports = Vec::new();
     for group in groups {
         // One chain's trouble is told, and the others are served.
@@ -220,6 +226,7 @@ async fn start(
     let recorder = Recorder::new(name, &spec.profile.name, shared.clone());
     Ok(ProductTask {
         accounts: Accounts::new(name, chain_id, shared.store.clone(), spec.pool.clone()),
+        orders: shared.orders.enrol(name),
         config: spec.config,
         profile: spec.profile,
         lane: lane.ok_or_else(|| eyre!("stopped"))?,
@@ -227,6 +234,8 @@ async fn start(
         shared: shared.clone(),
         recorder,
         shows_current: true,
+        // Nobody gives one: there is no API beside this command.
+        order: None,
     })
 }
 

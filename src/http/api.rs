@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::submission::{AttemptRow as PastAttempt, TransactionRow as Transaction};
+pub use crate::submission::{
+    AnswerRow, AttemptRow as PastAttempt, EventRow, TransactionLife, TransactionRow as Transaction,
+};
 
 /// Answer of `GET /api/v1/products`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -347,8 +349,32 @@ pub struct Transactions {
     pub next: Option<String>,
 }
 
-/// Body of `POST /api/v1/products/{name}/pause` and `/api/v1/pause`, and of the two resumes. All
-/// of it may be left out, the body too.
+/// Answer of `GET /api/v1/transactions/{which}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lives {
+    /// The newest first; several where a nonce is of several wallets, at most 20.
+    pub lives: Vec<TransactionLife>,
+}
+
+/// Answer of `POST /api/v1/products/{name}/bump` and `/cancel`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderAnswer {
+    /// The product.
+    pub product: String,
+    /// Whether a further attempt was journalled and sent.
+    pub done: bool,
+    /// What was done, or why not.
+    pub what: String,
+    /// The nonce, if it was done.
+    pub nonce: Option<u64>,
+    /// The new attempt, if it was done.
+    pub hash: Option<String>,
+    /// What follows, where that needs words.
+    pub note: Option<String>,
+}
+
+/// Body of `POST /api/v1/products/{name}/pause` and `/api/v1/pause`, of the two resumes, and of
+/// `bump` and `cancel`. All of it may be left out, the body too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PauseOrder {

@@ -1,4 +1,4 @@
-//! What changes something: pauses, resumes, logins.
+//! What changes something: pauses, resumes, orders about what is pending, logins.
 
 use std::net::SocketAddr;
 
@@ -14,9 +14,10 @@ use serde::de::DeserializeOwned;
 use super::{
     Surface,
     access::{Caller, set_cookie},
-    api::{Login, PauseOrder, Product, Products, Session},
+    api::{Login, OrderAnswer, PauseOrder, Product, Products, Session},
     failure::ApiError,
 };
+use crate::submission::{self, Obeyed, OrderKind};
 
 /// Longest reason, characters.
 const MAX_REASON: usize = 200;
@@ -100,16 +101,73 @@ async fn carry_out(
     order: Order,
     body: &Bytes,
 ) -> Result<(), ApiError> {
-    let PauseOrder { reason, who } =
-        if body.is_empty() { PauseOrder::default() } else { parse(body)? };
-    let reason = plain("reason", reason, MAX_REASON)?.unwrap_or_default();
-    let from = if caller.by_cookie { "an operator on the page" } else { "an operator by token" };
-    let who = plain("who", who, MAX_WHO)?.unwrap_or_else(|| from.to_owned());
+    let (who, reason) = by_whom(caller, body)?;
     match order {
         Order::Pause => surface.pauses.pause(names, &who, &reason).await?,
         Order::Resume => surface.pauses.resume(names, &who).await?,
     }
     Ok(())
+}
+
+/// Who orders something, and the reason, which may be empty.
+fn by_whom(caller: Caller, body: &Bytes) -> Result<(String, String), ApiError> {
+    let PauseOrder { reason, who } =
+        if body.is_empty() { PauseOrder::default() } else { parse(body)? };
+    let reason = plain("reason", reason, MAX_REASON)?.unwrap_or_default();
+    let from = if caller.by_cookie { "an operator on the page" } else { "an operator by token" };
+    let who = plain("who", who, MAX_WHO)?.unwrap_or_else(|| from.to_owned());
+    Ok((who, reason))
+}
+
+pub(super) async fn bump(
+    State(surface): State<Surface>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<OrderAnswer>, ApiError> {
+    pending(&surface, caller, &name, OrderKind::Bump, &body).await.map(Json)
+}
+
+pub(super) async fn cancel(
+    State(surface): State<Surface>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<OrderAnswer>, ApiError> {
+    pending(&surface, caller, &name, OrderKind::Cancel, &body).await.map(Json)
+}
+
+/// Hands an order about what waits to the product's own task.
+async fn pending(
+    surface: &Surface,
+    caller: Caller,
+    name: &str,
+    kind: OrderKind,
+    body: &Bytes,
+) -> Result<OrderAnswer, ApiError> {
+    let facts = surface.facts_of(name)?;
+    let (who, reason) = by_whom(caller, body)?;
+    let reason = if reason.is_empty() { reason } else { format!(": {reason}") };
+    let order = submission::Order { kind, why: format!("ordered by {who}{reason}") };
+    let obeyed = surface.orders.give(&facts.name, order).await;
+    let product = facts.name.clone();
+    Ok(match obeyed {
+        Obeyed::Done { nonce, hash, what } => {
+            let stopped = surface.pauses.holds(name);
+            let note = (kind == OrderKind::Cancel && !stopped).then(|| {
+                format!(
+                    "the strategy may do the same again as soon as it is due; `ballast pause \
+                     {name}` keeps it from that"
+                )
+            });
+            let (nonce, hash) = (Some(nonce), Some(hash));
+            OrderAnswer { product, done: true, what, nonce, hash, note }
+        }
+        Obeyed::Refused { why } => {
+            OrderAnswer { product, done: false, what: why, nonce: None, hash: None, note: None }
+        }
+        Obeyed::NotYet => return Err(ApiError::TimedOut),
+    })
 }
 
 /// A file's word is stronger than a resume, and that has to be said.

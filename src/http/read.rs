@@ -13,13 +13,13 @@ use serde_json::json;
 
 use super::{
     Surface,
-    api::{Chains, Product, ProductDetail, Products, Transactions},
+    api::{Chains, Lives, Product, ProductDetail, Products, Transactions},
     failure::ApiError,
     view::{self, ProductFacts},
 };
 use crate::{
     store::Resolution,
-    submission::{Cursor, MAX_PAGE, TransactionFilter},
+    submission::{Cursor, LifeOf, MAX_PAGE, TransactionFilter},
 };
 
 /// Decisions of a product's history in one answer.
@@ -181,6 +181,30 @@ pub(super) async fn transactions(
     let filter = TransactionFilter { product, chain, state, limit, after };
     let (transactions, next) = surface.store.journal().transactions(&filter).await?;
     Ok(Json(Transactions { transactions, next: next.map(|next| next.to_string()) }))
+}
+
+/// Of which product the life is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LifeQuery {
+    product: Option<String>,
+}
+
+pub(super) async fn transaction(
+    State(surface): State<Surface>,
+    Path(which): Path<String>,
+    query: Result<Query<LifeQuery>, QueryRejection>,
+) -> Result<Json<Lives>, ApiError> {
+    let product = asked(query)?.product;
+    let of = LifeOf::parse(&which).ok_or_else(|| {
+        let why = "expected a nonce, or a transaction hash: 0x and 64 hexadecimal digits";
+        ApiError::BadRequest(why.to_owned())
+    })?;
+    let lives = surface.store.journal().lives(&of, product.as_deref()).await?;
+    if lives.is_empty() {
+        return Err(ApiError::NotFound(format!("the journal has no transaction {which}")));
+    }
+    Ok(Json(Lives { lives }))
 }
 
 pub(super) async fn openapi() -> impl IntoResponse {

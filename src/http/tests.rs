@@ -58,6 +58,7 @@ impl World {
             board,
             pauses: Pauses::load(&store).await.unwrap(),
             store,
+            orders: Orders::default(),
             events: Events::default(),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new()
                 .build_recorder()

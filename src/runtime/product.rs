@@ -7,6 +7,7 @@ use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
 use ballast_strategy_api::{Action, Assessment, Decision, DynStrategy, Observation, Urgency};
 use eyre::Result;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -14,6 +15,7 @@ use super::{
     accounts::{Accounts, Due},
     events::{Event, What},
     findings::{self, GuardNote},
+    orders::Ordered,
     recorder::Recorder,
     seat::{Mailbox, Turn},
     status::{Balance, LastDecision},
@@ -22,8 +24,8 @@ use super::{
 use crate::{
     alerts, clock,
     config::ProductConfig,
-    guard::{self, Circumstances, Past, Verdict},
-    submission::{Lane, LaneEvent, Pursuit},
+    guard::{self, Circumstances, Past, Upkeep, Verdict},
+    submission::{Lane, LaneError, LaneEvent, Obeyed, Pursuit},
 };
 
 /// Everything a product's task owns or listens to.
@@ -37,6 +39,9 @@ pub(crate) struct ProductTask {
     pub(crate) recorder: Recorder,
     /// Whether the board shows a transaction of this product.
     pub(crate) shows_current: bool,
+    /// What operators order, and the one whose turn it is.
+    pub(crate) orders: mpsc::Receiver<Ordered>,
+    pub(crate) order: Option<Ordered>,
 }
 
 impl ProductTask {
@@ -71,6 +76,11 @@ impl ProductTask {
                     // A resume forgives what failed before.
                     self.accounts.changed();
                 }
+                Some(order) = self.orders.recv(), if self.order.is_none() => {
+                    self.order = Some(order);
+                    // At the head that is there, if it can be.
+                    followed = None;
+                }
             }
             let holds = self.shared.pauses.holds(&self.config.name);
             if std::mem::replace(&mut paused, holds) != holds {
@@ -101,7 +111,10 @@ impl ProductTask {
         let strategy = self.strategy();
         let nothing = Past::default();
         let upkeep = guard::upkeep(&self.circumstances(&head, &nothing), &self.config.limits);
-        let observed = self.lane.observe(&head, strategy.as_deref(), &upkeep).await;
+        let observed = match self.order.take().filter(|ordered| !ordered.reply.is_closed()) {
+            Some(ordered) => self.obey(ordered, &head, strategy.as_deref(), &upkeep).await,
+            None => self.lane.observe(&head, strategy.as_deref(), &upkeep).await,
+        };
         self.show_current();
         let events = match observed {
             Ok(events) => self.tell(&head, events),
@@ -117,6 +130,40 @@ impl ProductTask {
         }
         self.keep_accounts(&head).await;
         events
+    }
+
+    /// Observes, carries out an order on the way and answers it; one that this head is too early
+    /// for waits for the next.
+    async fn obey(
+        &mut self,
+        Ordered { order, reply }: Ordered,
+        head: &Head,
+        strategy: Option<&dyn DynStrategy>,
+        upkeep: &Upkeep,
+    ) -> Result<Vec<LaneEvent>, LaneError> {
+        let nothing = Past::default();
+        let circumstances = self.circumstances(head, &nothing);
+        let by_order = guard::upkeep_by_order(&circumstances, &self.config.limits);
+        let parts = (order.clone(), &by_order);
+        let (observed, obeyed) =
+            match self.lane.observe_ordered(parts, head, strategy, upkeep).await {
+                Ok((events, obeyed)) => (Ok(events), obeyed),
+                Err(error) => {
+                    let why = format!(
+                        "{}; `tx show` tells whether anything was signed",
+                        crate::error_chain(&error)
+                    );
+                    (Err(error), Obeyed::Refused { why })
+                }
+            };
+        info!(product = self.config.name, kind = ?order.kind, why = order.why, ?obeyed, "an order");
+        if obeyed == Obeyed::NotYet {
+            self.order = Some(Ordered { order, reply });
+        } else {
+            // Whoever asked may have gone; the journal has what was done.
+            drop(reply.send(obeyed));
+        }
+        observed
     }
 
     /// Brings the books up to date, and makes known what they say.
@@ -289,7 +336,7 @@ impl ProductTask {
 
     fn say_pursuit(
         &self,
-        result: Result<Pursuit, crate::submission::LaneError>,
+        result: Result<Pursuit, LaneError>,
         rehearsed: &str,
         record: &mut Record,
     ) {

@@ -12,6 +12,7 @@ use tracing::{error, warn};
 use super::{
     accounts::Accounts,
     events::Events,
+    orders::Orders,
     pauses::Pauses,
     product::ProductTask,
     recorder::Recorder,
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) events: Events,
     pub(crate) pauses: Pauses,
+    pub(crate) orders: Orders,
 }
 
 /// Runs until stopped or halted.
@@ -110,6 +112,8 @@ async fn run_once(spec: &ProductSpec, shared: &Shared, stop: &CancellationToken)
         shared: shared.clone(),
         recorder: Recorder::new(name, &spec.profile.name, shared.clone()),
         shows_current: true,
+        orders: shared.orders.enrol(name),
+        order: None,
     };
     task.run(stop.clone()).await
 }

@@ -5,6 +5,7 @@
 //! known here.
 
 mod ask;
+mod life;
 mod list;
 mod read;
 mod sql;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256};
 
+pub use life::{AnswerRow, EventRow, LifeOf, MAX_LIVES, TransactionLife};
 pub use list::{AttemptRow, Cursor, MAX_PAGE, TransactionFilter, TransactionRow};
 
 use self::write::{hex, number, whole};

@@ -25,6 +25,7 @@
 //! | the offer does not buy the next block, or it has waited and the curve is a raise above it | replaced |
 //! | a more urgent action is due, or another one while this one would fail | taken over at its nonce |
 //! | its deadline has passed; its call would fail, or nothing is due, for some blocks | given up, if that is cheaper than to let it fail |
+//! | an operator orders it | replaced or given up at once, under the same ceilings |
 //! | a ceiling is below the raise, or attempts are used up | held, and said once |
 
 mod book;
@@ -35,6 +36,7 @@ mod follow;
 mod foreign;
 mod gap;
 mod give_up;
+mod order;
 mod postcondition;
 mod pursue;
 mod pursuit;
@@ -54,6 +56,7 @@ use ballast_strategy_api::{Assessment, Decision, Urgency};
 use self::{book::Book, foreign::Foreign};
 pub use error::LaneError;
 pub use event::LaneEvent;
+pub use order::{Obeyed, Order, OrderKind};
 pub use pursuit::Pursuit;
 pub use snapshot::{AttemptSnapshot, LaneSnapshot, SlotSnapshot};
 
@@ -64,7 +67,7 @@ use super::{
     pricing::Pressure,
     simulate::{Overrides, Pretends},
 };
-use crate::guard::Caps;
+use crate::guard::{Caps, Upkeep};
 
 /// Included slots that may wait for finality at once; beyond it nothing new is started …
 pub const MAX_UNFINAL: usize = 32;
@@ -116,6 +119,10 @@ pub struct Lane {
     looked: Option<u64>,
     /// What happened outside of an observation; told with the next one.
     outbox: Vec<LaneEvent>,
+    /// What an operator ordered, with the guard's word on it, and what became of it; both only
+    /// during an observation.
+    order: Option<(Order, Upkeep)>,
+    obeyed: Option<Obeyed>,
 }
 
 /// What the strategy said last. Lost with a restart, and said again at the next head.
@@ -169,6 +176,8 @@ impl Lane {
             pretends,
             looked: None,
             outbox: Vec::new(),
+            order: None,
+            obeyed: None,
         };
         let latest = lane
             .node

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use alloy::primitives::U256;
 use ballast_devnet::accounts;
-use ballast_test_support::{KeeperCommand, KeeperProcess, free_port, wait_until};
+use ballast_test_support::{
+    Fault, KeeperCommand, KeeperProcess, RAW_TRANSACTION, free_port, wait_until,
+};
 use eyre::Result;
 use serde_json::Value;
 
@@ -170,6 +172,65 @@ async fn orders_for_nobody_are_refused() -> Result<()> {
         assert_eq!(code, 2, "{args:?}: {out:?} {err:?}");
     }
     assert!(!world.store().exists(), "nothing was written");
+    Ok(())
+}
+
+/// A transaction that the market left behind: offered more for, given up, looked at.
+#[tokio::test]
+async fn what_is_pending_is_bumped_and_given_up_by_order() -> Result<()> {
+    let world = world(Setup::default()).await?;
+    let (code, _, err) = finish(world.operator(&["tx", "bump", PRODUCT])).await?;
+    assert_eq!(code, 1);
+    assert!(err.iter().any(|line| line.contains("only the keeper that runs")), "{err:?}");
+    // The node answers and forgets, so nothing is included for now.
+    let swallowed = world.proxy().inject(Fault::SwallowRaw.on(RAW_TRANSACTION));
+    world.devnet.node().warp(INTERVAL).await?;
+    let mut keeper = world.run().await?;
+    keeper.wait_until("the broadcast", DEADLINE, async || swallowed.fired() > 0).await?;
+
+    let (code, _, err) = finish(world.ballast(&["tx", "bump", PRODUCT])).await?;
+    assert_eq!(code, 1);
+    assert!(err.iter().any(|line| line.contains("token")), "{err:?}");
+    let (bumped, _) = world.told(&["tx", "bump", PRODUCT, "--reason", "slow", "--json"]).await?;
+    assert_eq!((&bumped["done"], &bumped["nonce"]), (&true.into(), &0.into()), "{bumped}");
+    // Else the strategy would take the nonce back at once.
+    world.told(&["pause", PRODUCT, "--json"]).await?;
+    let (given_up, _) = world.told(&["tx", "cancel", PRODUCT, "--json"]).await?;
+    assert_eq!((&given_up["done"], &given_up["note"]), (&true.into(), &Value::Null), "{given_up}");
+    let (code, out, _) = finish(world.operator(&["tx", "cancel", PRODUCT, "--json"])).await?;
+    assert_eq!((code, &json(&out)["done"]), (1, &false.into()), "{out:?}");
+    world.proxy().heal();
+    world.told(&["resume", PRODUCT, "--json"]).await?;
+    keeper.wait_for_line("step=\"final\"", DEADLINE).await?;
+
+    // The same story from the keeper and from its store.
+    let hash = bumped["hash"].as_str().unwrap();
+    let (told, source) = world.told(&["tx", "show", hash, "--json"]).await?;
+    assert!(source.contains("from the keeper"), "{source}");
+    let life = &told["lives"][0];
+    let attempts = life["transaction"]["attempts"].as_array().unwrap();
+    assert!(attempts.iter().any(|attempt| attempt["hash"] == bumped["hash"]), "{life}");
+    assert!(attempts.iter().any(|attempt| attempt["hash"] == given_up["hash"]), "{life}");
+    let events = life["events"].as_array().unwrap();
+    let of = |kind: &str| events.iter().find(|event| event["kind"] == kind).unwrap();
+    assert!(of("replacement")["detail"].as_str().unwrap().contains("by ann: slow"), "{life}");
+    assert!(of("cancellation")["detail"].as_str().unwrap().contains("ordered by ann"), "{life}");
+    assert_eq!(of("included")["block"], life["transaction"]["block"], "{life}");
+    assert!(events.iter().any(|event| event["kind"] == "answer"), "{life}");
+    assert!(!life["answers"].as_array().unwrap().is_empty(), "{life}");
+    keeper.terminate()?;
+    assert!(keeper.wait_exit(DEADLINE).await?.success());
+    let (stored, source) = world.told(&["tx", "show", "0", "--product", PRODUCT, "--json"]).await?;
+    assert!(source.contains("from the store"), "{source}");
+    let events = stored["lives"][0]["events"].as_array().unwrap();
+    assert!(events.len() >= life["events"].as_array().unwrap().len(), "{stored}");
+    let (code, out, _) = finish(world.operator(&["tx", "show", "0"])).await?;
+    assert_eq!(code, 0);
+    assert!(out.iter().any(|line| line.contains(hash)), "{out:?}");
+    let (code, _, err) = finish(world.operator(&["tx", "show", "99"])).await?;
+    assert_eq!(code, 1, "{err:?}");
+    let (code, ..) = finish(world.operator(&["tx", "show", "0x12"])).await?;
+    assert_eq!(code, 2);
     Ok(())
 }
 

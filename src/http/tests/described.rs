@@ -158,6 +158,9 @@ async fn every_path_that_is_described_is_served_and_its_answer_fits() {
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     check("/readyz", "get", status, &unready);
     fill(&world.surface);
+    crate::store::JournalRow::new(7, 11).write(&world.surface.store).await;
+    let included = crate::store::Statement::new("UPDATE slots SET state = 'included'");
+    world.surface.store.commit(vec![included]).await.unwrap();
     let deadline = tokio::time::Instant::now() + WITHIN;
     while world.surface.store.last_decision("one").await.unwrap().is_none() {
         assert!(tokio::time::Instant::now() < deadline, "the decision was never stored");
@@ -166,7 +169,9 @@ async fn every_path_that_is_described_is_served_and_its_answer_fits() {
     for (path, operations) in description()["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let request = world.request(verb, &path.replace("{name}", "one")).bearer_auth(TOKEN);
+            let request = world
+                .request(verb, &path.replace("{name}", "one").replace("{which}", "7"))
+                .bearer_auth(TOKEN);
             let body = match path.as_str() {
                 "/api/v1/login" => json!({ "token": TOKEN }),
                 _ => json!({}),

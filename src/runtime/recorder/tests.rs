@@ -6,7 +6,7 @@ use ballast_strategy_api::Unit;
 
 use super::*;
 use crate::{
-    runtime::{Board, Events, Pauses},
+    runtime::{Board, Events, Orders, Pauses},
     store::Store,
 };
 
@@ -39,7 +39,7 @@ async fn shared() -> (tempfile::TempDir, Shared) {
     let pauses = Pauses::load(&store).await.unwrap();
     let board = Board::default();
     board.enter_product("p", "c", "s");
-    (folder, Shared { store, board, events: Events::default(), pauses })
+    (folder, Shared { store, board, events: Events::default(), pauses, orders: Orders::default() })
 }
 
 /// Publishes, closes, and gives the block of the decision in the store and of the notable ones.

@@ -137,7 +137,7 @@ impl Journal {
 
 impl TransactionRow {
     /// Takes the next attempt; the included one, or else the newest, speaks for the nonce.
-    fn add(&mut self, attempt: AttemptRow, included: Option<String>, urgency: String) {
+    pub(super) fn add(&mut self, attempt: AttemptRow, included: Option<String>, urgency: String) {
         if included.is_none_or(|hash| hash == attempt.hash) {
             self.hash.clone_from(&attempt.hash);
             self.action.clone_from(&attempt.action);
@@ -176,7 +176,7 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-fn transaction(row: &SqliteRow) -> Result<TransactionRow, StoreError> {
+pub(super) fn transaction(row: &SqliteRow) -> Result<TransactionRow, StoreError> {
     let gas_used: Option<i64> = get(row, "gas_used")?;
     let gas_used = gas_used.and_then(|gas| u64::try_from(gas).ok());
     let price: Option<String> = get(row, "effective_gas_price")?;
@@ -202,7 +202,7 @@ fn transaction(row: &SqliteRow) -> Result<TransactionRow, StoreError> {
     })
 }
 
-fn attempt(row: &SqliteRow) -> Result<AttemptRow, StoreError> {
+pub(super) fn attempt(row: &SqliteRow) -> Result<AttemptRow, StoreError> {
     Ok(AttemptRow {
         hash: get(row, "hash")?,
         kind: get(row, "kind")?,

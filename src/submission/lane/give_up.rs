@@ -37,6 +37,7 @@ pub(super) enum GiveUp {
     Expired,
     WouldFail,
     NothingDue,
+    Ordered,
 }
 
 impl GiveUp {
@@ -45,6 +46,7 @@ impl GiveUp {
             Self::Expired => "its deadline has passed",
             Self::WouldFail => "its call would fail by now",
             Self::NothingDue => "nothing is due any more",
+            Self::Ordered => "an operator ordered it",
         }
     }
 }
@@ -101,7 +103,7 @@ impl Lane {
         let fails = view.fails == Some(true);
         // What is more urgent needs the nonce, and does not ask what it costs to free it.
         let in_the_way = urgency > previous.intent.urgency;
-        if fails && !in_the_way && !ways.is_cancelling_cheaper() {
+        if fails && !in_the_way && reason != GiveUp::Ordered && !ways.is_cancelling_cheaper() {
             let detail = format!("{}, but {}", reason.words(), ways.words());
             return Err(Hold { reason: "letting it fail is cheaper", detail });
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use alloy::primitives::U256;
+use alloy::primitives::{B256, U256};
 use ballast_chains::{
     Head,
     fees::{FeeError, Quote},
@@ -20,6 +20,15 @@ use super::{
     send::Draft,
 };
 use crate::guard::Upkeep;
+
+/// What a raise is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Raising {
+    /// The market or the time that it has waited; else it is not made.
+    Need,
+    /// An operator's order.
+    Ordered,
+}
 
 /// What one head says about a slot that waits.
 pub(super) struct View {
@@ -70,7 +79,7 @@ impl Lane {
         }
         let drafted = match self.reason_to_give_up(&slot, head) {
             Some(reason) => self.draft_cancellation(&slot, reason, &view, head, upkeep).await,
-            None => self.draft_raise(&slot, &view, head, upkeep).await,
+            None => self.draft_raise(&slot, &view, head, upkeep, Raising::Need).await,
         };
         let (draft, why) = match drafted {
             Ok(Some(drafted)) => drafted,
@@ -80,18 +89,29 @@ impl Lane {
                 return Ok(());
             }
         };
-        let (kind, price) = (draft.kind, draft.price);
+        self.send_further(draft, why, head, events).await.map(drop)
+    }
+
+    /// Signs, journals and sends a further attempt; gives its hash.
+    pub(super) async fn send_further(
+        &mut self,
+        draft: Draft,
+        why: String,
+        head: &Head,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<B256, LaneError> {
+        let (nonce, kind, price) = (draft.nonce, draft.kind, draft.price);
         let action = draft.intent.action.clone();
         let attempt = self.sign(draft, head).await?;
         let hash = attempt.hash;
         self.book.append_attempt(attempt, nonce, &why).await?;
         self.send(nonce, Some(head.number)).await;
         events.push(LaneEvent::Replaced { nonce, action, kind, hash, price, why });
-        Ok(())
+        Ok(hash)
     }
 
     /// Asked in one round. `None` if there is no price or no balance to go by.
-    async fn view(&mut self, slot: &Slot, head: &Head) -> Option<View> {
+    pub(super) async fn view(&mut self, slot: &Slot, head: &Head) -> Option<View> {
         let next = self.next_block(head).await;
         let from = self.wallet.address();
         let stage = Stage { node: self.node.as_ref(), from, head, next };
@@ -110,12 +130,13 @@ impl Lane {
     }
 
     /// The same call, or the same cancellation, at a higher price; `None` if it is not worth it.
-    async fn draft_raise(
+    pub(super) async fn draft_raise(
         &self,
         slot: &Slot,
         view: &View,
         head: &Head,
         upkeep: &Upkeep,
+        raising: Raising,
     ) -> Result<Option<(Draft, String)>, Hold> {
         let previous = slot.newest();
         let gives_up = previous.kind == AttemptKind::Cancellation;
@@ -128,8 +149,11 @@ impl Lane {
             return Ok(None);
         }
         let since = head.number.saturating_sub(self.waits_since(slot, previous.signed_at_block));
-        let Some(raise) = pricing::wants_raise(previous.price, since, &view.quote, &terms) else {
-            return Ok(None);
+        let why = match pricing::wants_raise(previous.price, since, &view.quote, &terms) {
+            _ if raising == Raising::Ordered => "an operator ordered it",
+            Some(Raise::Outbid) => "its offer does not buy the next block",
+            Some(Raise::Waited) => "it has waited, and more is worth offering",
+            None => return Ok(None),
         };
         let most = if gives_up {
             MAX_ATTEMPTS_PER_NONCE
@@ -146,10 +170,6 @@ impl Lane {
         terms.gas_limit = estimated.max(previous.gas_limit);
         let price = pricing::replacement(previous.price, &view.quote, &terms)?;
         let kind = if gives_up { AttemptKind::Cancellation } else { AttemptKind::Replacement };
-        let why = match raise {
-            Raise::Outbid => "its offer does not buy the next block",
-            Raise::Waited => "it has waited, and more is worth offering",
-        };
         let draft = Draft {
             nonce: slot.nonce,
             kind,

@@ -2,6 +2,7 @@ mod bench;
 mod deep;
 mod giving_up;
 mod looks;
+mod orders;
 mod private;
 mod random;
 mod repeat;

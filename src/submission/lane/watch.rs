@@ -76,6 +76,7 @@ impl Lane {
         followed?;
         if self.book.journal.is_writable() {
             self.book_foreign(&evidence, head, events).await?;
+            self.obey(&evidence, head, events).await?;
             self.help_on(&evidence, head, upkeep, events).await?;
         }
         Ok(())
@@ -108,7 +109,7 @@ impl Lane {
     }
 
     /// Nonces that wait for inclusion and that the chain has not used, ascending.
-    fn waiting(&self, evidence: &Evidence) -> Vec<u64> {
+    pub(super) fn waiting(&self, evidence: &Evidence) -> Vec<u64> {
         let free = self
             .book
             .slots()
