@@ -24,8 +24,7 @@ $(MODULES): $(DEVNET)/package-lock.json $(DEVNET)/.npmrc
 	@.ci/npm-ci $(DEVNET)
 
 demo: setup ## Two local chains with the real contracts, one keeper, markets that move
-	@cargo build --locked --quiet --bin ballast || { echo "demo: the build failed, see the lines above" >&2; exit 1; }
-	@target/debug/ballast demo $(DEMO_ARGS)
+	@cargo run --locked --quiet --bin ballast -- demo $(DEMO_ARGS)
 
 test: setup browser ## All tests
 	@cargo test --workspace --locked $(FEATURES)

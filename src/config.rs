@@ -91,6 +91,8 @@ pub struct HttpConfig {
     /// Operator token: for calls that change something, and for reads from other machines. Where
     /// secrets are resolved it is there and long enough.
     pub token: Option<Secret>,
+    /// Whether reads from this machine need no token.
+    pub open_reads: bool,
 }
 
 /// One product: strategy × chain × wallet.
@@ -297,9 +299,10 @@ fn read(
         let path = reader.get("store.url", form::sqlite_path);
         let listen = reader.get("http.listen", form::socket);
         let token = reader.get("http.token", |raw| token(raw, source));
+        let open_reads = reader.get("http.open_reads", form::flag);
         let heartbeat = alerts::heartbeat(reader, source);
         let notify = alerts::notify(reader, source);
-        let http = HttpConfig { listen: listen?, token };
+        let http = HttpConfig { listen: listen?, token, open_reads: open_reads? };
         Some((StoreConfig { path: path? }, http, heartbeat, notify))
     });
     let mut chains = BTreeMap::new();

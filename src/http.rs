@@ -10,6 +10,7 @@ pub mod api;
 mod events;
 mod failure;
 mod limits;
+mod listener;
 mod operate;
 mod page;
 mod read;
@@ -39,6 +40,10 @@ use crate::{
 const OPENAPI: &str = include_str!("http/openapi.json");
 /// Where the live stream is.
 const EVENTS_PATH: &str = "/api/v1/events";
+/// Where one logs in.
+const LOGIN_PATH: &str = "/api/v1/login";
+/// Where health is told.
+const HEALTH_PATHS: [&str; 2] = ["/healthz", "/readyz"];
 
 /// What the handlers use.
 #[derive(Debug, Clone)]
@@ -83,13 +88,9 @@ pub(crate) async fn serve(listener: TcpListener, surface: Surface) -> Result<()>
     let stop = surface.stop.clone();
     let mut hub = JoinSet::new();
     hub.spawn(events::hub(surface.clone(), stop.clone()));
-    let service = router(surface).into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-        .wrap_err("serving http");
+    listener::serve(listener, router(surface), listener::MAX_CONNECTIONS, stop).await;
     hub.shutdown().await;
-    served
+    Ok(())
 }
 
 /// Every route. Those of the API are the ones of `openapi.json`.

@@ -148,7 +148,10 @@ impl Keeper {
             orders: orders.clone(),
             events: self.events.clone(),
             metrics: self.metrics.clone(),
-            access: Arc::new(Access::new(token.wrap_err("http.token")?.as_ref())),
+            access: Arc::new(Access::new(
+                token.wrap_err("http.token")?.as_ref(),
+                self.config.http.open_reads,
+            )),
             streams: Streams::default(),
             stop,
             readiness: readiness::Readiness::new(&self.config),

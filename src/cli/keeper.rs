@@ -26,6 +26,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long one answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
+/// What a keeper says that wants the token.
+const TOKEN_REQUIRED: &str = "token_required";
+
 /// A keeper that answers.
 #[derive(Debug)]
 pub(super) struct Keeper {
@@ -125,7 +128,15 @@ impl Keeper {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.send(self.http.request(Method::GET, url)).await
+        let (status, body) = self.ask(self.http.request(Method::GET, url.clone())).await?;
+        // Whoever listens there gets the token only once it asks for it.
+        let wants_token = status == StatusCode::UNAUTHORIZED
+            && serde_json::from_slice::<Failure>(&body)
+                .is_ok_and(|said| said.error.code == TOKEN_REQUIRED);
+        match &self.token {
+            Some(_) if wants_token => self.send(self.http.request(Method::GET, url)).await,
+            Some(_) | None => self.read(status, &body),
+        }
     }
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
@@ -133,21 +144,30 @@ impl Keeper {
         self.send(self.http.request(Method::POST, url).json(body)).await
     }
 
+    /// With the token.
     async fn send<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.expose_secret()),
             None => request,
         };
+        let (status, body) = self.ask(request).await?;
+        self.read(status, &body)
+    }
+
+    /// One exchange, as it is.
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Result<(StatusCode, Vec<u8>)> {
         let asked = async {
             let answer = request.send().await?;
-            Ok::<_, reqwest::Error>((answer.status(), answer.bytes().await?))
+            Ok::<_, reqwest::Error>((answer.status(), answer.bytes().await?.into()))
         };
-        let (status, body) =
-            asked.await.wrap_err_with(|| format!("asking the keeper at {}", self.url()))?;
+        asked.await.wrap_err_with(|| format!("asking the keeper at {}", self.url()))
+    }
+
+    fn read<T: DeserializeOwned>(&self, status: StatusCode, body: &[u8]) -> Result<T> {
         if status != StatusCode::OK {
-            bail!(self.refusal(status, &body));
+            bail!(self.refusal(status, body));
         }
-        serde_json::from_slice(&body).map_err(|_| {
+        serde_json::from_slice(body).map_err(|_| {
             eyre!("what answers at {} is no keeper of this version (http.listen)", self.url())
         })
     }
@@ -188,7 +208,48 @@ fn base(listen: SocketAddr) -> Result<Option<Url>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::http::HeaderMap;
+    use tokio::task::JoinSet;
+
     use super::*;
+
+    /// Answers every path with an empty list of products, as a keeper does, and notes who sent the
+    /// token; with `closed`, whoever does not is refused.
+    async fn listening(closed: bool) -> (Keeper, Arc<Mutex<Vec<bool>>>, JoinSet<()>) {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = base(listener.local_addr().unwrap()).unwrap().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&seen);
+        let app = axum::Router::new().fallback(async move |headers: HeaderMap| {
+            let sent = headers.contains_key("authorization");
+            noted.lock().unwrap().push(sent);
+            if closed && !sent {
+                let said = r#"{"error":{"code":"token_required","message":"no"}}"#;
+                return (StatusCode::UNAUTHORIZED, said);
+            }
+            (StatusCode::OK, r#"{"products":[]}"#)
+        });
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let token = Some("0123456789abcdef".into());
+        (Keeper { http: reqwest::Client::new(), base, token }, seen, serving)
+    }
+
+    #[tokio::test]
+    async fn the_token_is_sent_with_orders_and_to_who_asks_for_it_only() {
+        let (keeper, seen, _serving) = listening(false).await;
+        keeper.products().await.unwrap();
+        assert_eq!(*seen.lock().unwrap(), [false]);
+        keeper.order("pause", None, &PauseOrder::default()).await.unwrap();
+        assert_eq!(*seen.lock().unwrap(), [false, true]);
+
+        let (keeper, seen, _serving) = listening(true).await;
+        keeper.products().await.unwrap();
+        assert_eq!(*seen.lock().unwrap(), [false, true]);
+    }
 
     #[test]
     fn a_keeper_is_found_where_it_listens() {

@@ -63,7 +63,8 @@ pub(super) fn read(
         return Vec::new();
     };
     let (file, problems) = reader.parts();
-    let mut endpoints = Vec::with_capacity(items.len());
+    let mut endpoints: Vec<EndpointProfile> = Vec::with_capacity(items.len());
+    let mut resolved: Vec<(Url, String)> = Vec::new();
     let mut seen: Vec<(&Value, String)> = Vec::new();
     for (at, item) in items.iter().enumerate() {
         let place = format!("{key}[{at}]");
@@ -76,7 +77,20 @@ pub(super) fn read(
             continue;
         }
         seen.push((url, place.clone()));
-        endpoints.extend(endpoint(file, place, item, purpose, source, problems));
+        let read = endpoint(file, place.clone(), item, purpose, source, problems);
+        let Some(endpoint) = read else { continue };
+        // Two secrets may hold one URL.
+        let known = endpoint.url.as_str() != UNRESOLVED_HTTP;
+        if let Some((_, first)) = resolved.iter().find(|(url, _)| known && *url == endpoint.url) {
+            let message = format!(
+                "its URL is that of {first}, and its answers would count twice; expected another \
+                 endpoint"
+            );
+            problems.push(Problem::new(&file.name, place, message).value(item));
+            continue;
+        }
+        resolved.push((endpoint.url.clone(), place));
+        endpoints.push(endpoint);
     }
     endpoints
 }

@@ -146,6 +146,12 @@ pub(super) const BALLAST: Schema = Schema {
             Follows("pause and resume are refused"),
             "operator token: pauses, resumes, and reads from elsewhere than this machine",
         ),
+        key(
+            "http.open_reads",
+            "true or false",
+            Is("true"),
+            "whether reads from this machine need no token; false behind a proxy on this machine",
+        ),
         compound(
             Secret,
             "heartbeat.url",

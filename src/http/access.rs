@@ -1,6 +1,6 @@
 //! Who may read and who may change something.
 //!
-//! Reads are open on the keeper's own machine: the peer is loopback, nothing says that it speaks
+//! Reads are open on the keeper's own machine, unless `http.open_reads` closes them: the peer is loopback, nothing says that it speaks
 //! for somebody else, and the `Host` header names loopback too. The last is the guard against DNS
 //! rebinding, where a page of another site has its own name point here: the browser then sends that
 //! name. Everything else needs the operator token, as a bearer token or through a login, which
@@ -40,6 +40,7 @@ const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 #[derive(Debug)]
 pub(crate) struct Access {
     token: Option<B256>,
+    open_reads: bool,
     sessions: Mutex<HashMap<B256, Instant>>,
 }
 
@@ -53,10 +54,10 @@ pub(super) struct Caller {
 }
 
 impl Access {
-    /// Access by this token, or for reads from this machine only.
-    pub(crate) fn new(token: Option<&SecretString>) -> Self {
+    /// Access by this token, and for reads from this machine if they are open.
+    pub(crate) fn new(token: Option<&SecretString>, open_reads: bool) -> Self {
         let token = token.map(|token| digest(token.expose_secret()));
-        Self { token, sessions: Mutex::default() }
+        Self { token, open_reads, sessions: Mutex::default() }
     }
 
     pub(super) fn has_token(&self) -> bool {
@@ -117,7 +118,7 @@ impl Access {
             let end = self.sessions().get(&digest(secret)).copied();
             end.is_some_and(|end| end > Instant::now())
         });
-        let may_read = by_cookie || is_local(headers, peer);
+        let may_read = by_cookie || (self.open_reads && is_local(headers, peer));
         Ok(Caller { may_read, may_write: by_cookie, by_cookie })
     }
 
@@ -229,7 +230,7 @@ mod tests {
     const TOKEN: &str = "0123456789abcdef";
 
     fn access() -> Access {
-        Access::new(Some(&TOKEN.into()))
+        Access::new(Some(&TOKEN.into()), true)
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -257,6 +258,10 @@ mod tests {
         assert!(access().caller(&headers(&local), peer("[::ffff:127.0.0.1]:5")).unwrap().may_read);
         let proxied = [("host", "localhost"), ("x-forwarded-for", "10.0.0.7")];
         assert!(!access().caller(&headers(&proxied), here).unwrap().may_read);
+        let closed = Access::new(Some(&TOKEN.into()), false);
+        assert!(!closed.caller(&headers(&local), here).unwrap().may_read);
+        let token = [("host", "localhost"), ("authorization", "Bearer 0123456789abcdef")];
+        assert!(closed.caller(&headers(&token), here).unwrap().may_read);
     }
 
     #[test]
@@ -268,7 +273,7 @@ mod tests {
         for wrong in ["Bearer 0123456789abcdeg", "Bearer ", "Basic 0123456789abcdef", "Bearer"] {
             assert_eq!(access().caller(&with(wrong), far), Err(ApiError::WrongToken), "{wrong}");
         }
-        let none = Access::new(None);
+        let none = Access::new(None, true);
         assert_eq!(
             none.caller(&with("Bearer 0123456789abcdef"), far),
             Err(ApiError::NoTokenConfigured)

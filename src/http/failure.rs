@@ -43,7 +43,8 @@ impl ApiError {
             Self::ReadsNeedToken => (
                 StatusCode::UNAUTHORIZED,
                 "token_required",
-                "without the operator token reads are open only on the keeper's own machine, \
+                "without the operator token reads are open only on the keeper's own machine, if \
+                 http.open_reads is not false there, \
                  addressed as localhost, 127.0.0.1 or [::1]; send `Authorization: Bearer TOKEN` \
                  or log in on the page"
                     .to_owned(),

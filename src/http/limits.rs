@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{EVENTS_PATH, failure::ApiError};
+use super::{EVENTS_PATH, HEALTH_PATHS, LOGIN_PATH, failure::ApiError};
 
 /// Longest body of a request, bytes.
 pub(super) const MAX_BODY: usize = 16 << 10;
@@ -21,6 +21,8 @@ pub(super) const MAX_BODY: usize = 16 << 10;
 const MAX_REQUESTS: usize = 64;
 /// Longest time that an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// The same for a login, which anyone may begin: its body is there at once or not worth a seat.
+const LOGIN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Requests under way in this process.
 static UNDER_WAY: Semaphore = Semaphore::const_new(MAX_REQUESTS);
@@ -73,10 +75,13 @@ async fn answer(path: &str, request: Request, next: Next) -> Response {
     if path == EVENTS_PATH {
         return next.run(request).await;
     }
-    let Ok(_seat) = UNDER_WAY.try_acquire() else {
+    // Health is told from memory, and not told by full seats that belong to others.
+    let seat = UNDER_WAY.try_acquire();
+    if seat.is_err() && !HEALTH_PATHS.contains(&path) {
         return ApiError::Busy("requests").into_response();
-    };
-    match timeout(ANSWER_WITHIN, next.run(request)).await {
+    }
+    let within = if path == LOGIN_PATH { LOGIN_WITHIN } else { ANSWER_WITHIN };
+    match timeout(within, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::TimedOut.into_response(),
     }

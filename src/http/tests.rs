@@ -63,7 +63,7 @@ impl World {
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new()
                 .build_recorder()
                 .handle(),
-            access: Arc::new(Access::new(token.map(Into::into).as_ref())),
+            access: Arc::new(Access::new(token.map(Into::into).as_ref(), true)),
             streams: Streams::default(),
             stop: CancellationToken::new(),
             readiness: Readiness::new(&config),

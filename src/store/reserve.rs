@@ -126,9 +126,11 @@ impl Reserve {
     }
 }
 
-/// Whether a write failed for want of room: `SQLITE_FULL`, or the shared-memory file could not
-/// grow (`SQLITE_IOERR_SHMSIZE`).
+/// Whether a write failed for want of room: `SQLITE_FULL`, the shared-memory file could not grow
+/// (`SQLITE_IOERR_SHMSIZE`), or `SQLITE_IOERR_WRITE`, which an exhausted quota gives (SQLite takes
+/// only `ENOSPC` for a full disk). For any other cause of the last, the room is given up once to no
+/// avail. Not `SQLITE_IOERR_FSYNC`: after that nobody knows what is on the disk.
 pub(super) fn is_full(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| matches!(code.as_ref(), "13" | "4874"))
+    code.is_some_and(|code| matches!(code.as_ref(), "13" | "778" | "4874"))
 }

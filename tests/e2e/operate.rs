@@ -107,6 +107,18 @@ async fn status_agrees_with_the_chain_and_orders_are_obeyed() -> Result<()> {
     assert!(err.iter().any(|line| line.contains("http.token")), "{err:?}");
     let (code, ..) = finish(world.ballast(&["status"])).await?;
     assert_eq!(code, 0);
+
+    // Through the keeper, one look tells what it decided; of a product that it was not started with
+    // it knows nothing, and that is no success.
+    let (told, source) = world.told(&["once", "--json"]).await?;
+    assert!(source.contains("through the keeper at"), "{source}");
+    assert_eq!((&told[0]["decision"]["kind"], &told[0]["failed"]), (&"wait".into(), &Value::Null));
+    let products = world.dir.path().join("products");
+    std::fs::rename(products.join(format!("{PRODUCT}.toml")), products.join("new.toml"))?;
+    let (code, out, _) = finish(world.operator(&["once", "--json"])).await?;
+    let told = json(&out);
+    assert_eq!((code, &told[0]["product"]), (1, &"new".into()), "{told}");
+    assert!(told[0]["failed"].as_str().is_some_and(|why| why.contains("restart it")), "{told}");
     keeper.terminate()?;
     assert!(keeper.wait_exit(DEADLINE).await?.success());
     Ok(())

@@ -45,6 +45,12 @@ pub(super) async fn follow(keeper: &Keeper, config: &Config, options: &Options) 
     };
     let mut exit = Exit::Done;
     let mut values = Vec::new();
+    for (name, product) in &config.products {
+        if !products.iter().any(|kept| kept.name == *name) {
+            exit = Exit::Failed;
+            values.push(not_kept(name, &product.chain, options.json));
+        }
+    }
     for product in &products {
         let followed = sent.get(&product.name).copied().flatten();
         let transaction = match followed {
@@ -93,13 +99,15 @@ struct Outcome {
 
 impl Outcome {
     fn of(product: &Product, followed: Option<u64>, transaction: Option<&Transaction>) -> Self {
-        let pending = followed.is_some() && waiting(product) == followed;
+        let open = |found: &Transaction| found.outcome.is_none() && found.block.is_none();
+        let pending = match transaction {
+            Some(found) => open(found),
+            None => followed.is_some() && waiting(product) == followed,
+        };
         let last = product.last.as_ref();
         let error = last.filter(|last| last.kind == "error");
-        let lost = |state: &str| matches!(state, "reverted" | "superseded");
         let failed = transaction
-            .filter(|found| lost(&found.state))
-            .map(|found| format!("{} at nonce {} was {}", found.action, found.nonce, found.state))
+            .and_then(lost)
             .or_else(|| error.map(|last| format!("{}: {}", last.reason, last.detail)))
             .or_else(|| last.is_none().then(|| "not assessed in time".to_owned()));
         Self { failed, pending }
@@ -112,6 +120,34 @@ impl Outcome {
             (None, false) => Exit::Done,
         }
     }
+}
+
+/// How a transaction went wrong, if it did. It is judged when it is included, as without a keeper:
+/// its outcome is only written once it is final.
+fn lost(found: &Transaction) -> Option<String> {
+    let included = found.attempts.iter().find(|attempt| attempt.hash == found.hash);
+    let cancelled = included.is_some_and(|attempt| attempt.kind == "cancellation");
+    let word = match (found.outcome.as_deref(), found.succeeded) {
+        (Some("confirmed"), _) => return None,
+        (Some(outcome), _) => outcome,
+        (None, Some(_)) if cancelled => "cancelled",
+        (None, Some(false)) => "reverted",
+        (None, Some(true) | None) => return None,
+    };
+    Some(format!("{} at nonce {} was {word}", found.action, found.nonce))
+}
+
+/// A product that was configured after the keeper started.
+fn not_kept(product: &str, chain: &str, as_json: bool) -> Value {
+    let why = "the running keeper does not keep it; restart it";
+    if !as_json {
+        out::line(&format!("{product}: not assessed"));
+        out::line(&format!("  failed: {why}"));
+    }
+    json!({
+        "product": product, "chain": chain, "decision": null,
+        "transaction": null, "failed": why, "pending": false,
+    })
 }
 
 fn told(
@@ -140,4 +176,41 @@ fn told(
         "product": product.name, "chain": product.chain, "decision": product.last,
         "transaction": transaction, "failed": outcome.failed, "pending": outcome.pending,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transaction(kind: &str, succeeded: Option<bool>, outcome: Option<&str>) -> Transaction {
+        let attempt = json!({
+            "hash": "0x01", "kind": kind, "action": "rebalance", "call": "a",
+            "max_fee_per_gas": "2", "max_priority_fee_per_gas": "1", "gas_limit": 1,
+            "signed_at_block": 7,
+        });
+        let value = json!({
+            "product": "p", "chain": "c", "chain_id": 1, "wallet": "0x02", "nonce": 4,
+            "state": outcome.unwrap_or("included"), "outcome": outcome, "action": "rebalance",
+            "urgency": "normal", "hash": "0x01", "block": succeeded.map(|_| 8),
+            "succeeded": succeeded, "gas_used": null, "effective_gas_price": null,
+            "cost_wei": null, "created_at": 1, "attempts": [attempt],
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_transaction_is_judged_by_its_inclusion_before_it_is_final() {
+        for (kind, succeeded, outcome, expected) in [
+            ("original", None, None, None),
+            ("original", Some(true), None, None),
+            ("replacement", Some(true), Some("confirmed"), None),
+            ("original", Some(false), None, Some("reverted")),
+            ("cancellation", Some(true), None, Some("cancelled")),
+            ("cancellation", Some(true), Some("cancelled"), Some("cancelled")),
+            ("original", None, Some("superseded"), Some("superseded")),
+        ] {
+            let expected = expected.map(|word| format!("rebalance at nonce 4 was {word}"));
+            assert_eq!(lost(&transaction(kind, succeeded, outcome)), expected, "{kind}");
+        }
+    }
 }

@@ -71,7 +71,7 @@ port = 8420
 "#,
         &[
             r#"ballast.toml: http.listen = 8420: expected an IP address and port such as "127.0.0.1:8420""#,
-            "ballast.toml: http.port = 8420: unknown key; expected one of: listen, token",
+            "ballast.toml: http.port = 8420: unknown key; expected one of: listen, token, open_reads",
         ],
     ),
     (

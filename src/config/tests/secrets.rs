@@ -148,6 +148,21 @@ fn a_secret_is_resolved_later_from_the_place_it_was_checked_at() {
 }
 
 #[test]
+fn one_url_under_two_names_is_one_endpoint() {
+    let chain = "chain_id = 1\nrpc = [{ env = \"A\" }, { env = \"B\" }]\n";
+    let dir = directory(&[("chains/mainnet.toml", chain), ("products/eth2x-fli.toml", PRODUCT)]);
+    let with = |b| {
+        let variables = [("A", "https://node.example/s3cr3t"), ("B", b), ("KEY", KEY)];
+        load_dir(dir.path(), &variables, Secrets::Resolve)
+    };
+    with("https://node.example/other").unwrap();
+    let said = with("https://node.example/s3cr3t").unwrap_err().to_string();
+    assert!(said.contains("rpc[1]") && said.contains("its URL is that of rpc[0]"), "{said}");
+    assert!(!said.contains("s3cr3t"), "{said}");
+    load_dir(dir.path(), &[], Secrets::Skip).unwrap();
+}
+
+#[test]
 fn a_token_is_there_and_long_enough() {
     let ballast = "[http]\ntoken = { env = \"TOKEN\" }\n";
     let dir = directory(&[

@@ -61,6 +61,8 @@ pub struct TransactionRow {
     pub hash: String,
     /// The block that holds it.
     pub block: Option<u64>,
+    /// Status of its receipt: whether the call worked; `null` until it is included.
+    pub succeeded: Option<bool>,
     /// Gas used.
     pub gas_used: Option<u64>,
     /// Wei per gas paid, decimal.
@@ -182,6 +184,7 @@ pub(super) fn transaction(row: &SqliteRow) -> Result<TransactionRow, StoreError>
     let price: Option<String> = get(row, "effective_gas_price")?;
     let receipt: Option<String> = get(row, "receipt")?;
     let block: Option<i64> = get(row, "included_block")?;
+    let succeeded: Option<i64> = get(row, "succeeded")?;
     Ok(TransactionRow {
         product: get(row, "product")?,
         chain: get(row, "chain")?,
@@ -194,6 +197,7 @@ pub(super) fn transaction(row: &SqliteRow) -> Result<TransactionRow, StoreError>
         urgency: String::new(),
         hash: String::new(),
         block: block.and_then(|block| u64::try_from(block).ok()),
+        succeeded: succeeded.map(|status| status == 1),
         cost_wei: cost(gas_used, price.as_deref(), receipt.as_deref()),
         gas_used,
         effective_gas_price: price,

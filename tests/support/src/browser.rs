@@ -1,9 +1,9 @@
-//! A headless Chromium, driven through Debian's ChromeDriver by the WebDriver protocol: enough of
+//! A headless Chromium, driven through its ChromeDriver by the WebDriver protocol: enough of
 //! it to look at a page, click, type, and hear what its console says.
 
 #![allow(clippy::indexing_slicing, reason = "a JSON value that is only read gives null instead")]
 
-use std::{path::Path, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use base64::Engine as _;
 use eyre::{OptionExt as _, Result, WrapErr as _, bail, ensure, eyre};
@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 
 use crate::{KeeperCommand, KeeperProcess, free_port, install_crypto_provider, wait_until};
 
-const DRIVER: &str = "/usr/bin/chromedriver";
-const CHROMIUM: &str = "/usr/bin/chromium";
+/// The variable that names the driver, and its names on the search path.
+const DRIVER: (&str, &[&str]) = ("CHROMEDRIVER", &["chromedriver"]);
+/// The same for the browser.
+const BROWSER: (&str, &[&str]) = ("CHROME", &["chromium", "chromium-browser", "google-chrome"]);
 /// Starting a browser on a busy machine.
 const START: Duration = Duration::from_secs(60);
 /// What keeps Chromium from talking to anyone but the page's server.
@@ -29,6 +31,24 @@ const ARGUMENTS: [&str; 10] = [
     "--hide-scrollbars",
     "--force-color-profile=srgb",
 ];
+
+/// Where a program is: what its variable names, or the first of its names on the search path.
+fn find((variable, names): (&str, &[&str])) -> Result<PathBuf> {
+    if let Some(named) = env::var_os(variable).filter(|named| !named.is_empty()) {
+        let named = PathBuf::from(named);
+        ensure!(named.is_file(), "{variable}={} is no file", named.display());
+        return Ok(named);
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    let places = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    places.into_iter().find(|place| place.is_file()).ok_or_else(|| {
+        eyre!(
+            "none of {names:?} is on the PATH: set {variable}, or run 'sudo apt-get install \
+             chromium chromium-driver' (Ubuntu: chromium-browser chromium-chromedriver)"
+        )
+    })
+}
 
 /// A browser with one page. Dropping it ends the driver and, through [`Browser::close`], the
 /// browser.
@@ -46,15 +66,10 @@ impl Browser {
     /// # Errors
     /// When Chromium or its driver is not installed, with the command that does; or does not start.
     pub async fn start() -> Result<Self> {
-        for program in [DRIVER, CHROMIUM] {
-            ensure!(
-                Path::new(program).exists(),
-                "{program} is missing: run 'sudo apt-get install chromium chromium-driver'"
-            );
-        }
+        let (driver, chrome) = (find(DRIVER)?, find(BROWSER)?);
         install_crypto_provider();
         let port = free_port()?;
-        let driver = KeeperCommand::new(DRIVER).arg(format!("--port={port}")).start()?;
+        let driver = KeeperCommand::new(&driver).arg(format!("--port={port}")).start()?;
         let client = reqwest::Client::new();
         let base = format!("http://127.0.0.1:{port}");
         let status = format!("{base}/status");
@@ -72,7 +87,7 @@ impl Browser {
         }
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
-            "goog:chromeOptions": { "binary": CHROMIUM, "args": arguments },
+            "goog:chromeOptions": { "binary": chrome, "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
         } } });
         let answer =
