@@ -10,7 +10,7 @@ mod table;
 
 use std::collections::BTreeSet;
 
-use ballast_test_support::{FaultHandle, Mempool};
+use ballast_test_support::{FaultHandle, KeeperProcess, Mempool};
 use eyre::{Result, ensure};
 use futures::future::try_join_all;
 
@@ -18,7 +18,10 @@ use self::{
     rows::{Choice, Row, Shape},
     table::{Cell, Table},
 };
-use crate::stage::{Account, BASE_FEE, Stage, Subject};
+use crate::{
+    harness::DEADLINE,
+    stage::{Account, BASE_FEE, Stage, Subject},
+};
 
 /// Seed of the slice where none is given.
 const SEED: u64 = 5;
@@ -108,6 +111,10 @@ async fn play(stage: &mut Stage, row: &Row) -> Result<(Account, u64)> {
     };
     stage.make_due().await?;
     let mut force = Force::new(&faults);
+    if row.from_the_start {
+        // Who puts such an endpoint right starts anew: it is asked again after a minute only.
+        keeper = start_anew(stage, keeper, &mut force).await?;
+    }
     stage
         .play(&keeper, async || {
             let base_fee = match row.shape {
@@ -121,8 +128,28 @@ async fn play(stage: &mut Stage, row: &Row) -> Result<(Account, u64)> {
     let fired = fired(&faults)?;
     let account = stage.assert_once().await.map_err(|e| keeper.failure(&format!("{e:#}")))?;
     keeper.terminate()?;
-    ensure!(keeper.wait_exit(crate::harness::DEADLINE).await?.success(), "a clean stop");
+    ensure!(keeper.wait_exit(DEADLINE).await?.success(), "a clean stop");
     Ok((account, fired))
+}
+
+/// With an endpoint that is not to be used nothing is sent; then it is put right.
+async fn start_anew(
+    stage: &Stage,
+    mut keeper: KeeperProcess,
+    force: &mut Force<'_>,
+) -> Result<KeeperProcess> {
+    keeper.wait_for_line("is quarantined", DEADLINE).await?;
+    let mut blocks = LASTS;
+    let passed = async || {
+        blocks = blocks.saturating_sub(1);
+        Ok((blocks > 0).then_some(BASE_FEE))
+    };
+    stage.play(&keeper, passed).await?;
+    ensure!(stage.world.proxy.raw_transactions().is_empty(), "sent on another chain");
+    force.end(stage);
+    keeper.terminate()?;
+    ensure!(keeper.wait_exit(DEADLINE).await?.success(), "a clean stop");
+    stage.keeper()
 }
 
 /// A fault that did not happen proves nothing.

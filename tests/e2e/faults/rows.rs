@@ -87,7 +87,7 @@ pub(super) fn all() -> Vec<Row> {
 
 fn of_requests() -> Vec<Row> {
     let limit = RpcFailure::new(-32005, "daily request count exceeded, request rate limited");
-    let mut wrong_chain = Row::new("wrong chain id", |_| vec![Fault::WrongChainId(5).times(1)]);
+    let mut wrong_chain = Row::lasting("wrong chain id", Fault::WrongChainId(5));
     wrong_chain.from_the_start = true;
     vec![
         Row::lasting("answers are late", Fault::Delay(SHORT)),
