@@ -15,14 +15,14 @@ pub(crate) mod heartbeat;
 pub(crate) mod incidents;
 pub(crate) mod webhook;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use eyre::{Result, WrapErr};
 use serde::Serialize;
 use tokio::{
     sync::broadcast::error::RecvError,
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -37,6 +37,8 @@ use crate::{
 
 /// How often the board is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the store may take to answer at a look; a disk that hangs must not silence the rest.
+const PING_WITHIN: Duration = Duration::from_secs(2);
 
 /// How soon a person should look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -172,10 +174,13 @@ pub(crate) async fn run(
                 Err(RecvError::Closed) => break,
             },
             _ = look.tick() => {
-                let failure = store.ping().await.err().map(|error| crate::error_chain(&error));
+                let failure = match timeout(PING_WITHIN, store.ping()).await {
+                    Ok(answer) => answer.err().map(|error| crate::error_chain(&error)),
+                    Err(_) => Some(format!("no answer within {} s", PING_WITHIN.as_secs())),
+                };
                 let store = StoreHealth { failure, is_short: store.is_short() };
                 let found = conditions::of(&board, &config, &store);
-                desk.on_look(found);
+                desk.on_look(found, &conditions::unread(&board));
             }
         }
     }
@@ -191,8 +196,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn on_look(&mut self, found: Vec<conditions::Condition>) {
-        let notices = self.book.update(found, self.started.elapsed(), clock::now());
+    fn on_look(&mut self, found: Vec<conditions::Condition>, unread: &BTreeSet<Subject>) {
+        let notices = self.book.update((found, unread), self.started.elapsed(), clock::now());
         notices.into_iter().for_each(|notice| self.tell(notice));
         metrics::gauge!("ballast_alerts_open").set(f64::from(self.book.open()));
     }

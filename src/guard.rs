@@ -307,17 +307,23 @@ fn dispute(case: &Circumstances<'_>) -> Option<Finding> {
     Some(Finding::new(Row::Dispute, "endpoints disagree", detail))
 }
 
-/// The caps for an urgency: the product's own limit may only tighten the chain's, and an emergency
-/// has the chain's emergency cap, which no product limit holds back.
+/// The caps for an urgency: the product's own limits may only tighten the chain's, and an emergency
+/// has the chain's emergency cap, which no limit of the product holds back; only its hard budget
+/// does, which [`judge`] adds.
 pub fn caps(urgency: Urgency, chain: &ChainProfile, limits: &Limits) -> Caps {
-    let max_fee_per_gas = match urgency {
+    match urgency {
         Urgency::Routine | Urgency::Prompt => {
             let own = limits.max_fee_per_gas.unwrap_or(u128::MAX);
-            own.min(chain.fees.max_fee_per_gas)
+            Caps {
+                max_fee_per_gas: own.min(chain.fees.max_fee_per_gas),
+                max_transaction_cost: limits.max_transaction_cost,
+            }
         }
-        Urgency::Emergency => chain.fees.emergency_max_fee_per_gas,
-    };
-    Caps { max_fee_per_gas, max_transaction_cost: limits.max_transaction_cost }
+        Urgency::Emergency => Caps {
+            max_fee_per_gas: chain.fees.emergency_max_fee_per_gas,
+            max_transaction_cost: None,
+        },
+    }
 }
 
 #[cfg(test)]

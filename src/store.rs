@@ -49,7 +49,7 @@ use writer::Writer;
 /// How long a statement waits for another process's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections for reading.
-const READERS: u32 = 2;
+const READERS: u32 = 4;
 
 /// Why the store could not be used. All of these need a person.
 #[derive(Debug, Error)]

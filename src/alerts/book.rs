@@ -2,11 +2,14 @@
 //!
 //! A condition is told when it has held without a break for as long as it says (`hold`), once more
 //! when it gets worse, again every [`REMIND_EVERY`] while it lasts, and a last time when it is over.
-//! What is over before it was told is never told. A condition that has just been told as over keeps
-//! its place for [`QUIET`]: if it comes back within that time, it is told only after its hold again,
-//! so that a flapping one tells at most twice per hold.
+//! What is over before it was told is never told. One that was told as over and comes back within
+//! [`CALM`] has to last [`FLAP_HOLD`] to be told again, so that what hovers at its line does not tell
+//! at every crossing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{Notice, Severity, Status, Subject, conditions::Condition};
 
@@ -14,6 +17,10 @@ use super::{Notice, Severity, Status, Subject, conditions::Condition};
 const REMIND_EVERY: Duration = Duration::from_hours(6);
 /// How long a condition must be gone before it is told as over.
 const QUIET: Duration = Duration::from_secs(5);
+/// How long a condition that is over is remembered.
+const CALM: Duration = Duration::from_mins(10);
+/// How long it must last to be told again within that time.
+const FLAP_HOLD: Duration = Duration::from_mins(1);
 
 /// The conditions that hold or held a moment ago.
 #[derive(Debug, Default)]
@@ -24,14 +31,16 @@ pub(crate) struct Book {
 #[derive(Debug)]
 struct Entry {
     condition: Condition,
-    /// Running time when it began.
-    began: Duration,
+    /// Running time since when it holds without a break; `None` while it does not.
+    began: Option<Duration>,
     /// Wall clock when it began, seconds.
     since: u64,
     /// Running time when it was last seen.
     seen: Duration,
     /// What people know.
     told: Option<Told>,
+    /// Running time when it was told as over.
+    over: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,26 +50,33 @@ struct Told {
 }
 
 impl Book {
-    /// Takes what holds now and gives the news. `running` is the time since the start, `now` the
-    /// wall clock in seconds.
+    /// Takes what holds now and gives the news. What is known of a subject in `unread` is not known
+    /// to be over. `running` is the time since the start, `now` the wall clock in seconds.
     pub(crate) fn update(
         &mut self,
-        found: Vec<Condition>,
+        (found, unread): (Vec<Condition>, &BTreeSet<Subject>),
         running: Duration,
         now: u64,
     ) -> Vec<Notice> {
         for condition in found {
             let key = (condition.subject.clone(), condition.name);
-            match self.entries.get_mut(&key) {
-                Some(entry) => {
-                    entry.condition = condition;
-                    entry.seen = running;
-                }
-                None => {
-                    let entry =
-                        Entry { condition, began: running, since: now, seen: running, told: None };
-                    self.entries.insert(key, entry);
-                }
+            let entry = self.entries.entry(key).or_insert_with(|| Entry {
+                condition: condition.clone(),
+                began: None,
+                since: now,
+                seen: running,
+                told: None,
+                over: None,
+            });
+            if entry.began.is_none() && entry.told.is_none() {
+                (entry.began, entry.since) = (Some(running), now);
+            }
+            entry.condition = condition;
+            entry.seen = running;
+        }
+        for entry in self.entries.values_mut() {
+            if entry.told.is_some() && unread.contains(&entry.condition.subject) {
+                entry.seen = running;
             }
         }
         let mut notices = Vec::new();
@@ -84,11 +100,13 @@ impl Entry {
     fn step(&mut self, running: Duration) -> (Option<Status>, bool) {
         let holds = self.seen == running;
         let severity = self.condition.severity;
+        let is_calm = |over: Duration| running.saturating_sub(over) < CALM;
         match (self.told, holds) {
-            (None, false) => (None, false),
-            (None, true) if running.saturating_sub(self.began) < self.condition.hold => {
-                (None, true)
+            (None, false) => {
+                self.began = None;
+                (None, self.over.is_some_and(is_calm))
             }
+            (None, true) if self.lasts(running) < self.hold(running) => (None, true),
             (None, true) => {
                 self.told = Some(Told { severity, at: running });
                 (Some(Status::Raised), true)
@@ -104,8 +122,22 @@ impl Entry {
                 }
             }
             (Some(_), false) if running.saturating_sub(self.seen) < QUIET => (None, true),
-            (Some(_), false) => (Some(Status::Recovered), false),
+            (Some(told), false) => {
+                self.condition.severity = told.severity;
+                (self.told, self.began, self.over) = (None, None, Some(running));
+                (Some(Status::Recovered), true)
+            }
         }
+    }
+
+    fn lasts(&self, running: Duration) -> Duration {
+        running.saturating_sub(self.began.unwrap_or(running))
+    }
+
+    /// How long it must last to be told.
+    fn hold(&self, running: Duration) -> Duration {
+        let flaps = self.over.is_some_and(|over| running.saturating_sub(over) < CALM);
+        if flaps { self.condition.hold.max(FLAP_HOLD) } else { self.condition.hold }
     }
 
     fn notice(&self, status: Status, now: u64) -> Notice {
@@ -146,7 +178,8 @@ mod tests {
         let mut told = Vec::new();
         for (at, severity) in (0_u64..).zip(seconds) {
             let found = severity.map(|severity| condition(severity, hold)).into_iter().collect();
-            let notices = book.update(found, Duration::from_secs(at), 1_000 + at);
+            let unread = BTreeSet::new();
+            let notices = book.update((found, &unread), Duration::from_secs(at), 1_000 + at);
             told.extend(notices.into_iter().map(|notice| (at, notice.status)));
         }
         told
@@ -188,13 +221,38 @@ mod tests {
     fn people_are_reminded_and_told_since_when() {
         let mut book = Book::default();
         let look = |book: &mut Book, at: u64| {
-            book.update(vec![condition(Severity::Critical, 0)], Duration::from_secs(at), 50 + at)
+            let found = vec![condition(Severity::Critical, 0)];
+            book.update((found, &BTreeSet::new()), Duration::from_secs(at), 50 + at)
         };
         assert_eq!(look(&mut book, 0).len(), 1);
         assert_eq!(look(&mut book, 6 * 3_600 - 1), []);
         let reminder = look(&mut book, 6 * 3_600);
         assert_eq!(reminder.len(), 1);
         assert_eq!((reminder[0].status, reminder[0].since), (Status::Still, 50));
+    }
+
+    #[test]
+    fn what_hovers_at_its_line_is_told_once_and_again_when_it_lasts() {
+        let crossing = [vec![HELD; 8], vec![None; 8]].concat();
+        let mut book = Book::default();
+        let told = play(&mut book, 0, &crossing.repeat(20));
+        assert_eq!(told, [(0, Status::Raised), (12, Status::Recovered)]);
+        let lasting = [crossing.clone(), vec![HELD; 62]].concat();
+        let told = play(&mut Book::default(), 0, &lasting);
+        assert_eq!(told, [(0, Status::Raised), (12, Status::Recovered), (76, Status::Raised)]);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_over() {
+        let mut book = Book::default();
+        assert_eq!(play(&mut book, 0, &[HELD]), [(0, Status::Raised)]);
+        let unread = BTreeSet::from([Subject::Chain("mainnet".into())]);
+        let late = |book: &mut Book, unread: &BTreeSet<Subject>, at| {
+            book.update((Vec::new(), unread), Duration::from_secs(at), at)
+        };
+        assert_eq!(late(&mut book, &unread, 60), []);
+        assert_eq!(late(&mut book, &BTreeSet::new(), 62), []);
+        assert_eq!(late(&mut book, &BTreeSet::new(), 66)[0].status, Status::Recovered);
     }
 
     proptest! {

@@ -1,8 +1,9 @@
 //! What is wrong now, as a function of the status board alone: no memory, so what is over is gone.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use alloy::primitives::{I256, uint};
+use alloy::primitives::{I256, U256, uint};
+use ballast_chains::amount::ether;
 use ballast_strategy_api::decision::{CALLER_PERMITTED, CEILING_DISTANCE, fixed18};
 
 use super::{Severity, Subject};
@@ -61,7 +62,11 @@ pub(crate) fn of(board: &Board, config: &Config, store: &StoreHealth) -> Vec<Con
     for (name, status) in board.products() {
         let Some(product) = config.products.get(&name) else { continue };
         if let Some(profile) = config.chains.get(&product.chain) {
-            let about = About { name: &name, block_time: profile.block_time };
+            let about = About {
+                name: &name,
+                block_time: profile.block_time,
+                min_balance: product.limits.min_balance,
+            };
             found.extend(of_product(about, &status));
         }
     }
@@ -122,7 +127,10 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
     });
     let halted = halted.into_iter().chain(without_wallet);
     let Some(last) = &status.last else { return halted.collect() };
+    let is_urgent = matches!(last.urgency, Some("emergency" | "prompt"));
     let by_decision = match last.kind {
+        // Whatever keeps it from being sent: one condition, so that a change of reason is no news.
+        "error" | "blocked" if is_urgent => held(about, last),
         "error" => Some(about.condition(
             "not_assessed",
             Severity::Warning,
@@ -154,7 +162,27 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         _ => None,
     });
     let guarded = status.guard.iter().filter_map(|note| of_guard(about, note));
-    halted.chain(by_decision).chain(observed).chain(guarded).collect()
+    let low = low_balance(about, status);
+    halted.chain(by_decision).chain(observed).chain(guarded).chain(low).collect()
+}
+
+/// The wallet holds less than its file asks for.
+fn low_balance(about: About<'_>, status: &ProductStatus) -> Option<Condition> {
+    let (balance, least) = (status.balance?, about.min_balance?);
+    (balance.wei < least).then(|| {
+        let detail = format!("{} of {}", ether(balance.wei), ether(least));
+        let summary = "its wallet holds less than min_balance";
+        about.condition("low_balance", Severity::Warning, 0, (summary, &detail))
+    })
+}
+
+/// Products whose last look failed: nothing that was known of them is known to be over.
+pub(crate) fn unread(board: &Board) -> BTreeSet<Subject> {
+    let failed = |status: &ProductStatus| {
+        status.last.as_ref().is_some_and(|last| last.kind == "error" && last.action.is_none())
+    };
+    let products = board.products().into_iter();
+    products.filter(|(_, status)| failed(status)).map(|(name, _)| Subject::Product(name)).collect()
 }
 
 /// What the guard found that a person can do something about, whether it held back or not.
@@ -204,6 +232,8 @@ fn held(about: About<'_>, last: &LastDecision) -> Option<Condition> {
 struct About<'a> {
     name: &'a str,
     block_time: Duration,
+    /// Wei.
+    min_balance: Option<U256>,
 }
 
 impl About<'_> {

@@ -466,7 +466,7 @@ pub(super) const PRODUCT: Schema = Schema {
             "limits.max_transaction_cost",
             ETHER,
             Follows("no limit"),
-            "most that one transaction may cost",
+            "most that a routine or prompt transaction may cost",
         ),
         key("limits.min_balance", ETHER, Follows("no warning"), "warns below this wallet balance"),
         key(

@@ -4,10 +4,14 @@
 //! never on the way to a send. What the journal does not know of an inclusion (when its block was,
 //! what the native currency was worth) is added here and booked.
 
-use alloy::providers::Provider as _;
+use std::{collections::BTreeMap, future::IntoFuture as _, time::Duration};
+
+use alloy::{primitives::B256, providers::Provider as _};
 use ballast_chains::{Head, feeds::Price, pool::Pool};
 use ballast_strategy_api::{Action, Urgency};
+use futures::future::join_all;
 use serde::Serialize;
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::{
@@ -20,6 +24,8 @@ use crate::{
 /// Inclusions whose block's time is asked for at one head; the others follow at the next, as all do
 /// after a failure.
 const MAX_LOOKUPS: usize = 32;
+/// Longest wait for them.
+const LOOKUP_WITHIN: Duration = Duration::from_secs(1);
 
 /// The books of one product.
 #[derive(Debug)]
@@ -120,15 +126,16 @@ impl Accounts {
 
     /// Adds to what is not booked the time of its block and a price. False if some are left.
     async fn complete(&self, costs: &mut [Cost], head: &Head, price: Option<Price>) -> bool {
-        let mut lookups = MAX_LOOKUPS;
+        let unknown = costs.iter().filter(|cost| cost.at.is_none() && cost.block_hash != head.hash);
+        let asked: Vec<B256> = unknown.map(|cost| cost.block_hash).take(MAX_LOOKUPS).collect();
+        let times = self.times_of(&asked).await;
         for cost in costs.iter_mut() {
             if cost.at.is_none() {
-                if cost.block_hash == head.hash {
-                    cost.at = Some(head.timestamp);
-                } else if lookups > 0 {
-                    cost.at = self.time_of(cost).await;
-                    lookups = if cost.at.is_some() { lookups.saturating_sub(1) } else { 0 };
-                }
+                cost.at = if cost.block_hash == head.hash {
+                    Some(head.timestamp)
+                } else {
+                    times.get(&cost.block_hash).copied()
+                };
                 cost.is_new = cost.at.is_some();
             }
             if cost.price.is_none() && price.is_some() {
@@ -139,9 +146,17 @@ impl Accounts {
         costs.iter().all(|cost| cost.at.is_some())
     }
 
-    async fn time_of(&self, cost: &Cost) -> Option<u64> {
-        let block = self.pool.provider().get_block_by_hash(cost.block_hash).await;
-        Some(block.ok()??.header.timestamp)
+    /// Block times, all asked for at once: a turn that may be an emergency waits behind this.
+    async fn times_of(&self, hashes: &[B256]) -> BTreeMap<B256, u64> {
+        let provider = self.pool.provider();
+        let ask = |hash: B256| {
+            let asked = provider.get_block_by_hash(hash).into_future();
+            async move {
+                let block = timeout(LOOKUP_WITHIN, asked).await.ok()?.ok()??;
+                Some((hash, block.header.timestamp))
+            }
+        };
+        join_all(hashes.iter().copied().map(ask)).await.into_iter().flatten().collect()
     }
 
     /// Since when this very action is due, by block time; it is due now if that is new. Kept in

@@ -78,10 +78,6 @@ impl Pauses {
     pub async fn resume(&self, products: &[&str], who: &str) -> Result<(), StoreError> {
         let _turn = self.changing.lock().await;
         self.store.close_pause(products, who, clock::now()).await?;
-        for product in products {
-            // A person has looked: what failed before does not hold anything back any more.
-            self.store.forgive_failures(product).await?;
-        }
         self.change(|holding| {
             for product in products {
                 holding.remove(*product);

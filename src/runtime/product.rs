@@ -57,7 +57,11 @@ impl ProductTask {
                     changed?;
                     self.mailbox.turns.mark_changed();
                 }
-                changed = pauses.changed() => changed?,
+                changed = pauses.changed() => {
+                    changed?;
+                    // A resume forgives what failed before.
+                    self.accounts.changed();
+                }
             }
             let holds = self.shared.pauses.holds(&self.config.name);
             if std::mem::replace(&mut paused, holds) != holds {

@@ -2,7 +2,7 @@
 
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{Store, StoreError, statement::Statement};
+use super::{Store, StoreError, spending, statement::Statement};
 
 /// Pauses kept per product, the open one included; the oldest fall out.
 const MAX_KEPT: u64 = 100;
@@ -45,7 +45,8 @@ impl Store {
         self.commit(statements.collect()).await
     }
 
-    /// Ends the pauses of products; durable when this returns. One that is not paused stays so.
+    /// Ends the pauses of products and forgives what failed before, since a person has looked;
+    /// durable when this returns. One that is not paused stays so.
     ///
     /// # Errors
     /// When the store takes no writes.
@@ -55,8 +56,10 @@ impl Store {
         who: &str,
         at: u64,
     ) -> Result<(), StoreError> {
-        let statement = |product: &&str| Statement::new(CLOSE).with(*product).with(at).with(who);
-        self.commit(products.iter().map(statement).collect()).await
+        let statements = products.iter().flat_map(|product| {
+            [Statement::new(CLOSE).with(*product).with(at).with(who), spending::forgive(product)]
+        });
+        self.commit(statements.collect()).await
     }
 }
 

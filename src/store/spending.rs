@@ -194,8 +194,13 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub async fn forgive_failures(&self, product: &str) -> Result<(), StoreError> {
-        self.commit(vec![Statement::new(FORGIVE).with(product)]).await
+        self.commit(vec![forgive(product)]).await
     }
+}
+
+/// Forgives a product's failures so far.
+pub(super) fn forgive(product: &str) -> Statement {
+    Statement::new(FORGIVE).with(product)
 }
 
 const SELECT_COSTS: &str = "

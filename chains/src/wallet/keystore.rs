@@ -2,7 +2,7 @@
 //!
 //! The key derivation is slow and large on purpose (a usual file takes a second and up to 256 MiB),
 //! so files are opened one at a time on a thread that may block, and a file that asks for more than
-//! [`form`]'s bounds is refused before anything is derived. Whoever can read the file can try
+//! `form`'s bounds is refused before anything is derived. Whoever can read the file can try
 //! passwords, so a file that others can read is refused too.
 
 mod cipher;

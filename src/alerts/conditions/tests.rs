@@ -31,7 +31,8 @@ fn last(kind: &'static str, urgency: Option<&'static str>) -> LastDecision {
 }
 
 fn names(status: &ProductStatus) -> Vec<(&'static str, Severity, u64)> {
-    let about = About { name: "p", block_time: Duration::from_secs(12) };
+    let about =
+        About { name: "p", block_time: Duration::from_secs(12), min_balance: Some(U256::from(5)) };
     of_product(about, status).into_iter().map(|c| (c.name, c.severity, c.hold.as_secs())).collect()
 }
 
@@ -47,6 +48,10 @@ fn decisions_by_kind_and_urgency() {
         ("act", Some("emergency"), None),
         ("rehearsed", Some("emergency"), None),
         ("error", None, Some(("not_assessed", Warning, 60))),
+        ("error", Some("routine"), Some(("not_assessed", Warning, 60))),
+        ("error", Some("emergency"), Some(("emergency_held", Critical, 24))),
+        ("blocked", Some("emergency"), Some(("emergency_held", Critical, 24))),
+        ("blocked", Some("prompt"), Some(("prompt_held", Warning, 60))),
         ("blocked", None, Some(("blocked", Warning, 60))),
         ("refused", Some("routine"), None),
         ("held", Some("routine"), None),
@@ -110,6 +115,15 @@ fn what_the_guard_found_and_a_person_can_end() {
             let status = ProductStatus { guard: vec![note], ..with(last("held", Some("routine"))) };
             assert_eq!(names(&status), Vec::from_iter(expected), "{row:?} {binds}");
         }
+    }
+}
+
+#[test]
+fn a_wallet_below_its_least_balance_is_told() {
+    for (wei, expected) in [(4, Some(("low_balance", Severity::Warning, 0))), (5, None)] {
+        let balance = Some(crate::runtime::Balance { wei: U256::from(wei), block: 1 });
+        let status = ProductStatus { balance, ..with(last("wait", None)) };
+        assert_eq!(names(&status), Vec::from_iter(expected), "{wei}");
     }
 }
 

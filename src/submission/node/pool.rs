@@ -125,7 +125,7 @@ impl Node for Pool {
                 let call = call.with_block_overrides_opt(next.map(overrides));
                 let asked = call.account_override(
                     from,
-                    AccountOverride { code: Some(code.clone()), ..AccountOverride::default() },
+                    AccountOverride { code: Some(code), ..AccountOverride::default() },
                 );
                 let asked = asked.into_future();
                 Box::pin(async move { Ok(asked.await?) })
