@@ -10,20 +10,25 @@ mod table;
 
 use std::collections::BTreeSet;
 
-use ballast_test_support::{FaultHandle, Mempool};
+use ballast_test_support::{FaultHandle, KeeperProcess, Mempool};
 use eyre::{Result, ensure};
 use futures::future::try_join_all;
 
 use self::{
-    rows::{Row, Shape},
+    rows::{Choice, Row, Shape},
     table::{Cell, Table},
 };
-use crate::stage::{Account, BASE_FEE, Stage, Subject};
+use crate::{
+    harness::DEADLINE,
+    stage::{Account, BASE_FEE, Stage, Subject},
+};
 
 /// Seed of the slice where none is given.
 const SEED: u64 = 5;
 /// Blocks for which a fault is in force that does not end by itself.
 const LASTS: u64 = 6;
+/// Cheap blocks after which both attempts at a nonce buy one.
+const CHEAP: u64 = 3;
 /// One cell of so many is in the slice.
 const SLICE: u64 = 3;
 
@@ -34,18 +39,18 @@ async fn a_slice_of_the_matrix() -> Result<()> {
         Ok(text) => text.parse()?,
         Err(_) => SEED,
     };
-    println!("FAULT_SEED={seed}");
     let rows = rows::all();
     let chosen = slice(rows.len(), seed);
     let faults: BTreeSet<usize> = chosen.iter().map(|(row, _)| *row).collect();
     assert_eq!(faults.len(), rows.len(), "every fault at least once");
-    run(&rows, |row, subject| chosen.contains(&(row, subject))).await
+    let title = format!("A slice: FAULT_SEED={seed}");
+    run(title, &rows, |row, subject| chosen.contains(&(row, subject))).await
 }
 
 #[tokio::test]
 #[ignore = "minutes: make faults"]
 async fn the_whole_matrix() -> Result<()> {
-    run(&rows::all(), |_, _| true).await
+    run("Every cell".to_owned(), &rows::all(), |_, _| true).await
 }
 
 /// Each fault with one subject; which one depends on the seed.
@@ -64,7 +69,7 @@ fn slice(rows: usize, seed: u64) -> BTreeSet<(usize, Subject)> {
 }
 
 /// Plays the cells that are wanted, the subjects beside each other, and writes the table.
-async fn run(rows: &[Row], wanted: impl Fn(usize, Subject) -> bool) -> Result<()> {
+async fn run(title: String, rows: &[Row], wanted: impl Fn(usize, Subject) -> bool) -> Result<()> {
     let columns = Subject::ALL.map(|subject| {
         let rows: Vec<&Row> = rows
             .iter()
@@ -75,9 +80,9 @@ async fn run(rows: &[Row], wanted: impl Fn(usize, Subject) -> bool) -> Result<()
         column(subject, rows)
     });
     let cells = try_join_all(columns).await?.into_iter().flatten().collect();
-    let table = Table { rows: rows.iter().map(|row| row.name.clone()).collect(), cells };
+    let table = Table { title, rows: rows.iter().map(|row| row.name.clone()).collect(), cells };
     table.write()?;
-    println!("{table}");
+    table.print();
     table.verdict()
 }
 
@@ -95,21 +100,26 @@ async fn column(subject: Subject, rows: Vec<&Row>) -> Result<Vec<Cell>> {
 async fn play(stage: &mut Stage, row: &Row) -> Result<(Account, u64)> {
     stage.begin().await?;
     let head = stage.node().block_number().await?;
+    let pool = Mempool::new();
+    let inject = || row.inject(&stage.world.proxy, head, &pool);
     let (mut keeper, faults) = if row.from_the_start {
-        let faults = row.inject(&stage.world.proxy, head);
+        let faults = inject();
         (stage.keeper()?, faults)
     } else {
         let keeper = stage.resting_keeper().await?;
-        let faults = row.inject(&stage.world.proxy, head);
-        (keeper, faults)
+        (keeper, inject())
     };
     stage.make_due().await?;
     let mut force = Force::new(&faults);
+    if row.from_the_start {
+        // Who puts such an endpoint right starts anew: it is asked again after a minute only.
+        keeper = start_anew(stage, keeper, &mut force).await?;
+    }
     stage
         .play(&keeper, async || {
-            let base_fee = match &row.shape {
+            let base_fee = match row.shape {
                 Shape::Requests(_) => force.pass(stage),
-                Shape::Held { pool, choice } => choice.release(stage, pool, &mut force).await?,
+                Shape::Held(choice) => force.hold(stage, &pool, choice).await?,
             };
             let over = force.is_over && stage.is_done().await?;
             Ok((!over).then_some(base_fee))
@@ -118,8 +128,28 @@ async fn play(stage: &mut Stage, row: &Row) -> Result<(Account, u64)> {
     let fired = fired(&faults)?;
     let account = stage.assert_once().await.map_err(|e| keeper.failure(&format!("{e:#}")))?;
     keeper.terminate()?;
-    ensure!(keeper.wait_exit(crate::harness::DEADLINE).await?.success(), "a clean stop");
+    ensure!(keeper.wait_exit(DEADLINE).await?.success(), "a clean stop");
     Ok((account, fired))
+}
+
+/// With an endpoint that is not to be used nothing is sent; then it is put right.
+async fn start_anew(
+    stage: &Stage,
+    mut keeper: KeeperProcess,
+    force: &mut Force<'_>,
+) -> Result<KeeperProcess> {
+    keeper.wait_for_line("is quarantined", DEADLINE).await?;
+    let mut blocks = LASTS;
+    let passed = async || {
+        blocks = blocks.saturating_sub(1);
+        Ok((blocks > 0).then_some(BASE_FEE))
+    };
+    stage.play(&keeper, passed).await?;
+    ensure!(stage.world.proxy.raw_transactions().is_empty(), "sent on another chain");
+    force.end(stage);
+    keeper.terminate()?;
+    ensure!(keeper.wait_exit(DEADLINE).await?.success(), "a clean stop");
+    stage.keeper()
 }
 
 /// A fault that did not happen proves nothing.
@@ -132,19 +162,18 @@ fn fired(faults: &[FaultHandle]) -> Result<u64> {
 /// The faults of a cell while it is played.
 struct Force<'a> {
     faults: &'a [FaultHandle],
-    /// Blocks since all of them have fired.
+    /// Blocks since all of them have fired, or since there are two attempts in the pool.
     blocks: u64,
     is_over: bool,
-    /// The first transaction in a pool that the test keeps, once there is another in its place.
-    released: bool,
 }
 
 impl<'a> Force<'a> {
     fn new(faults: &'a [FaultHandle]) -> Self {
-        Self { faults, blocks: 0, is_over: false, released: false }
+        Self { faults, blocks: 0, is_over: false }
     }
 
-    /// Ends the faults some blocks after all of them have fired.
+    /// Ends the faults some blocks after all of them have fired. Gives the base fee of the next
+    /// block, as [`hold`](Self::hold) does.
     fn pass(&mut self, stage: &Stage) -> u128 {
         if !self.is_over && self.faults.iter().all(|fault| fault.fired() > 0) {
             self.blocks += 1;
@@ -155,41 +184,38 @@ impl<'a> Force<'a> {
         BASE_FEE
     }
 
-    fn end(&mut self, stage: &Stage) {
-        stage.world.proxy.heal();
-        self.is_over = true;
-    }
-}
-
-impl rows::Choice {
-    /// Waits for the pool to hold what is to be released, hands that to the node, and lets the pool
-    /// go once it is in a block. Gives the base fee of the next block.
-    async fn release(self, stage: &Stage, pool: &Mempool, force: &mut Force<'_>) -> Result<u128> {
-        if force.is_over {
+    /// Makes the first transaction be replaced, hands the chosen attempt to the node, and lets the
+    /// pool go once that is in a block.
+    async fn hold(&mut self, stage: &Stage, pool: &Mempool, choice: Choice) -> Result<u128> {
+        if self.is_over {
             return Ok(BASE_FEE);
         }
-        if force.released {
-            // What was mined is known by its own receipt, with the pool still in force.
-            if stage.world.mined().await? > 0 {
-                force.end(stage);
-            }
+        if stage.world.mined().await? > 0 {
+            self.end(stage);
             return Ok(BASE_FEE);
         }
         let first: Vec<_> =
             pool.transactions().into_iter().filter(|held| held.nonce == 0).collect();
-        let (Some(original), Some(newest)) = (first.first(), first.last()) else {
-            return Ok(BASE_FEE);
+        let (original, replacement) = match first.as_slice() {
+            [] => return Ok(BASE_FEE),
+            // What was offered buys no block from here on, so that it is replaced.
+            [_] => return Ok(4 * BASE_FEE),
+            [original, .., newest] => (original, newest),
         };
-        if original.hash == newest.hash {
-            // Whatever was offered buys no block from here on, so that it is replaced.
-            return Ok(4 * BASE_FEE);
+        // After some cheap blocks both attempts buy one.
+        self.blocks += 1;
+        if self.blocks == CHEAP {
+            let chosen = match choice {
+                Choice::Original => original,
+                Choice::Replacement => replacement,
+            };
+            stage.world.proxy.release(pool, chosen.hash).await?;
         }
-        let hash = match self {
-            Self::Original => original.hash,
-            Self::Replacement => newest.hash,
-        };
-        stage.world.proxy.release(pool, hash).await?;
-        force.released = true;
         Ok(BASE_FEE)
+    }
+
+    fn end(&mut self, stage: &Stage) {
+        stage.world.proxy.heal();
+        self.is_over = true;
     }
 }

@@ -8,9 +8,9 @@ use ballast_test_support::{
 
 /// Requests that a fault befalls which ends by itself.
 const SOME: u64 = 5;
-/// Longer than the keeper waits for an answer, and not.
+/// Shorter than the keeper waits for an answer.
 const SHORT: Duration = Duration::from_millis(150);
-/// What a node answers that limits requests, and how it says so.
+/// What a node that limits requests asks for.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// One way in which the endpoint misbehaves.
@@ -25,8 +25,8 @@ pub(super) struct Row {
 pub(super) enum Shape {
     /// Rules for requests and heads, given the newest block at that moment.
     Requests(Box<dyn Fn(u64) -> Vec<Rule> + Send + Sync>),
-    /// A pool that keeps transactions until the test releases one.
-    Held { pool: Mempool, choice: Choice },
+    /// A pool that keeps transactions until the test releases this one.
+    Held(Choice),
 }
 
 /// Which attempt at the first nonce gets into a block, once there are two.
@@ -58,14 +58,20 @@ impl Row {
     }
 
     fn held(name: &str, choice: Choice) -> Self {
-        let shape = Shape::Held { pool: Mempool::new(), choice };
+        let shape = Shape::Held(choice);
         Self { name: name.to_owned(), shape, from_the_start: false }
     }
 
-    pub(super) fn inject(&self, proxy: &ProxyHandle, head: u64) -> Vec<FaultHandle> {
+    /// Puts it in force, with a pool for what is held, if anything is.
+    pub(super) fn inject(
+        &self,
+        proxy: &ProxyHandle,
+        head: u64,
+        pool: &Mempool,
+    ) -> Vec<FaultHandle> {
         match &self.shape {
             Shape::Requests(rules) => rules(head).into_iter().map(|r| proxy.inject(r)).collect(),
-            Shape::Held { pool, .. } => vec![proxy.inject(Fault::Hold(pool.clone()))],
+            Shape::Held(_) => vec![proxy.inject(Fault::Hold(pool.clone()))],
         }
     }
 }
@@ -81,7 +87,7 @@ pub(super) fn all() -> Vec<Row> {
 
 fn of_requests() -> Vec<Row> {
     let limit = RpcFailure::new(-32005, "daily request count exceeded, request rate limited");
-    let mut wrong_chain = Row::new("wrong chain id", |_| vec![Fault::WrongChainId(5).times(1)]);
+    let mut wrong_chain = Row::lasting("wrong chain id", Fault::WrongChainId(5));
     wrong_chain.from_the_start = true;
     vec![
         Row::lasting("answers are late", Fault::Delay(SHORT)),

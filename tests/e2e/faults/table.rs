@@ -15,6 +15,8 @@ pub(super) struct Cell {
 
 /// All cells that were played.
 pub(super) struct Table {
+    /// Which cells they are.
+    pub(super) title: String,
     pub(super) rows: Vec<String>,
     pub(super) cells: Vec<Cell>,
 }
@@ -25,6 +27,12 @@ impl Table {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/faults.md");
         std::fs::write(path, self.to_string())?;
         Ok(())
+    }
+
+    /// For whoever reads the output of this test, or looks for the seed of one that failed.
+    #[expect(clippy::print_stdout, reason = "the table is a result")]
+    pub(super) fn print(&self) {
+        println!("{self}");
     }
 
     /// An error that tells every cell that failed.
@@ -46,7 +54,7 @@ impl Table {
             Some(Ok((account, fired))) => {
                 let Account { used, attempts, sends, blocks, .. } = account;
                 format!(
-                    "once: {used} nonces, {attempts} signed, {sends} sends, {blocks} blocks, fault {fired} ×"
+                    "once: nonces {used}, signed {attempts}, sends {sends}, blocks {blocks}, fault {fired} ×"
                 )
             }
         }
@@ -55,6 +63,7 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n", self.title)?;
         let labels = Subject::ALL.map(Subject::label).join(" | ");
         writeln!(f, "| fault | {labels} |")?;
         writeln!(f, "|---{}|", "|---".repeat(Subject::ALL.len()))?;
