@@ -19,7 +19,7 @@ use super::{
     wallets::{NoWallet, WalletHandle},
 };
 use crate::{
-    config::{Mode, ProductConfig},
+    config::ProductConfig,
     store::{SeriesRecorder, Store},
     submission::{Lane, LaneSpec},
 };
@@ -156,13 +156,11 @@ pub(crate) async fn open_lane(
 ) -> Result<Option<Lane>> {
     loop {
         let config = &spec.config;
-        let paused = config.paused || shared.pauses.holds(&config.name);
         let lane_spec = LaneSpec {
             product: spec.config.name.clone(),
             wallet: wallet.clone(),
             profile: Arc::clone(&spec.profile),
             privacy: config.privacy,
-            resend: !(paused || config.mode == Mode::Paused || config.dry_run),
         };
         let opened = Lane::open(lane_spec, spec.pool.clone(), shared.store.journal()).await;
         match opened {

@@ -166,6 +166,9 @@ SELECT chain_id, wallet, MIN(chain), MIN(product), MIN(nonce), MIN(created_at)
 FROM slots GROUP BY chain_id, wallet;
 ";
 
+/// What an intent did to the product's exposure when it was found; unknown for older rows.
+const EXPOSURE: &str = "ALTER TABLE intents ADD COLUMN exposure TEXT;";
+
 /// All migrations, oldest first. A migration that was released is never changed: the store of
 /// somebody has its checksum.
 pub(super) fn migrations() -> Migrator {
@@ -178,5 +181,6 @@ pub(super) fn migrations() -> Migrator {
         simple(2, "costs and what the guard remembers", super::spending::TABLES),
         simple(3, "pauses and series", PAUSES_AND_SERIES),
         simple(4, "first nonces of lanes", LANES),
+        simple(5, "exposure of intents", EXPOSURE),
     ])
 }

@@ -50,7 +50,19 @@ impl Lane {
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
         self.book.reload().await?;
-        self.follow_formers(head, strategy, events).await?;
+        // Trouble with a former wallet is no reason not to follow the present one.
+        let formers = self.follow_formers(head, strategy, events).await;
+        self.observe_own(head, strategy, upkeep, events).await?;
+        formers
+    }
+
+    async fn observe_own(
+        &mut self,
+        head: &Head,
+        strategy: Option<&dyn DynStrategy>,
+        upkeep: &Upkeep,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), LaneError> {
         if self.book.slots.is_empty() && !self.foreign.is_waiting() && !self.is_time_to_look(head) {
             return Ok(());
         }
@@ -62,7 +74,13 @@ impl Lane {
         {
             evidence = self.book.evidence(head, finality, settle).await?;
         }
-        self.book.follow(&evidence, head, strategy, events).await?;
+        let seen = events.len();
+        let followed = self.book.follow(&evidence, head, strategy, events).await;
+        let is_reorg = |event: &LaneEvent| matches!(event, LaneEvent::Reorged { .. });
+        if events.iter().skip(seen).any(is_reorg) {
+            self.need.forget();
+        }
+        followed?;
         if self.book.journal.is_writable() {
             self.book_foreign(&evidence, head, events).await?;
             self.help_on(&evidence, head, upkeep, events).await?;
@@ -82,15 +100,21 @@ impl Lane {
             return Ok(());
         }
         let free = self.waiting(evidence);
+        self.note_repeats(&free).await?;
         // The lowest only: the others' calls cannot be judged before it is included.
-        let tended = match (upkeep.leave, free.first()) {
+        let lowest = free.first().and_then(|nonce| self.book.slots.get(nonce));
+        let leave = lowest.map_or(upkeep.leave, |watched| {
+            let (urgency, _) = self.wanted_next(&watched.slot.newest().intent, upkeep);
+            upkeep.leave_for(urgency)
+        });
+        let tended = match (leave, free.first()) {
             (Leave::Sign, Some(nonce)) => self.tend(*nonce, head, upkeep, events).await,
             (Leave::Sign | Leave::Watch | Leave::Resend, _) => Ok(()),
         };
         // Whatever kept the replacement from being made: what is journalled goes out again.
-        self.resend(&free, head).await;
+        self.resend(&free, head, upkeep).await;
         tended?;
-        if upkeep.leave == Leave::Sign {
+        if leave == Leave::Sign {
             self.fill_gap(&free, evidence.nonce, head, upkeep, events).await?;
         }
         Ok(())
@@ -135,12 +159,17 @@ impl Lane {
         strategy: Option<&dyn DynStrategy>,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
+        let mut all = Ok(());
         for former in &mut self.formers {
-            former.reload().await?;
-            let evidence = former.evidence(head, self.profile.finality, false).await?;
-            former.follow(&evidence, head, strategy, events).await?;
+            let followed = async {
+                former.reload().await?;
+                let evidence = former.evidence(head, self.profile.finality, false).await?;
+                former.follow(&evidence, head, strategy, events).await
+            };
+            all = all.and(followed.await);
         }
-        self.formers.retain(|former| !former.slots.is_empty());
-        Ok(())
+        // One that could not be read is not known to be done.
+        self.formers.retain(|former| former.reload || !former.slots.is_empty());
+        all
     }
 }

@@ -167,7 +167,7 @@ async fn open_with(
     wallet: Wallet,
 ) -> Result<Lane, LaneError> {
     let (product, profile) = ("eth2x".into(), Arc::clone(profile));
-    let spec = LaneSpec { product, wallet, profile, privacy: Privacy::Public, resend: true };
+    let spec = LaneSpec { product, wallet, profile, privacy: Privacy::Public };
     Lane::open(spec, sim.clone(), store.journal()).await
 }
 
