@@ -153,10 +153,23 @@ pub enum Leave {
 pub struct Upkeep {
     /// How far.
     pub leave: Leave,
+    /// Whether endpoints disagree about the chain.
+    pub disputed: bool,
+    /// Whether nothing may be helped on but what lowers or keeps the product's exposure.
+    pub delever_only: bool,
     limits: Limits,
 }
 
 impl Upkeep {
+    /// How far with something of this urgency: what a dispute holds back at the start, it holds back
+    /// later as well.
+    pub fn leave_for(&self, urgency: Urgency) -> Leave {
+        match Row::Dispute.effect(urgency) {
+            Effect::Binds if self.disputed => self.leave.min(Leave::Resend),
+            Effect::Binds | Effect::Warns | Effect::Passes => self.leave,
+        }
+    }
+
     /// The caps of a further attempt: never above what the intent was permitted, nor above what
     /// the configuration allows now.
     pub fn caps(&self, permitted: Caps, urgency: Urgency, chain: &ChainProfile) -> Caps {
@@ -171,7 +184,7 @@ impl Upkeep {
     /// Everything is allowed that the chain allows, for the tests of what comes after the guard.
     #[cfg(test)]
     pub(crate) fn for_test(leave: Leave) -> Self {
-        Self { leave, limits: Limits::default() }
+        Self { leave, disputed: false, delever_only: false, limits: Limits::default() }
     }
 }
 
@@ -184,7 +197,9 @@ pub fn upkeep(circumstances: &Circumstances<'_>, limits: &Limits) -> Upkeep {
     } else {
         Leave::Sign
     };
-    Upkeep { leave, limits: *limits }
+    let disputed = circumstances.dispute.is_some();
+    let delever_only = circumstances.mode == Mode::DeleverOnly;
+    Upkeep { leave, disputed, delever_only, limits: *limits }
 }
 
 /// The same for an operator's order about what is under way: to stop the product is what one does

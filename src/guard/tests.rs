@@ -209,3 +209,21 @@ fn a_further_attempt_keeps_to_what_was_permitted_and_to_what_is() {
     assert_eq!(with(lowered, caps(10, Some(5))), caps(10, Some(5)));
     assert_eq!(with(Limits::default(), caps(50, Some(5))), caps(50, Some(5)));
 }
+
+#[test]
+fn what_a_dispute_holds_back_is_not_signed_later_either() {
+    let (chain, past) = (chain(), Past::default());
+    let dispute = Some("block 7".to_owned());
+    let leave = |case: &Circumstances<'_>| {
+        let upkeep = upkeep(case, &Limits::default());
+        URGENCIES.map(|urgency| upkeep.leave_for(urgency))
+    };
+    let mut case = fine(&chain, &past);
+    assert_eq!(leave(&case), [Leave::Sign; 3]);
+    case.dispute = dispute;
+    assert_eq!(leave(&case), [Leave::Resend, Leave::Resend, Leave::Sign]);
+    case.paused = true;
+    assert_eq!(leave(&case), [Leave::Watch; 3]);
+    case.mode = Mode::DeleverOnly;
+    assert!(upkeep(&case, &Limits::default()).delever_only);
+}

@@ -21,7 +21,7 @@ use super::{
     wallets::{NoWallet, WalletHandle},
 };
 use crate::{
-    config::{Mode, ProductConfig},
+    config::ProductConfig,
     store::Store,
     submission::{Lane, LaneSpec, Pretends},
 };
@@ -163,13 +163,11 @@ pub(crate) async fn open_lane(
 ) -> Result<Option<Lane>> {
     loop {
         let config = &spec.config;
-        let paused = config.paused || shared.pauses.holds(&config.name);
         let lane_spec = LaneSpec {
             product: spec.config.name.clone(),
             wallet: wallet.clone(),
             profile: Arc::clone(&spec.profile),
             privacy: config.privacy,
-            resend: !(paused || config.mode == Mode::Paused || config.dry_run),
             pretends: spec.pretends.clone(),
         };
         let opened = Lane::open(lane_spec, spec.pool.clone(), shared.store.journal()).await;

@@ -166,6 +166,9 @@ SELECT chain_id, wallet, MIN(chain), MIN(product), MIN(nonce), MIN(created_at)
 FROM slots GROUP BY chain_id, wallet;
 ";
 
+/// What an intent did to the product's exposure when it was found; unknown for older rows.
+const EXPOSURE: &str = "ALTER TABLE intents ADD COLUMN exposure TEXT;";
+
 /// All migrations, oldest first. A migration that was released is never changed: the store of
 /// somebody has its checksum.
 pub(super) fn migrations() -> Migrator {
@@ -179,5 +182,6 @@ pub(super) fn migrations() -> Migrator {
         simple(3, "pauses and series", PAUSES_AND_SERIES),
         simple(4, "first nonces of lanes", LANES),
         simple(5, "since which block actions are due", super::spending::DUE_BLOCKS),
+        simple(6, "exposure of intents", EXPOSURE),
     ])
 }

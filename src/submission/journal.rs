@@ -69,7 +69,7 @@ pub(super) struct LaneJournal {
     wallet: Address,
 }
 
-pub(super) use ask::FinalSlot;
+pub(super) use ask::{Answered, FinalSlot};
 
 impl LaneJournal {
     /// Whether anything can be written, that is, whether anything may be signed or sent.

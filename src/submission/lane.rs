@@ -24,6 +24,7 @@
 //! | nothing | the same bytes go out again |
 //! | the offer does not buy the next block, or it has waited and the curve is a raise above it | replaced |
 //! | a more urgent action is due, or another one while this one would fail | taken over at its nonce |
+//! | the same took effect at another nonce; the product may only delever and this does not | not sent any more, and given up at once |
 //! | its deadline has passed; its call would fail, or nothing is due, for some blocks | given up, if that is cheaper than to let it fail |
 //! | an operator orders it | replaced or given up at once, under the same ceilings |
 //! | a ceiling is below the raise, or attempts are used up | held, and said once |
@@ -51,7 +52,7 @@ mod watch;
 use std::sync::Arc;
 
 use ballast_chains::{ChainProfile, Head, pool::Privacy, wallet::Wallet};
-use ballast_strategy_api::{Assessment, Decision, Urgency};
+use ballast_strategy_api::{Assessment, Decision, Exposure, Urgency};
 
 use self::{book::Book, foreign::Foreign};
 pub use error::LaneError;
@@ -88,8 +89,6 @@ pub struct LaneSpec {
     pub profile: Arc<ChainProfile>,
     /// Whether its transactions may be seen before they are included.
     pub privacy: Privacy,
-    /// Whether the guard lets bytes that were signed before be sent again at the start.
-    pub resend: bool,
     /// What all lanes of the chain's nodes have in common.
     pub pretends: Pretends,
 }
@@ -134,18 +133,33 @@ struct Need {
     /// An action that waits for what is under way, and what it may cost: a cancellation makes room
     /// for it, at its price.
     wanted: Option<(Urgency, Caps)>,
+    /// Its last word; `None` while it has not said anything that holds.
+    said: Option<Said>,
+}
+
+/// The strategy's last word on what is due.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    /// The action, and what it would do at that head.
+    due: Option<(&'static str, Exposure)>,
+}
+
+impl Need {
+    /// A block fell away, and with it what was said of the state after it.
+    fn forget(&mut self) {
+        (self.idle_since, self.said) = (None, None);
+    }
 }
 
 impl Default for Need {
     fn default() -> Self {
-        Self { pressure: Pressure::UNKNOWN, idle_since: None, wanted: None }
+        Self { pressure: Pressure::UNKNOWN, idle_since: None, wanted: None, said: None }
     }
 }
 
 impl Lane {
-    /// Reads the journal and the chain, and sends again what is signed and not known to be
-    /// included: the same bytes, so nothing is signed here. What happened meanwhile is found by
-    /// the first observation.
+    /// Reads the journal and the chain; nothing is signed or sent here. What happened meanwhile is
+    /// found by the first observation, which also sends again what still waits and may be sent.
     ///
     /// # Errors
     /// When the journal cannot be read or no endpoint answers.
@@ -154,7 +168,7 @@ impl Lane {
         node: impl Node,
         journal: Journal,
     ) -> Result<Self, LaneError> {
-        let LaneSpec { product, wallet, profile, privacy, resend, pretends } = spec;
+        let LaneSpec { product, wallet, profile, privacy, pretends } = spec;
         let journal = journal.lane(&product, &profile.name, profile.chain_id, wallet.address());
         let subject = Subject { product: product.clone(), chain: profile.name.clone() };
         let node: Arc<dyn Node> = Arc::new(node);
@@ -191,9 +205,6 @@ impl Lane {
         for slot in lane.book.slots() {
             lane.subject.resumed(slot.nonce, slot.state.label());
         }
-        if resend {
-            lane.resend_from(latest).await;
-        }
         Ok(lane)
     }
 
@@ -216,9 +227,15 @@ impl Lane {
     /// due. What waits for inclusion is dealt with accordingly at the next observation.
     pub fn reassessed(&mut self, assessment: &Assessment, head: &Head) {
         self.need.pressure = Pressure::of(&assessment.observations);
+        // What still waits for what is under way says so again when it is pursued.
+        self.need.wanted = None;
+        let due = match &assessment.decision {
+            Decision::Act(action) => Some((action.name, action.exposure)),
+            Decision::Wait { .. } | Decision::Blocked { .. } => None,
+        };
+        self.need.said = Some(Said { due });
         match &assessment.decision {
             Decision::Wait { .. } => {
-                self.need.wanted = None;
                 self.need.idle_since.get_or_insert(head.number);
             }
             // What is blocked is due: whether its call would fail is seen by simulation.

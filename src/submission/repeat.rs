@@ -26,20 +26,23 @@
 //!
 //! * a cancellation, a revert or another intent: only `m` takes effect. Once.
 //! * an old call with success: then the new call, which comes later in that chain, meets the guard
-//!   that the simulation met, and fails. Once. The lane sees `n` included with success (case 2) and
-//!   gives `m` up if it still waits.
+//!   that the simulation met, and fails. Once. But a guard may be a cooldown, so `m` must not wait
+//!   until that is over: the lane sees `n` included with success (case 2), keeps `m` back from then
+//!   on, and cancels it at once, whatever that costs within its caps ([`took_effect`]).
 //! * nothing yet: `m` cannot be used before `n`. The lane sends what is at `n` only and keeps `m`
 //!   back ([`waits_for_earlier`]), so that by the time `m` goes out again, case 2 or 3 is decided.
 //!
 //! What is assumed: that the guard depends on the first call having taken effect and not on what
 //! else differs between the two chains. That is how every contract is built that we drive (a
-//! cooldown, a state that the call itself moves). Where an old call fails today for another reason
-//! (its exchange is dry), the new call after itself has to stand for it.
+//! cooldown, a state that the call itself moves). But a guard may be of one candidate only (an FLI
+//! cooldown is the exchange's), so no call stands for another: every old call is run, and each must
+//! take effect and be followed by the failure of the new one. Of an old call that fails today (its
+//! exchange is dry) that cannot be known, and finality is waited for.
 
 use ballast_strategy_api::{Action, Call};
 
 use super::{
-    lifecycle::TxState,
+    lifecycle::{Inclusion, TxState},
     slot::{AttemptKind, Slot},
 };
 
@@ -124,6 +127,18 @@ pub(super) fn waits_for_earlier<'a>(
                 && before.attempts.iter().any(|attempt| {
                     attempt.kind != AttemptKind::Cancellation && attempt.intent.is_same_as(own)
                 })
+        })
+}
+
+/// Whether the newest intent of a slot took effect in one of `others`, which are at other nonces: it
+/// is not sent any more, and given up at once.
+pub(super) fn took_effect<'a>(slot: &Slot, mut others: impl Iterator<Item = &'a Slot>) -> bool {
+    let newest = slot.newest();
+    newest.kind != AttemptKind::Cancellation
+        && others.any(|other| {
+            let succeeded = |inclusion: &Inclusion| inclusion.succeeded && !inclusion.cancellation;
+            other.state.inclusion().is_some_and(succeeded)
+                && other.intent().is_same_as(&newest.intent)
         })
 }
 

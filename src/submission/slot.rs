@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::primitives::{B256, Bytes, U256};
 use ballast_chains::pool::SendAnswer;
-use ballast_strategy_api::{Action, Blocks, Call, NonEmpty, Postcondition, StateKey, Urgency};
+use ballast_strategy_api::{
+    Action, Blocks, Call, Exposure, NonEmpty, Postcondition, StateKey, Urgency,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{lifecycle::TxState, pricing::Price};
@@ -18,6 +20,8 @@ pub struct Intent {
     pub product: String,
     /// The action's name.
     pub action: String,
+    /// What it did to the product's exposure when it was found.
+    pub exposure: Exposure,
     /// The state that the action answers.
     pub answers: StateKey,
     /// How much it matters to be early.
@@ -38,6 +42,7 @@ impl Intent {
         Self {
             product: product.to_owned(),
             action: action.name.to_owned(),
+            exposure: action.exposure,
             answers: action.answers.clone(),
             urgency: action.urgency,
             deadline: action.deadline,

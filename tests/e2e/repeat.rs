@@ -10,12 +10,31 @@ use crate::harness::{DEADLINE, Setup, World};
 
 const INTERVAL: u64 = 86_401;
 
+/// A dollar in the feed's 8 decimals.
+const USD: u64 = 100_000_000;
+
 #[tokio::test]
 async fn after_a_revert_the_rebalance_goes_out_again_before_that_is_final() -> Result<()> {
-    let world = World::start(Setup { mining: Mining::Manual, ..Setup::default() }).await?;
+    let world = world().await?;
+    world.devnet.node().warp(INTERVAL).await?;
+    reverts_and_goes_out_again(&world, "rebalance").await
+}
+
+/// The ripcord ends in a payment to its caller.
+#[tokio::test]
+async fn so_does_the_ripcord() -> Result<()> {
+    let world = world().await?;
+    world.devnet.market().set_price(1_480 * USD).await?;
+    reverts_and_goes_out_again(&world, "ripcord").await
+}
+
+async fn world() -> Result<World> {
+    World::start(Setup { mining: Mining::Manual, ..Setup::default() }).await
+}
+
+async fn reverts_and_goes_out_again(world: &World, action: &str) -> Result<()> {
     let (market, product) = (world.devnet.market(), world.devnet.product());
     let before = market.last_trade(product).await?;
-    world.devnet.node().warp(INTERVAL).await?;
     // Nothing is final before this test is over.
     let mut keeper = world
         .ballast(&["--log", "info,ballast=debug", "run"])
@@ -23,14 +42,15 @@ async fn after_a_revert_the_rebalance_goes_out_again_before_that_is_final() -> R
         .start()?;
     let sent = async || !world.proxy().raw_transactions().is_empty();
     keeper.wait_until("the broadcast", DEADLINE, sent).await?;
+    keeper.wait_for_line(&format!("action=\"{action}\""), DEADLINE).await?;
 
-    mine_while_broken(&world, product.strategy).await?;
+    mine_while_broken(world, product.strategy).await?;
     assert_eq!(world.mined().await?, 1, "it was included");
     assert_eq!(market.last_trade(product).await?, before, "and reverted");
     keeper.wait_for_line("included but reverted", DEADLINE).await?;
 
     let traded = async || market.last_trade(product).await.is_ok_and(|trade| trade > before);
-    pass_until(&world, &keeper, traded).await?;
+    pass_until(world, &keeper, traded).await?;
     world.pass_blocks(3).await?;
     assert_eq!(world.mined().await?, 2, "the next nonce, and no other");
     assert!(!keeper.lines().iter().any(|line| line.contains("step=\"final\"")), "not final");

@@ -1,7 +1,6 @@
 //! What a lane asks its journal.
 
 use alloy::primitives::{Address, B256};
-use ballast_strategy_api::Action;
 
 use super::{LaneJournal, read, sql};
 use crate::{
@@ -13,6 +12,9 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Answered {
     pub(in super::super) nonce: u64,
+    pub(in super::super) wallet: Address,
+    /// Height and hash of the block that holds it, if known.
+    pub(in super::super) block: Option<(u64, B256)>,
 }
 
 /// A nonce that is spent for good, as far as it takes to tell whether it still is.
@@ -31,15 +33,16 @@ impl LaneJournal {
     /// wallet was then.
     pub(in super::super) async fn answered(
         &self,
-        action: &Action,
+        action: &str,
+        answers: &str,
     ) -> Result<Option<Answered>, StoreError> {
         let query = Statement::new(sql::SELECT_ANSWERED)
             .with(self.chain_id)
             .with(self.product.as_str())
-            .with(action.name)
-            .with(action.answers.as_str());
+            .with(action)
+            .with(answers);
         let rows = self.store.rows(query).await?;
-        rows.first().map(|row| Ok(Answered { nonce: read::unsigned(row, "nonce")? })).transpose()
+        rows.first().map(read::answered).transpose()
     }
 
     /// The greatest nonce ever journalled.

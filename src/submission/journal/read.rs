@@ -3,9 +3,9 @@
 
 use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, B256, U256};
 use ballast_chains::wallet::sender_of;
-use ballast_strategy_api::{Call, NonEmpty, StateKey, Urgency};
+use ballast_strategy_api::{Call, Exposure, NonEmpty, StateKey, Urgency};
 use sqlx::{Decode, Row as _, Sqlite, Type, sqlite::SqliteRow};
 
 use super::{
@@ -14,7 +14,8 @@ use super::{
         pricing::Price,
         slot::{Attempt, AttemptKind, EndpointAnswer, Intent, PostconditionState, Slot, Verdict},
     },
-    FinalSlot,
+    Answered, FinalSlot,
+    write::exposure_label,
 };
 use crate::{guard::Caps, store::StoreError};
 
@@ -95,7 +96,14 @@ fn intent(row: &SqliteRow) -> Result<Intent, StoreError> {
     let deadline: Option<i64> = get(row, "deadline")?;
     let cost: Option<String> = get(row, "max_transaction_cost")?;
     let answers: String = get(row, "answers")?;
+    let known: Option<String> = get(row, "exposure")?;
+    // One that was journalled before this was has the least that is allowed.
+    let exposure = match known {
+        Some(_) => word(row, "exposure", exposure)?,
+        None => Exposure::Raises,
+    };
     Ok(Intent {
+        exposure,
         product: get(row, "product")?,
         action: get(row, "action")?,
         answers: StateKey::from(answers),
@@ -158,6 +166,12 @@ fn urgency(label: &str) -> Option<Urgency> {
         .find(|urgency| urgency.as_str() == label)
 }
 
+fn exposure(label: &str) -> Option<Exposure> {
+    [Exposure::Raises, Exposure::Lowers, Exposure::Keeps]
+        .into_iter()
+        .find(|exposure| exposure_label(*exposure) == label)
+}
+
 /// A number that is never negative.
 pub(super) fn unsigned(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
     let number: i64 = get(row, column)?;
@@ -171,13 +185,23 @@ pub(super) fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
     row.try_get(column).map_err(|error| corrupt("a row", error.to_string()))
 }
 
-/// A slot that is spent for good.
-pub(super) fn final_slot(row: &SqliteRow) -> Result<FinalSlot, StoreError> {
+/// Where an intent was carried out.
+pub(super) fn answered(row: &SqliteRow) -> Result<Answered, StoreError> {
+    let (nonce, wallet) = (unsigned(row, "nonce")?, parse(row, "wallet")?);
+    Ok(Answered { nonce, wallet, block: block(row)? })
+}
+
+fn block(row: &SqliteRow) -> Result<Option<(u64, B256)>, StoreError> {
     let known: Option<String> = get(row, "included_block_hash")?;
-    let block = match known {
+    Ok(match known {
         Some(_) => Some((unsigned(row, "included_block")?, parse(row, "included_block_hash")?)),
         None => None,
-    };
+    })
+}
+
+/// A slot that is spent for good.
+pub(super) fn final_slot(row: &SqliteRow) -> Result<FinalSlot, StoreError> {
+    let block = block(row)?;
     let outcome = word(row, "outcome", Outcome::from_label)?;
     let final_at: Option<i64> = get(row, "final_at")?;
     let final_at = final_at.and_then(|block| u64::try_from(block).ok()).unwrap_or(0);

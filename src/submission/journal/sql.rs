@@ -2,12 +2,12 @@
 //! chain id, wallet and nonce wherever a slot is meant.
 
 /// A nonce that was adopted and given back by the chain is there as `planned`. Any other that is
-/// there stays as it is, and the batch fails at its first intent, which is there as well.
+/// there fails the batch: a slot has a state.
 pub(super) const INSERT_SLOT: &str = "
 INSERT INTO slots (chain_id, wallet, nonce, chain, product, state, postcondition, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (chain_id, wallet, nonce) DO UPDATE SET product = excluded.product,
-    state = CASE WHEN slots.state = 'planned' THEN excluded.state ELSE slots.state END,
+    state = CASE WHEN slots.state = 'planned' THEN excluded.state ELSE NULL END,
     outcome = CASE WHEN slots.state = 'planned' THEN NULL ELSE slots.outcome END";
 
 /// A nonce that was adopted and given back by the chain may be adopted again; one of ours may not.
@@ -32,8 +32,8 @@ pub(super) const SELECT_LANE: &str =
 
 pub(super) const INSERT_INTENT: &str = "
 INSERT INTO intents (chain_id, wallet, nonce, number, product, action, answers, urgency, deadline,
-    expects, max_fee_per_gas, max_transaction_cost, found_at_block)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    expects, max_fee_per_gas, max_transaction_cost, found_at_block, exposure)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
 pub(super) const INSERT_ATTEMPT: &str = "
 INSERT INTO attempts (chain_id, wallet, nonce, number, intent, hash, kind, label, raw, target,
@@ -81,7 +81,9 @@ WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
 /// The intent must be that of the attempt which was included: a nonce that was taken over by
 /// another action answers that one only.
 pub(super) const SELECT_ANSWERED: &str = "
-SELECT s.nonce AS nonce FROM intents i
+SELECT s.nonce AS nonce, s.wallet AS wallet, s.included_block AS included_block,
+    s.included_block_hash AS included_block_hash
+FROM intents i
 JOIN slots s ON s.chain_id = i.chain_id AND s.wallet = i.wallet AND s.nonce = i.nonce
 JOIN attempts a ON a.hash = s.included_hash AND a.intent = i.number
 WHERE i.chain_id = $1 AND i.product = $2 AND i.action = $3 AND i.answers = $4

@@ -189,13 +189,27 @@ async fn only_the_intent_that_was_carried_out_is_answered() {
         whole: None,
     };
     journal.record_inclusion(0, &inclusion, &receipt).await.unwrap();
-    assert_eq!(journal.answered(&urgent).await.unwrap(), None, "not before it is final");
+    assert_eq!(
+        journal.answered(urgent.name, urgent.answers.as_str()).await.unwrap(),
+        None,
+        "not before it is final"
+    );
     journal.record_final(0, Outcome::Confirmed, 50).await.unwrap();
-    assert_eq!(journal.answered(&urgent).await.unwrap(), Some(ask::Answered { nonce: 0 }));
-    assert_eq!(journal.answered(&routine).await.unwrap(), None, "it was taken over");
+    let answered = journal.answered(urgent.name, urgent.answers.as_str()).await.unwrap();
+    assert_eq!(answered.map(|a| (a.nonce, a.wallet)), Some((0, wallet().address())));
+    assert_eq!(answered.and_then(|a| a.block), Some((inclusion.block, inclusion.block_hash)));
+    assert_eq!(
+        journal.answered(routine.name, routine.answers.as_str()).await.unwrap(),
+        None,
+        "it was taken over"
+    );
     assert!(journal.unfinal().await.unwrap().is_empty());
     let other = store.journal().lane("btc2x", "mainnet", 1, wallet().address());
-    assert_eq!(other.answered(&urgent).await.unwrap(), None, "another product's is another's");
+    assert_eq!(
+        other.answered(urgent.name, urgent.answers.as_str()).await.unwrap(),
+        None,
+        "another product's is another's"
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The journal's rows as statements.
 
+use ballast_strategy_api::Exposure;
+
 use super::{LaneJournal, sql};
 use crate::{
     clock,
@@ -38,6 +40,7 @@ impl LaneJournal {
             .with(intent.caps.max_fee_per_gas.to_string())
             .with(intent.caps.max_transaction_cost.map(|cost| cost.to_string()))
             .with(intent.found_at_block)
+            .with(exposure_label(intent.exposure))
     }
 
     pub(super) fn attempt(
@@ -83,6 +86,15 @@ impl LaneJournal {
             .with(block)
             .with(detail)
             .with(clock::now())
+    }
+}
+
+/// The fixed word for the journal.
+pub(super) fn exposure_label(exposure: Exposure) -> &'static str {
+    match exposure {
+        Exposure::Raises => "raises",
+        Exposure::Lowers => "lowers",
+        Exposure::Keeps => "keeps",
     }
 }
 

@@ -52,6 +52,8 @@ pub(super) struct Watched {
     pub(super) waiting_since: Option<u64>,
     /// The head since which its call would fail.
     pub(super) failing_since: Option<u64>,
+    /// Whether its newest intent took effect elsewhere; found anew at every head.
+    pub(super) repeats: bool,
     /// Why it is not replaced, once that was told.
     pub(super) told: Option<&'static str>,
 }
@@ -66,6 +68,7 @@ impl Watched {
             postcondition_tries: 0,
             waiting_since: None,
             failing_since: None,
+            repeats: false,
             told: None,
         }
     }

@@ -38,6 +38,10 @@ pub(super) enum GiveUp {
     WouldFail,
     NothingDue,
     Ordered,
+    /// It took effect at another nonce.
+    Repeats,
+    /// The product may only delever, and this would not, or nobody says so any more.
+    Forbidden,
 }
 
 impl GiveUp {
@@ -47,12 +51,24 @@ impl GiveUp {
             Self::WouldFail => "its call would fail by now",
             Self::NothingDue => "nothing is due any more",
             Self::Ordered => "an operator ordered it",
+            Self::Repeats => "the same took effect at another nonce",
+            Self::Forbidden => "only delevering is allowed",
         }
+    }
+
+    /// Whether it must not take effect at any later time either: then it is not left to fail.
+    fn is_final(self) -> bool {
+        matches!(self, Self::Repeats | Self::Forbidden)
     }
 }
 
 impl Lane {
-    pub(super) fn reason_to_give_up(&self, slot: &Slot, head: &Head) -> Option<GiveUp> {
+    pub(super) fn reason_to_give_up(
+        &self,
+        slot: &Slot,
+        head: &Head,
+        upkeep: &Upkeep,
+    ) -> Option<GiveUp> {
         let newest = slot.newest();
         if newest.kind == AttemptKind::Cancellation {
             return None;
@@ -61,8 +77,13 @@ impl Lane {
         let lasts = |since: Option<u64>| {
             since.is_some_and(|since| head.number.saturating_sub(since) >= patience)
         };
-        let failing_since = self.book.slots.get(&slot.nonce).and_then(|w| w.failing_since);
-        if newest.intent.is_expired(head.number) {
+        let watched = self.book.slots.get(&slot.nonce);
+        let failing_since = watched.and_then(|watched| watched.failing_since);
+        if watched.is_some_and(|watched| watched.repeats) {
+            Some(GiveUp::Repeats)
+        } else if upkeep.delever_only && self.delevers(slot) == Some(false) {
+            Some(GiveUp::Forbidden)
+        } else if newest.intent.is_expired(head.number) {
             Some(GiveUp::Expired)
         } else if lasts(failing_since) {
             Some(GiveUp::WouldFail)
@@ -103,7 +124,8 @@ impl Lane {
         let fails = view.fails == Some(true);
         // What is more urgent needs the nonce, and does not ask what it costs to free it.
         let in_the_way = urgency > previous.intent.urgency;
-        if fails && !in_the_way && reason != GiveUp::Ordered && !ways.is_cancelling_cheaper() {
+        let ordered = reason == GiveUp::Ordered;
+        if fails && !in_the_way && !ordered && !reason.is_final() && !ways.is_cancelling_cheaper() {
             let detail = format!("{}, but {}", reason.words(), ways.words());
             return Err(Hold { reason: "letting it fail is cheaper", detail });
         }

@@ -126,14 +126,17 @@ impl Lane {
         let (node, from) = (self.node.as_ref(), self.wallet.address());
         let stage = Stage { node, from, head, next };
         let (answered, simulation, quote, balance, nonce) = futures::join!(
-            self.book.journal.answered(action),
+            self.book.journal.answered(action.name, action.answers.as_str()),
             stage.simulate(action.name, &action.candidates, strategy),
             self.quote(head),
             node.balance(from, head.into()),
             node.nonce(from, head.into()),
         );
         if let Some(answered) = answered.map_err(LaneError::Journal)? {
-            return Ok(Err(Pursuit::Answered { nonce: answered.nonce }));
+            let nonce = answered.nonce;
+            let undone = self.reopen_fallen(&answered, head).await?;
+            let held = if undone { Pursuit::Live { nonce } } else { Pursuit::Answered { nonce } };
+            return Ok(Err(held));
         }
         let failed = |what| move |source| LaneError::Node { what, source };
         let (call, gas_limit) = match simulation.map_err(failed("a simulation"))? {

@@ -43,10 +43,10 @@ pub(super) struct View {
 impl Lane {
     /// Sends again what waits at `free` (nonces that the chain has not used, ascending) and was not
     /// sent at this head. Cannot fail: bytes that are journalled need neither signer nor disk.
-    pub(super) async fn resend(&mut self, free: &[u64], head: &Head) {
+    pub(super) async fn resend(&mut self, free: &[u64], head: &Head, upkeep: &Upkeep) {
         for nonce in free {
             let sent = self.book.slots.get(nonce).and_then(|watched| watched.sent_at_block);
-            if sent != Some(head.number) && !self.is_kept_back(*nonce) {
+            if sent != Some(head.number) && !self.is_kept_back(*nonce, head, upkeep) {
                 self.send(*nonce, Some(head.number)).await;
             }
         }
@@ -77,8 +77,10 @@ impl Lane {
                 None => {}
             }
         }
-        let drafted = match self.reason_to_give_up(&slot, head) {
+        let drafted = match self.reason_to_give_up(&slot, head, upkeep) {
             Some(reason) => self.draft_cancellation(&slot, reason, &view, head, upkeep).await,
+            // Nothing is added to what is not sent.
+            None if self.is_kept_back(nonce, head, upkeep) => Ok(None),
             None => self.draft_raise(&slot, &view, head, upkeep, Raising::Need).await,
         };
         let (draft, why) = match drafted {

@@ -5,19 +5,20 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::primitives::B256;
 use ballast_chains::Head;
-use ballast_strategy_api::Call;
+use ballast_strategy_api::{Call, Exposure};
 
 use super::{
     super::{
         envelope::Content,
         lifecycle::TxEvent,
         pricing::Price,
-        repeat::waits_for_earlier,
-        slot::{Attempt, AttemptKind, EndpointAnswer, Intent, Verdict},
+        repeat::{took_effect, waits_for_earlier},
+        slot::{Attempt, AttemptKind, EndpointAnswer, Intent, Slot, Verdict},
     },
     Lane, LaneError,
+    book::Book,
 };
-use crate::failpoint;
+use crate::{failpoint, guard::Upkeep};
 
 /// Everything that an attempt is made of.
 #[derive(Debug)]
@@ -68,7 +69,10 @@ impl Lane {
         let Some(watched) = self.book.slots.get_mut(&nonce) else { return };
         let (hash, raw) = (watched.slot.newest().hash, watched.slot.newest().raw.clone());
         watched.sent_at_block = at_block.or(watched.sent_at_block);
-        let first = watched.slot.attempts.first.signed_at_block;
+        // What takes over a nonce has not waited yet: it has its own time in private.
+        let own = &watched.slot.newest().intent;
+        let first = watched.slot.attempts.iter().find(|attempt| attempt.intent.is_same_as(own));
+        let first = first.unwrap_or_else(|| watched.slot.newest()).signed_at_block;
         let waited = at_block.map(|block| block.saturating_sub(first));
         failpoint::before("broadcast");
         let answers = self.node.broadcast(raw, self.privacy.route(waited)).await;
@@ -116,29 +120,57 @@ impl Lane {
         slot.state = state;
     }
 
-    /// Sends again, at a start, what waits for inclusion at nonces that the chain has not seen.
-    pub(super) async fn resend_from(&mut self, latest: u64) {
-        if !self.book.journal.is_writable() {
-            return;
-        }
-        let waiting: Vec<u64> = self
-            .book
-            .slots
-            .range(latest..)
-            .filter(|(_, watched)| watched.slot.state.is_awaiting_inclusion())
-            .map(|(nonce, _)| *nonce)
-            .filter(|nonce| !self.is_kept_back(*nonce))
-            .collect();
-        for nonce in waiting {
-            self.send(nonce, None).await;
-        }
+    /// Whether the bytes of a slot must not be sent, at least for now.
+    pub(super) fn is_kept_back(&self, nonce: u64, head: &Head, upkeep: &Upkeep) -> bool {
+        let Some(watched) = self.book.slots.get(&nonce) else { return true };
+        let slot = &watched.slot;
+        let earlier = || self.book.slots.range(..nonce).map(|(_, watched)| &watched.slot);
+        // It is long forgotten by the nodes, unless the process was away for a moment only.
+        let is_revived = watched.sent_at_block.is_none()
+            && slot.newest().kind != AttemptKind::Cancellation
+            && slot.newest().intent.is_expired(head.number);
+        watched.repeats
+            || is_revived
+            || waits_for_earlier(slot, earlier())
+            || (upkeep.delever_only && self.delevers(slot) != Some(true))
     }
 
-    /// Whether a slot must not be sent before it is known what became of an earlier one.
-    pub(super) fn is_kept_back(&self, nonce: u64) -> bool {
-        let earlier = || self.book.slots.range(..nonce).map(|(_, watched)| &watched.slot);
-        let slot = self.book.slots.get(&nonce).map(|watched| &watched.slot);
-        slot.is_some_and(|slot| waits_for_earlier(slot, earlier()))
+    /// Whether what a slot would do at present is allowed to a product that may only delever. Its
+    /// bytes say no direction: that is what the strategy says by now of the same action. `None` if
+    /// it has not said anything yet.
+    pub(super) fn delevers(&self, slot: &Slot) -> Option<bool> {
+        let newest = slot.newest();
+        if newest.kind == AttemptKind::Cancellation {
+            return Some(true);
+        }
+        if newest.intent.exposure == Exposure::Raises {
+            return Some(false);
+        }
+        let said = self.need.said?;
+        Some(said.due.is_some_and(|(action, exposure)| {
+            action == newest.intent.action && exposure != Exposure::Raises
+        }))
+    }
+
+    /// Notes of what waits at these nonces whether it took effect elsewhere: it must not again.
+    pub(super) async fn note_repeats(&mut self, waiting: &[u64]) -> Result<(), LaneError> {
+        for nonce in waiting {
+            let Some(watched) = self.book.slots.get(nonce) else { continue };
+            let slot = &watched.slot;
+            let others = self.book.slots().filter(|other| other.nonce != *nonce);
+            let formers = self.formers.iter().flat_map(Book::slots);
+            let mut repeats = took_effect(slot, others.chain(formers));
+            if !repeats && slot.newest().kind != AttemptKind::Cancellation {
+                let intent = &slot.newest().intent;
+                let (action, answers) = (intent.action.as_str(), intent.answers.as_str());
+                let answered = self.book.journal.answered(action, answers).await;
+                repeats = answered.map_err(LaneError::Journal)?.is_some();
+            }
+            if let Some(watched) = self.book.slots.get_mut(nonce) {
+                watched.repeats = repeats;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -20,11 +20,14 @@ const MAX_LOOKS: u32 = 128;
 
 impl Book {
     /// Whether the nonce, which is used after `settled`, was used by a transaction that is not in
-    /// the slot. `None` if nodes do not have the old states or bodies.
+    /// the slot. `None` if nodes do not have the old states or bodies, or the body does not have
+    /// the transaction.
     pub(super) async fn is_taken_by_other(&self, slot: &Slot, settled: BlockMark) -> Option<bool> {
         let from = slot.attempts.first.signed_at_block;
-        let mined = self.body_using(slot.nonce, from, settled).await?;
-        Some(!slot.attempts.iter().any(|attempt| mined.iter().any(|m| m.hash == attempt.hash)))
+        // That none of ours is in the body is no proof: a node may serve it cut short, or hashes may
+        // differ in form. The other one must be there.
+        let used = self.transaction_using(slot.nonce, from, settled).await?;
+        Some(slot.attempt(used).is_none())
     }
 
     /// The transaction that used the nonce, which is used after `settled` and was looked for from

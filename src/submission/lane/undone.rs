@@ -1,22 +1,26 @@
 //! A chain that takes back what was final.
 //!
-//! The sign of it is a nonce that is spent for good in the journal and free at a head which is not
+//! One sign of it is a nonce that is spent for good in the journal and free at a head which is not
 //! older than the block that spent it. Then nothing that the journal calls final above the fork can
 //! be relied on: those slots are opened again, followed, and sent again, like after any other
 //! reorganisation, and a person is told.
+//!
+//! The other is a block that carried an intent out for good and is not canonical any more, although
+//! the nonce is used: it is looked at before an action is called carried out.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy::primitives::B256;
 use ballast_chains::Head;
 
 use super::{
     super::{
-        journal::FinalSlot,
+        journal::{Answered, FinalSlot},
         lifecycle::{TxEvent, TxState},
         node::Place,
     },
     Lane, LaneError, LaneEvent,
+    book::Book,
 };
 
 /// Final slots that are looked at, counted from the newest.
@@ -41,26 +45,65 @@ impl Lane {
         let Some(undone) = undone(&finals, at_head, head.number, &canonical) else {
             return Ok(false);
         };
-        let mut states = Vec::new();
-        for slot in &undone {
-            let state =
-                TxState::Final(slot.outcome).on(TxEvent::Undone).map_err(LaneError::Lifecycle)?;
-            states.push((slot.nonce, state));
+        self.reopen(&undone, head).await?;
+        self.foreign.seen = self.foreign.seen.min(at_head);
+        Ok(true)
+    }
+
+    /// The same where the nonce is used again, by a transaction in another block: the intent that
+    /// `answered` is of may have come to nothing there. Gives whether it was opened again; its
+    /// inclusion is then found anew.
+    pub(super) async fn reopen_fallen(
+        &mut self,
+        answered: &Answered,
+        head: &Head,
+    ) -> Result<bool, LaneError> {
+        let is_own = answered.wallet == self.book.wallet;
+        let journal = self.book.journal.of_wallet(answered.wallet);
+        if answered.block.is_none() || !journal.is_writable() {
+            return Ok(false);
         }
+        let finals = journal.finals(MAX_UNDONE).await.map_err(LaneError::Journal)?;
+        let canonical = self.canonical(&finals, head).await?;
+        let gone: Vec<FinalSlot> =
+            finals.into_iter().filter(|slot| fell_away(slot, &canonical)).collect();
+        if !gone.iter().any(|slot| slot.nonce == answered.nonce) {
+            return Ok(false);
+        }
+        if is_own {
+            self.reopen(&gone, head).await?;
+            return Ok(true);
+        }
+        journal.record_undone(&reopened(&gone)?, head.number).await.map_err(LaneError::Journal)?;
+        self.formers.retain(|former| former.wallet != answered.wallet);
+        let (node, subject) = (Arc::clone(&self.node), self.subject.clone());
+        self.formers.push(Book::new(answered.wallet, node, journal, subject));
+        self.tell_undone(&gone);
+        Ok(true)
+    }
+
+    /// Opens slots of the wallet again.
+    async fn reopen(&mut self, undone: &[FinalSlot], head: &Head) -> Result<(), LaneError> {
+        let states = reopened(undone)?;
         self.book.reload = true;
         let written = self.book.journal.record_undone(&states, head.number).await;
         written.map_err(LaneError::Journal)?;
         self.book.reload().await?;
-        self.foreign.seen = self.foreign.seen.min(at_head);
-        self.need.idle_since = None;
-        self.subject.undone(&undone.iter().map(|slot| slot.nonce).collect::<Vec<u64>>());
         for slot in undone {
             if let Some(watched) = self.book.slots.get_mut(&slot.nonce) {
                 watched.waiting_since = Some(head.number);
             }
+        }
+        self.tell_undone(undone);
+        Ok(())
+    }
+
+    fn tell_undone(&mut self, undone: &[FinalSlot]) {
+        self.need.forget();
+        self.subject.undone(&undone.iter().map(|slot| slot.nonce).collect::<Vec<u64>>());
+        for slot in undone {
             self.outbox.push(LaneEvent::Undone { nonce: slot.nonce, outcome: slot.outcome });
         }
-        Ok(true)
     }
 
     /// The canonical hashes at the heights that spent the nonces, as far as the chain is that long.
@@ -85,6 +128,21 @@ impl Lane {
     }
 }
 
+/// The states that slots have again.
+fn reopened(undone: &[FinalSlot]) -> Result<Vec<(u64, TxState)>, LaneError> {
+    let state = |slot: &FinalSlot| {
+        let state = TxState::Final(slot.outcome).on(TxEvent::Undone);
+        Ok((slot.nonce, state.map_err(LaneError::Lifecycle)?))
+    };
+    undone.iter().map(state).collect()
+}
+
+/// Whether another block than the one that spent it is canonical.
+fn fell_away(slot: &FinalSlot, canonical: &BTreeMap<u64, B256>) -> bool {
+    slot.block
+        .is_some_and(|(height, hash)| canonical.get(&height).is_some_and(|known| *known != hash))
+}
+
 /// The slots that are not final any more; `None` if the head proves nothing: it is older than a
 /// block that spent a nonce, or that block is canonical after all.
 fn undone(
@@ -93,17 +151,12 @@ fn undone(
     head: u64,
     canonical: &BTreeMap<u64, B256>,
 ) -> Option<Vec<FinalSlot>> {
-    let fell_away = |slot: &FinalSlot| {
-        slot.block.is_some_and(|(height, hash)| {
-            canonical.get(&height).is_some_and(|known| *known != hash)
-        })
-    };
     let free = || finals.iter().filter(|slot| slot.nonce >= at_head);
     // Of a nonce that somebody else took, the block may not be known.
-    let proven =
-        free().all(|slot| slot.final_at <= head && (slot.block.is_none() || fell_away(slot)));
+    let proven = free()
+        .all(|slot| slot.final_at <= head && (slot.block.is_none() || fell_away(slot, canonical)));
     proven.then(|| {
-        let gone = finals.iter().filter(|slot| slot.nonce >= at_head || fell_away(slot));
+        let gone = finals.iter().filter(|slot| slot.nonce >= at_head || fell_away(slot, canonical));
         gone.copied().collect()
     })
 }

@@ -50,7 +50,19 @@ impl Lane {
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
         self.book.reload().await?;
-        self.follow_formers(head, strategy, events).await?;
+        // Trouble with a former wallet is no reason not to follow the present one.
+        let formers = self.follow_formers(head, strategy, events).await;
+        self.observe_own(head, strategy, upkeep, events).await?;
+        formers
+    }
+
+    async fn observe_own(
+        &mut self,
+        head: &Head,
+        strategy: Option<&dyn DynStrategy>,
+        upkeep: &Upkeep,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), LaneError> {
         let stretch = self.stretch(head);
         // Opening the lane has just read the nonce, so the first head needs no look.
         let since = *self.looked.get_or_insert(stretch);
@@ -66,12 +78,11 @@ impl Lane {
         {
             evidence = self.book.evidence(head, finality, settle).await?;
         }
-        let told = events.len();
+        let seen = events.len();
         let followed = self.book.follow(&evidence, head, strategy, events).await;
-        let is_back = |event: &LaneEvent| matches!(event, LaneEvent::Reorged { .. });
-        if events.iter().skip(told).any(is_back) {
-            // Nothing was due on a chain that is gone: the strategy is to say it of this one.
-            self.need.idle_since = None;
+        let is_reorg = |event: &LaneEvent| matches!(event, LaneEvent::Reorged { .. });
+        if events.iter().skip(seen).any(is_reorg) {
+            self.need.forget();
         }
         followed?;
         if self.book.journal.is_writable() {
@@ -94,15 +105,21 @@ impl Lane {
             return Ok(());
         }
         let free = self.waiting(evidence);
+        self.note_repeats(&free).await?;
         // The lowest only: the others' calls cannot be judged before it is included.
-        let tended = match (upkeep.leave, free.first()) {
+        let lowest = free.first().and_then(|nonce| self.book.slots.get(nonce));
+        let leave = lowest.map_or(upkeep.leave, |watched| {
+            let (urgency, _) = self.wanted_next(&watched.slot.newest().intent, upkeep);
+            upkeep.leave_for(urgency)
+        });
+        let tended = match (leave, free.first()) {
             (Leave::Sign, Some(nonce)) => self.tend(*nonce, head, upkeep, events).await,
             (Leave::Sign | Leave::Watch | Leave::Resend, _) => Ok(()),
         };
         // Whatever kept the replacement from being made: what is journalled goes out again.
-        self.resend(&free, head).await;
+        self.resend(&free, head, upkeep).await;
         tended?;
-        if upkeep.leave == Leave::Sign {
+        if leave == Leave::Sign {
             self.fill_gap(&free, evidence.nonce, head, upkeep, events).await?;
         }
         Ok(())
@@ -162,12 +179,17 @@ impl Lane {
         strategy: Option<&dyn DynStrategy>,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
+        let mut all = Ok(());
         for former in &mut self.formers {
-            former.reload().await?;
-            let evidence = former.evidence(head, self.profile.finality, false).await?;
-            former.follow(&evidence, head, strategy, events).await?;
+            let followed = async {
+                former.reload().await?;
+                let evidence = former.evidence(head, self.profile.finality, false).await?;
+                former.follow(&evidence, head, strategy, events).await
+            };
+            all = all.and(followed.await);
         }
-        self.formers.retain(|former| !former.slots.is_empty());
-        Ok(())
+        // One that could not be read is not known to be done.
+        self.formers.retain(|former| former.reload || !former.slots.is_empty());
+        all
     }
 }

@@ -168,8 +168,7 @@ async fn open_with(
 ) -> Result<Lane, LaneError> {
     let (product, profile) = ("eth2x".into(), Arc::clone(profile));
     let pretends = Pretends::default();
-    let spec =
-        LaneSpec { product, wallet, profile, privacy: Privacy::Public, resend: true, pretends };
+    let spec = LaneSpec { product, wallet, profile, privacy: Privacy::Public, pretends };
     Lane::open(spec, sim.clone(), store.journal()).await
 }
 

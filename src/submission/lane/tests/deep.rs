@@ -185,3 +185,58 @@ async fn an_idle_lane_looks_at_its_nonce_now_and_then() {
     let steps: Vec<&str> = events.iter().map(LaneEvent::step).collect();
     assert_eq!(steps, ["foreign", "adopted"]);
 }
+
+#[tokio::test]
+async fn what_was_carried_out_for_good_and_fails_in_the_other_chain_is_due_again() {
+    let mut bench = Bench::new().await;
+    let fragile = super::scenarios::with_call(action(1), super::sim::FRAGILE);
+    let hash = hash_of(&bench.pursue(fragile.clone()).await);
+    bench.sim.mine(hash);
+    bench.observe().await;
+    assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Confirmed)]);
+    assert_eq!(bench.pursue(fragile.clone()).await, Pursuit::Answered { nonce: 0 });
+    // Deeper than finality, and mined again at once: the nonce is never seen free.
+    bench.sim.reorg(3, true);
+    bench.sim.world().faults.reverting = true;
+    bench.sim.mine(hash);
+    bench.sim.world().faults.reverting = false;
+    assert_eq!(bench.pursue(fragile.clone()).await, Pursuit::Live { nonce: 0 });
+    assert_eq!(bench.steps().await, ["undone", "included"]);
+    assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Reverted)]);
+    assert!(matches!(bench.pursue(fragile).await, Pursuit::Sent { nonce: 1, .. }));
+}
+
+#[tokio::test]
+async fn trouble_with_a_former_wallet_does_not_keep_the_present_one_from_being_followed() {
+    let mut bench = Bench::new().await;
+    confirmed(&mut bench, 1).await;
+    bench.change_key().await;
+    let damage = "UPDATE attempts SET raw = '0x00' WHERE nonce = 0";
+    bench.store.commit(vec![crate::store::Statement::new(damage)]).await.unwrap();
+    bench.lane.formers[0].reload = true;
+    let sent = hash_of(&bench.pursue(action(2)).await);
+    bench.sim.mine(sent);
+    let head = bench.sim.head();
+    let upkeep = bench.upkeep;
+    let failed = bench.lane.observe(&head, None, &upkeep).await;
+    assert!(failed.is_err(), "{failed:?}");
+    assert_eq!(bench.column(1, "state").await.as_deref(), Some("included"));
+    assert_eq!(bench.lane.formers.len(), 1, "it is not forgotten");
+}
+
+#[tokio::test]
+async fn a_booked_foreign_nonce_is_not_opened_behind_the_journals_back() {
+    let mut bench = Bench::new().await;
+    bench.sim.mine_foreign();
+    let ours = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(ours);
+    bench.observe().await;
+    let mut slot = bench.lane.book.slots[&1].slot.clone();
+    bench.pass(4).await;
+    assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("foreign"));
+    slot.nonce = 0;
+    slot.attempts.first.hash = alloy::primitives::B256::repeat_byte(9);
+    let opened = bench.lane.book.journal.open_slot(&slot, "").await;
+    assert!(opened.is_err(), "it would be live and forgotten at the next start");
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("foreign"));
+}

@@ -242,6 +242,10 @@ async fn a_cancellation_makes_room_at_the_price_of_what_waits_for_it() {
     // … until an emergency wants the nonce. Its own call fails today, so it cannot take it over.
     let stuck = Action { candidates: NonEmpty::one(call("dry", FRAGILE)), ..ripcord(1) };
     bench.lane.need.wanted = Some((stuck.urgency, caps()));
+    // What was wanted once is not wanted for ever.
+    bench.assess(Decision::Act(action(1)), Vec::new());
+    assert_eq!(kinds(&bench.pass(1).await), []);
+    bench.lane.need.wanted = Some((stuck.urgency, caps()));
     assert_eq!(kinds(&bench.pass(1).await), [AttemptKind::Cancellation]);
 }
 
@@ -260,4 +264,21 @@ async fn what_was_not_due_in_blocks_that_fell_away_gives_up_nothing() {
     assert!(!kinds(&bench.pass(3).await).contains(&AttemptKind::Cancellation), "still due");
     bench.nothing_due();
     assert!(kinds(&bench.pass(3).await).contains(&AttemptKind::Cancellation), "by now it is not");
+}
+
+#[tokio::test]
+async fn what_was_said_before_a_reorganisation_gives_nothing_up() {
+    let mut bench = Bench::with(Store::in_memory().await.unwrap(), Finality::Finalized).await;
+    let hash = hash_of(&bench.pursue(ripcord(1)).await);
+    bench.sim.mine(hash);
+    bench.observe().await;
+    bench.nothing_due();
+    bench.pass(4).await;
+    bench.sim.reorg(5, true);
+    let events = bench.observe().await;
+    assert_eq!(events[0].step(), "reorged");
+    assert_eq!(kinds(&events), [], "it is due again for all that is known");
+    bench.nothing_due();
+    assert!(!kinds(&bench.pass(2).await).contains(&AttemptKind::Cancellation));
+    assert_eq!(kinds(&bench.pass(1).await), [AttemptKind::Cancellation], "counted anew");
 }

@@ -2,7 +2,7 @@
 
 use ballast_chains::pool::{Privacy, Route};
 
-use super::bench::{Bench, action};
+use super::bench::{Bench, action, ripcord};
 
 async fn private(public_after: Option<u64>) -> Bench {
     let mut bench = Bench::new().await;
@@ -40,15 +40,28 @@ async fn without_a_number_nothing_ever_goes_public() {
 }
 
 #[tokio::test]
-async fn a_restart_sends_again_in_private_until_a_head_tells_how_long_it_waited() {
+async fn a_restart_sends_nothing_before_a_head_tells_how_long_it_waited() {
+    let mut bench = private(Some(3)).await;
+    bench.pursue(action(1)).await;
+    bench.pass(1).await;
+    bench.sim.mine_empty();
+    bench.restart().await;
+    bench.lane.privacy = Privacy::Private { public_after: Some(3) };
+    assert_eq!(routes(&bench), [Route::Private; 2], "nothing without a head");
+    bench.observe().await;
+    assert_eq!(routes(&bench), [Route::Private; 3]);
+    bench.pass(1).await;
+    assert_eq!(routes(&bench).last(), Some(&Route::Everywhere));
+}
+
+#[tokio::test]
+async fn what_takes_over_a_nonce_has_its_own_time_in_private() {
     let mut bench = private(Some(3)).await;
     bench.pursue(action(1)).await;
     bench.pass(2).await;
     bench.sim.mine_empty();
-    bench.sim.mine_empty();
-    let latest = 0;
-    bench.lane.resend_from(latest).await;
-    assert_eq!(routes(&bench), [Route::Private; 4]);
-    bench.observe().await;
+    bench.pursue(ripcord(2)).await;
+    assert_eq!(routes(&bench), [Route::Private; 4], "the ripcord is as new as the head");
+    bench.pass(3).await;
     assert_eq!(routes(&bench).last(), Some(&Route::Everywhere));
 }

@@ -7,11 +7,11 @@ use ballast_strategy_api::{Action, NonEmpty};
 use super::{
     bench::{Bench, action, call, once, ripcord},
     scenarios::{hash_of, reason},
-    sim::{FAILS_WHEN_MINED, FLAKY, FRAGILE, ONCE, ONCE_EACH},
+    sim::{FAILS_WHEN_MINED, FLAKY, FRAGILE, GWEI, ONCE, ONCE_EACH},
 };
 use crate::{
     store::Store,
-    submission::{LaneEvent, Pursuit, slot::AttemptKind},
+    submission::{LaneEvent, Pursuit, lifecycle::Outcome, slot::AttemptKind},
 };
 
 /// Finality that does not come.
@@ -122,6 +122,42 @@ async fn where_nodes_cannot_tell_finality_is_waited_for() {
 /// is mined right behind it.
 #[tokio::test]
 async fn a_reorganisation_that_swaps_the_outcome_executes_once() {
+    let (bench, first, second) = swapped().await;
+    bench.sim.mine(second);
+    assert_eq!(bench.sim.effects().values().sum::<usize>(), 1, "only {first} took effect");
+    let data = bench.sim.effects().keys().next().cloned();
+    assert_eq!(data.and_then(|data| data.first().copied()), Some(ONCE));
+}
+
+/// A guard may be a cooldown: what waits until it is over takes effect again.
+#[tokio::test]
+async fn the_repetition_is_given_up_at_once_when_the_first_took_effect_after_all() {
+    let (mut bench, _, second) = swapped().await;
+    // The cancellation is not allowed to cost what the market asks: then nothing goes out.
+    let sent = bench.sim.sent().len();
+    bench.sim.world().base_fee = 1_000 * GWEI;
+    bench.sim.mine_empty();
+    bench.observe().await;
+    bench.sim.world().safe = bench.sim.head().number;
+    let events = bench.pass(3).await;
+    let finals = super::scenarios::outcomes(&events);
+    assert_eq!(finals.first(), Some(&(0, Outcome::Confirmed)), "{events:?}");
+    assert_eq!(bench.sim.sent().len(), sent, "{second} is kept back, also once it is final");
+    // It would be cheaper to let it fail, and is not left to.
+    bench.sim.world().base_fee = GWEI;
+    bench.sim.mine_empty();
+    let events = bench.pass(1).await;
+    let [LaneEvent::Replaced { kind: AttemptKind::Cancellation, nonce: 1, hash, why, .. }] =
+        events.as_slice()
+    else {
+        panic!("{events:?}")
+    };
+    assert!(why.starts_with("the same took effect at another nonce"), "{why}");
+    assert_eq!(bench.sim.sent()[sent..], [*hash]);
+}
+
+/// What reverted at nonce 0 and was repeated at nonce 1 takes effect at nonce 0 in the other chain.
+async fn swapped() -> (Bench, B256, B256) {
     let mut bench = endless().await;
     let flaky = by(FLAKY, &once(ripcord(1)));
     // Every second block lets it fail.
@@ -136,6 +172,7 @@ async fn a_reorganisation_that_swaps_the_outcome_executes_once() {
         bench.sim.mine_empty();
     };
     bench.observe().await;
+    bench.sim.world().gas = 30_000;
     let second = hash_of(&bench.pursue(once(ripcord(1))).await);
     bench.sim.mine(second);
     bench.observe().await;
@@ -148,10 +185,8 @@ async fn a_reorganisation_that_swaps_the_outcome_executes_once() {
         bench.sim.mine_empty();
         bench.sim.mine(first);
     }
-    bench.sim.mine(second);
-    assert_eq!(bench.sim.effects().values().sum::<usize>(), 1, "only the first took effect");
-    let data = bench.sim.effects().keys().next().cloned();
-    assert_eq!(data.and_then(|data| data.first().copied()), Some(ONCE));
+    assert_eq!(bench.sim.effects().values().sum::<usize>(), 1, "the first took effect");
+    (bench, first, second)
 }
 
 /// Whether a flaky call succeeds in the next block: the chain's blocks are numbered by age.

@@ -107,6 +107,8 @@ async fn killed_between_journal_and_broadcast_the_same_bytes_are_sent() {
 
     bench.sim.world().faults.hanging = false;
     bench.restart().await;
+    assert!(bench.sim.sent().is_empty(), "not before a head is observed");
+    bench.observe().await;
     let sent: Vec<String> = bench.sim.sent().iter().map(B256::to_string).collect();
     assert_eq!(sent, signed.iter().cloned().collect::<Vec<_>>());
     assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 });
@@ -121,6 +123,7 @@ async fn restarted_with_a_live_transaction() {
     let mut bench = Bench::new().await;
     let hash = hash_of(&bench.pursue(action(1)).await);
     bench.restart().await;
+    bench.observe().await;
     assert_eq!(bench.sim.sent(), [hash, hash]);
     assert_eq!(bench.pursue(action(2)).await, Pursuit::Live { nonce: 0 });
     // Included while nobody looked.

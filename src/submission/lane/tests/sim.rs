@@ -49,6 +49,8 @@ pub(super) struct Faults {
     pub(super) receipts_lag: bool,
     /// Bodies of blocks are not served.
     pub(super) no_bodies: bool,
+    /// Bodies of blocks are served without any transaction.
+    pub(super) empty_bodies: bool,
     /// Receipts of blocks that fell away are still told.
     pub(super) receipts_stale: bool,
     /// Calls with [`FRAGILE`] calldata revert, in simulation and when they are mined.

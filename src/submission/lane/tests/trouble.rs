@@ -261,3 +261,16 @@ async fn a_key_used_while_the_keeper_was_down_is_noticed() {
     };
     assert!(bench.pass(2).await.is_empty(), "told once");
 }
+
+#[tokio::test]
+async fn a_body_that_lacks_ours_and_any_other_proves_nothing() {
+    let mut bench = Bench::new().await;
+    let hash = bench.pursue(action(1)).await;
+    bench.sim.mine(hash_of(&hash));
+    bench.sim.world().faults.receipts_lag = true;
+    bench.sim.world().faults.empty_bodies = true;
+    assert!(bench.pass(12).await.is_empty());
+    bench.sim.world().faults = super::sim::Faults::default();
+    bench.pass(1).await;
+    assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("confirmed"));
+}

@@ -3,15 +3,16 @@
 
 use alloy::primitives::U256;
 use ballast_chains::profile::Finality;
+use ballast_strategy_api::{Action, Decision, Exposure};
 
 use super::{
-    bench::{Bench, action},
+    bench::{Bench, action, ripcord},
     sim::GWEI,
 };
 use crate::{
     guard::{Leave, Upkeep},
     store::Store,
-    submission::LaneEvent,
+    submission::{LaneEvent, slot::AttemptKind},
 };
 
 fn steps(events: &[LaneEvent]) -> Vec<&'static str> {
@@ -66,4 +67,86 @@ async fn inclusion_does_not_hang_on_a_finality_tag_that_nodes_do_not_have_yet() 
     bench.sim.world().faults.no_tags = false;
     bench.sim.world().safe = bench.sim.head().number;
     assert_eq!(bench.steps().await, ["final"]);
+}
+
+#[tokio::test]
+async fn during_a_dispute_routine_work_is_sent_again_and_an_emergency_is_raised() {
+    for (action, steps_seen) in [(action(1), 0), (ripcord(1), 1)] {
+        let mut bench = Bench::new().await;
+        bench.pursue(action).await;
+        bench.upkeep.disputed = true;
+        let replaced = bench.pass(6).await.len().min(1);
+        assert_eq!(replaced, steps_seen);
+        assert_eq!(bench.sim.sent().len(), 7);
+    }
+}
+
+fn with(exposure: Exposure) -> Action {
+    Action { exposure, ..action(1) }
+}
+
+fn cancels(events: &[LaneEvent]) -> bool {
+    let is = |event: &LaneEvent| {
+        matches!(event, LaneEvent::Replaced { kind: AttemptKind::Cancellation, .. })
+    };
+    events.iter().any(is)
+}
+
+/// The same bytes lower or raise the exposure, depending on where the ratio is by now.
+#[tokio::test]
+async fn what_lowered_and_would_raise_by_now_is_given_up_where_only_delevering_is_allowed() {
+    let act = |exposure| Decision::Act(with(exposure));
+    let wait = Decision::Wait { reason: "in range", until: None };
+    for turned in [act(Exposure::Raises), wait] {
+        let mut bench = Bench::new().await;
+        bench.upkeep.delever_only = true;
+        bench.assess(act(Exposure::Lowers), Vec::new());
+        bench.pursue(with(Exposure::Lowers)).await;
+        assert!(!cancels(&bench.pass(3).await));
+        assert_eq!(bench.sim.sent().len(), 4, "it lowers still");
+        bench.assess(turned, Vec::new());
+        assert!(cancels(&bench.pass(1).await));
+    }
+}
+
+#[tokio::test]
+async fn what_raises_is_not_revived_by_a_restart_into_delever_only() {
+    let mut bench = Bench::new().await;
+    bench.pursue(with(Exposure::Raises)).await;
+    bench.upkeep.delever_only = true;
+    bench.restart().await;
+    // Not even its cancellation is affordable: nothing at all goes out.
+    bench.sim.world().base_fee = 1_000 * GWEI;
+    bench.sim.mine_empty();
+    bench.pass(2).await;
+    assert_eq!(bench.sim.sent().len(), 1, "{:?}", bench.sim.sent());
+    bench.sim.world().base_fee = 10 * GWEI;
+    bench.sim.mine_empty();
+    assert!(cancels(&bench.pass(1).await), "the journal knows that it raises");
+}
+
+#[tokio::test]
+async fn after_a_restart_nothing_goes_out_before_the_strategy_says_that_it_delevers() {
+    let mut bench = Bench::new().await;
+    bench.pursue(with(Exposure::Lowers)).await;
+    bench.upkeep.delever_only = true;
+    bench.restart().await;
+    assert!(bench.pass(3).await.is_empty());
+    assert_eq!(bench.sim.sent().len(), 1);
+    bench.assess(Decision::Act(with(Exposure::Lowers)), Vec::new());
+    bench.pass(1).await;
+    assert_eq!(bench.sim.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn what_expired_while_the_process_was_away_is_not_revived() {
+    let mut bench = Bench::new().await;
+    bench.pursue(Action { deadline: Some(2), ..action(1) }).await;
+    bench.sim.world().base_fee = 1_000 * GWEI;
+    for _ in 0..4 {
+        bench.sim.mine_empty();
+    }
+    bench.restart().await;
+    bench.pass(1).await;
+    assert_eq!(bench.sim.sent().len(), 1);
 }

@@ -88,6 +88,9 @@ impl Node for Sim {
                 return Err(CallError::Unavailable("pruned".into()));
             }
             let body = |block: &Block| {
+                if world.faults.empty_bodies {
+                    return Vec::new();
+                }
                 let first = block.nonce - u64::try_from(block.txs.len()).unwrap();
                 let ours = block.txs.iter().map(|(hash, _)| *hash).zip(first..);
                 let foreign = block.foreign.map(|hash| (hash, block.nonce - 1));
