@@ -237,7 +237,7 @@ mod tests {
         let mut book = Book::default();
         let told = play(&mut book, 0, &crossing.repeat(20));
         assert_eq!(told, [(0, Status::Raised), (12, Status::Recovered)]);
-        let lasting = [crossing.clone(), vec![HELD; 62]].concat();
+        let lasting = [crossing, vec![HELD; 62]].concat();
         let told = play(&mut Book::default(), 0, &lasting);
         assert_eq!(told, [(0, Status::Raised), (12, Status::Recovered), (76, Status::Raised)]);
     }

@@ -1,7 +1,7 @@
 //! Makes a product's decisions known: log, metrics, board, store, listeners.
 //!
 //! There is a decision at every block, and it seldom says another thing than the one before. The
-//! board has every one of them. The store has each that says another thing, each that acted, and of
+//! board has every one of them. The store has each that says another thing, each that has something due, and of
 //! the rest one a minute by block time, each product at a second of its own: so what a keeper that
 //! was killed leaves behind explains the product as it was at most a minute before. What the board
 //! has and the store has not is written when the product's task ends.
@@ -92,7 +92,7 @@ impl Recorder {
     fn store(&mut self, decision: &LastDecision, is_new: bool) {
         let stretch = stretch(decision.head.timestamp, &self.product);
         let is_due = self.written.replace(stretch) != Some(stretch);
-        self.is_ahead = !(is_new || is_due || decision.kind == "act");
+        self.is_ahead = !(is_new || is_due || decision.action.is_some());
         if !self.is_ahead {
             self.write(decision, is_new);
         }

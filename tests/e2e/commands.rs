@@ -85,10 +85,14 @@ async fn health_readiness_and_metrics() -> Result<()> {
     let ready = async || status("/readyz").await.is_ok_and(|(code, _)| code == 200);
     keeper.wait_until("readiness", DEADLINE, ready).await?;
     keeper.wait_for_line("inside bounds", DEADLINE).await?;
-    let (_, metrics) = status("/metrics").await?;
+    // The line is written before the decision is counted.
+    let counted = async || {
+        let (_, metrics) = status("/metrics").await.ok()?;
+        metrics.contains("ballast_decisions_total{").then_some(metrics)
+    };
+    let metrics = keeper.wait_until("a counted decision", DEADLINE, counted).await?;
     for name in [
         "ballast_head_number{chain=\"local\"}",
-        "ballast_decisions_total{",
         "ballast_assess_seconds_bucket{",
         "ballast_rpc_requests_total{",
         "# HELP ballast_head_number",

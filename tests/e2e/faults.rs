@@ -23,7 +23,7 @@ use crate::{
     stage::{Account, BASE_FEE, Stage, Subject},
 };
 
-/// Seed of the slice where none is given.
+/// Seed of the slice where none is given; `FAULT_SEED=all` runs the whole matrix.
 const SEED: u64 = 5;
 /// Blocks for which a fault is in force that does not end by itself.
 const LASTS: u64 = 6;
@@ -33,9 +33,12 @@ const CHEAP: u64 = 3;
 const SLICE: u64 = 3;
 
 #[tokio::test]
-async fn a_slice_of_the_matrix() -> Result<()> {
+async fn the_matrix_or_a_slice_of_it() -> Result<()> {
     #[expect(clippy::disallowed_methods, reason = "a test has no configuration")]
     let seed = match std::env::var("FAULT_SEED") {
+        Ok(text) if text == "all" => {
+            return run("Every cell".to_owned(), &rows::all(), |_, _| true).await;
+        }
         Ok(text) => text.parse()?,
         Err(_) => SEED,
     };
@@ -45,12 +48,6 @@ async fn a_slice_of_the_matrix() -> Result<()> {
     assert_eq!(faults.len(), rows.len(), "every fault at least once");
     let title = format!("A slice: FAULT_SEED={seed}");
     run(title, &rows, |row, subject| chosen.contains(&(row, subject))).await
-}
-
-#[tokio::test]
-#[ignore = "minutes: make faults"]
-async fn the_whole_matrix() -> Result<()> {
-    run("Every cell".to_owned(), &rows::all(), |_, _| true).await
 }
 
 /// Each fault with one subject; which one depends on the seed.
