@@ -16,7 +16,7 @@ const START: u64 = 1_700_000_048;
 fn decision(number: u64, timestamp: u64, kind: &'static str, reason: &str) -> LastDecision {
     LastDecision {
         kind,
-        action: None,
+        action: (kind != "wait").then(|| "rebalance".to_owned()),
         urgency: None,
         reason: reason.into(),
         detail: String::new(),
@@ -73,12 +73,14 @@ async fn what_says_nothing_new_is_written_once_a_minute() {
 }
 
 #[tokio::test]
-async fn what_says_something_new_or_acted_is_written_at_once() {
+async fn what_says_something_new_or_is_due_is_written_at_once() {
     let first = || decision(1, START, "wait", "inside");
     let other = decision(2, START + 1, "wait", "outside");
     assert_eq!(stored(vec![first(), other], false).await, (2, vec![2, 1]));
-    let act = |number| decision(number, START + number, "act", "sent");
-    assert_eq!(stored(vec![act(1), act(2), act(3)], false).await, (3, vec![1]));
+    for (kind, reason) in [("act", "sent"), ("refused", "left to another instance")] {
+        let due = |number| decision(number, START + number, kind, reason);
+        assert_eq!(stored(vec![due(1), due(2), due(3)], false).await, (3, vec![1]), "{kind}");
+    }
 }
 
 #[tokio::test]
