@@ -4,7 +4,7 @@
 //! identity, container, instance), and so does another endpoint (`AWS_ENDPOINT_URL_KMS`). A key that
 //! is given by its ARN says its region itself. TLS is rustls with ring, as everywhere else.
 //!
-//! The service knows neither Ethereum's parity bit nor its rule of low s; [`signature`] supplies
+//! The service knows neither Ethereum's parity bit nor its rule of low s; the part `signature` supplies
 //! both, and thereby notices a signature of another key. Connecting asks for one signature of a
 //! fixed text, so that a missing permission is found at the start and not in an emergency.
 
