@@ -16,13 +16,14 @@
 //! signed carries the id of the chain file, so no other chain would take it.
 //!
 //! Reading order: [`table`](Row::effect) → `breaker`, [`budget`], `feeds`, `patience`, `others` (one
-//! row or two each).
+//! row or two each) → `stop` (what is asked once more before anything leaves).
 
 mod breaker;
 pub mod budget;
 mod feeds;
 mod others;
 mod patience;
+mod stop;
 mod table;
 
 use std::time::Duration;
@@ -34,6 +35,7 @@ use ballast_strategy_api::{Action, Exposure, Urgency, decision::Timestamp};
 pub use self::{
     breaker::{BREAKER_AFTER, COOL_DOWN, COOL_DOWN_AFTER, CallResult, REPEAT_WINDOW, Recent},
     budget::{Reservation, Spending, Used},
+    stop::StopCheck,
     table::{Effect, Row},
 };
 use crate::config::{Limits, Mode};

@@ -68,7 +68,7 @@ use super::{
     pricing::Pressure,
     simulate::{Overrides, Pretends},
 };
-use crate::guard::{Caps, Upkeep};
+use crate::guard::{Caps, StopCheck, Upkeep};
 
 /// Included slots that may wait for finality at once; beyond it nothing new is started …
 pub const MAX_UNFINAL: usize = 32;
@@ -91,6 +91,8 @@ pub struct LaneSpec {
     pub privacy: Privacy,
     /// What all lanes of the chain's nodes have in common.
     pub pretends: Pretends,
+    /// Whether somebody has stopped the product, asked again before anything leaves the keeper.
+    pub stop: StopCheck,
 }
 
 /// The nonce lane of one product.
@@ -100,6 +102,7 @@ pub struct Lane {
     wallet: Wallet,
     profile: Arc<ChainProfile>,
     privacy: Privacy,
+    stop: StopCheck,
     node: Arc<dyn Node>,
     subject: Subject,
     /// The slots of the wallet.
@@ -168,7 +171,7 @@ impl Lane {
         node: impl Node,
         journal: Journal,
     ) -> Result<Self, LaneError> {
-        let LaneSpec { product, wallet, profile, privacy, pretends } = spec;
+        let LaneSpec { product, wallet, profile, privacy, pretends, stop } = spec;
         let journal = journal.lane(&product, &profile.name, profile.chain_id, wallet.address());
         let subject = Subject { product: product.clone(), chain: profile.name.clone() };
         let node: Arc<dyn Node> = Arc::new(node);
@@ -178,6 +181,7 @@ impl Lane {
             wallet,
             profile,
             privacy,
+            stop,
             node,
             subject,
             book,

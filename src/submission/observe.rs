@@ -71,6 +71,11 @@ impl Subject {
         self.count("ballast_broadcasts_total", &[("verdict", "nobody".to_owned())]);
     }
 
+    /// Somebody stopped the product between the journal and the nodes.
+    pub(crate) fn kept_back(&self, nonce: u64, why: &str) {
+        warn!(product = self.product, chain = self.chain, nonce, why, "not handed to any node");
+    }
+
     /// A nonce is spent for good.
     pub(crate) fn finished(&self, action: &str, outcome: Outcome) {
         let labels = [("action", action.to_owned()), ("outcome", outcome.label().to_owned())];

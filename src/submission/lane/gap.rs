@@ -13,7 +13,7 @@ use super::{
         slot::{AttemptKind, Intent},
     },
     Lane, LaneError, LaneEvent,
-    send::Draft,
+    send::{Draft, Word},
 };
 use crate::guard::Upkeep;
 
@@ -47,11 +47,14 @@ impl Lane {
             return Ok(());
         };
         let (kind, price, action) = (draft.kind, draft.price, draft.intent.action.clone());
-        let attempt = self.sign(draft, head).await?;
+        let attempt = match self.sign(draft, head, Word::Guard).await {
+            Err(LaneError::Stopped(_)) => return Ok(()),
+            signed => signed?,
+        };
         let hash = attempt.hash;
         let why = format!("nonce {next} is free and keeps later ones from being included");
         self.book.open_slot(attempt, next, &why).await?;
-        self.send(next, Some(head.number)).await;
+        self.send(next, Some(head.number), Word::Guard).await;
         events.push(LaneEvent::Replaced { nonce: next, action, kind, hash, price, why });
         Ok(())
     }

@@ -18,7 +18,7 @@ use super::{
     },
     Lane, LaneError, Pursuit,
     seat::{Over, Seat, Why},
-    send::Draft,
+    send::{Draft, Word},
 };
 use crate::guard::{Caps, Permit, Rehearsal};
 
@@ -77,13 +77,21 @@ impl Lane {
         let label = call.label.clone();
         let kind = if over.is_some() { AttemptKind::Replacement } else { AttemptKind::Original };
         let draft = Draft { nonce, kind, intent, call, gas_limit, price };
-        let attempt = self.sign(draft, head).await?;
+        let attempt = match self.sign(draft, head, Word::Guard).await {
+            Err(stopped @ LaneError::Stopped(reason)) => {
+                return Ok(Pursuit::Held { reason, detail: stopped.to_string() });
+            }
+            signed => signed?,
+        };
         let hash = attempt.hash;
         match &over {
             Some(over) => self.book.append_attempt(attempt, nonce, over.why.words()).await?,
             None => self.book.open_slot(attempt, nonce, "due").await?,
         }
-        self.send(nonce, Some(head.number)).await;
+        if let Some(reason) = self.send(nonce, Some(head.number), Word::Guard).await {
+            let detail = format!("nonce {nonce} is journalled and goes out when it goes on");
+            return Ok(Pursuit::Held { reason, detail });
+        }
         let in_place_of = over.map(|over| over.action);
         Ok(Pursuit::Sent { nonce, hash, call: label, price, gas_limit, in_place_of })
     }

@@ -17,7 +17,7 @@ use super::{
         slot::{AttemptKind, Slot},
     },
     Lane, LaneError, LaneEvent, MAX_ATTEMPTS_PER_NONCE,
-    send::Draft,
+    send::{Draft, Word},
 };
 use crate::guard::Upkeep;
 
@@ -47,7 +47,7 @@ impl Lane {
         for nonce in free {
             let sent = self.book.slots.get(nonce).and_then(|watched| watched.sent_at_block);
             if sent != Some(head.number) && !self.is_kept_back(*nonce, head, upkeep) {
-                self.send(*nonce, Some(head.number)).await;
+                self.send(*nonce, Some(head.number), Word::Guard).await;
             }
         }
     }
@@ -91,23 +91,26 @@ impl Lane {
                 return Ok(());
             }
         };
-        self.send_further(draft, why, head, events).await.map(drop)
+        match self.send_further((draft, why), head, Word::Guard, events).await {
+            Ok(_) | Err(LaneError::Stopped(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Signs, journals and sends a further attempt; gives its hash.
     pub(super) async fn send_further(
         &mut self,
-        draft: Draft,
-        why: String,
+        (draft, why): (Draft, String),
         head: &Head,
+        word: Word,
         events: &mut Vec<LaneEvent>,
     ) -> Result<B256, LaneError> {
         let (nonce, kind, price) = (draft.nonce, draft.kind, draft.price);
         let action = draft.intent.action.clone();
-        let attempt = self.sign(draft, head).await?;
+        let attempt = self.sign(draft, head, word).await?;
         let hash = attempt.hash;
         self.book.append_attempt(attempt, nonce, &why).await?;
-        self.send(nonce, Some(head.number)).await;
+        self.send(nonce, Some(head.number), word).await;
         events.push(LaneEvent::Replaced { nonce, action, kind, hash, price, why });
         Ok(hash)
     }

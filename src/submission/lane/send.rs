@@ -31,10 +31,24 @@ pub(super) struct Draft {
     pub(super) price: Price,
 }
 
+/// On whose word something leaves the keeper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The guard's, which a person may have overruled since.
+    Guard,
+    /// An operator's order, which counts although the product is stopped.
+    Operator,
+}
+
 impl Lane {
     /// Signs a draft: the only place that does. Nothing is journalled or sent, and what comes back
-    /// is checked before anything can be.
-    pub(super) async fn sign(&self, draft: Draft, head: &Head) -> Result<Attempt, LaneError> {
+    /// is checked before anything can be; so is whether somebody has stopped the product meanwhile.
+    pub(super) async fn sign(
+        &self,
+        draft: Draft,
+        head: &Head,
+        word: Word,
+    ) -> Result<Attempt, LaneError> {
         let Draft { nonce, kind, intent, call, gas_limit, price } = draft;
         let content = Content {
             chain_id: self.profile.chain_id,
@@ -49,6 +63,10 @@ impl Lane {
         content
             .check(&signed, wallet)
             .map_err(|problem| LaneError::WrongSignature { wallet, problem })?;
+        // The last moment at which it can be dropped: what is journalled is live for good.
+        if let Some(why) = self.stopped(word) {
+            return Err(LaneError::Stopped(why));
+        }
         Ok(Attempt {
             hash: signed.hash,
             raw: signed.raw,
@@ -62,10 +80,33 @@ impl Lane {
         })
     }
 
+    /// Why nothing may leave on that word, if so.
+    fn stopped(&self, word: Word) -> Option<&'static str> {
+        match word {
+            Word::Guard => self.stop.stopped(),
+            Word::Operator => None,
+        }
+    }
+
     /// Hands the newest attempt of a nonce to the nodes and notes what they say. Infallible for a
     /// reason: the bytes are journalled, so whatever goes wrong here is put right by sending them
-    /// again.
-    pub(super) async fn send(&mut self, nonce: u64, at_block: Option<u64>) {
+    /// again. While the product is stopped it does nothing and gives the reason: they are sent when
+    /// it goes on, if what they are for is still due then.
+    pub(super) async fn send(
+        &mut self,
+        nonce: u64,
+        at_block: Option<u64>,
+        word: Word,
+    ) -> Option<&'static str> {
+        if let Some(why) = self.stopped(word) {
+            self.subject.kept_back(nonce, why);
+            return Some(why);
+        }
+        self.hand_over(nonce, at_block).await;
+        None
+    }
+
+    async fn hand_over(&mut self, nonce: u64, at_block: Option<u64>) {
         let Some(watched) = self.book.slots.get_mut(&nonce) else { return };
         let (hash, raw) = (watched.slot.newest().hash, watched.slot.newest().raw.clone());
         watched.sent_at_block = at_block.or(watched.sent_at_block);
