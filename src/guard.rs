@@ -28,7 +28,7 @@ mod table;
 
 use std::time::Duration;
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, feeds::FeedReading};
 use ballast_strategy_api::{Action, Exposure, Urgency, decision::Timestamp};
 
@@ -120,6 +120,9 @@ pub struct Circumstances<'a> {
     pub due_for_blocks: u64,
     /// Whether the disk is so full that the store's reserve was given up.
     pub store_short: bool,
+    /// The wallet's lowest nonce that is signed for and not included: whatever is done next is done
+    /// there.
+    pub waiting: Option<(Address, u64)>,
 }
 
 /// What the journal says of a product.
@@ -160,6 +163,7 @@ pub struct Upkeep {
     /// Whether nothing may be helped on but what lowers or keeps the product's exposure.
     pub delever_only: bool,
     limits: Limits,
+    left: budget::Left,
 }
 
 impl Upkeep {
@@ -173,10 +177,11 @@ impl Upkeep {
     }
 
     /// The caps of a further attempt: never above what the intent was permitted, nor above what
-    /// the configuration allows now.
+    /// configuration and budgets allow now.
     pub fn caps(&self, permitted: Caps, urgency: Urgency, chain: &ChainProfile) -> Caps {
         let now = caps(urgency, chain, &self.limits);
-        let cost = [permitted.max_transaction_cost, now.max_transaction_cost];
+        let left = self.left.at(urgency);
+        let cost = [permitted.max_transaction_cost, now.max_transaction_cost, left];
         Caps {
             max_fee_per_gas: permitted.max_fee_per_gas.min(now.max_fee_per_gas),
             max_transaction_cost: cost.into_iter().flatten().min(),
@@ -186,7 +191,8 @@ impl Upkeep {
     /// Everything is allowed that the chain allows, for the tests of what comes after the guard.
     #[cfg(test)]
     pub(crate) fn for_test(leave: Leave) -> Self {
-        Self { leave, disputed: false, delever_only: false, limits: Limits::default() }
+        let (limits, left) = (Limits::default(), budget::Left::default());
+        Self { leave, disputed: false, delever_only: false, limits, left }
     }
 }
 
@@ -201,7 +207,8 @@ pub fn upkeep(circumstances: &Circumstances<'_>, limits: &Limits) -> Upkeep {
     };
     let disputed = circumstances.dispute.is_some();
     let delever_only = circumstances.mode == Mode::DeleverOnly;
-    Upkeep { leave, disputed, delever_only, limits: *limits }
+    let left = budget::Left::of(circumstances, limits);
+    Upkeep { leave, disputed, delever_only, limits: *limits, left }
 }
 
 /// The same for an operator's order about what is under way: to stop the product is what one does
@@ -300,7 +307,7 @@ fn findings(action: &Action, case: &Circumstances<'_>, limits: &Limits) -> Vec<F
         patience::base_fee(action.urgency, case, limits),
     ];
     let mut found: Vec<Finding> = rows.into_iter().flatten().collect();
-    found.extend(budget::findings(action.urgency, case, limits));
+    found.extend(budget::findings(case, limits));
     let place = |row: Row| Row::ALL.iter().position(|other| *other == row);
     found.sort_by_key(|finding| place(finding.row));
     found

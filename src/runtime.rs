@@ -143,7 +143,7 @@ impl Keeper {
         Ok(Surface {
             facts: Arc::new(Facts::of(groups)),
             board: board.clone(),
-            store: self.store.clone(),
+            store: self.store.for_looking(),
             pauses: pauses.clone(),
             orders: orders.clone(),
             events: self.events.clone(),

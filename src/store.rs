@@ -4,7 +4,9 @@
 //! those that wait together become one transaction and one fsync, and whoever handed one in hears
 //! back only when it is on the disk (`synchronous=FULL`). Decisions and series come second, gathered
 //! into one transaction per block; when the disk cannot follow they are dropped and counted, never the
-//! journal. Readers have connections of their own and wait for nobody.
+//! journal. Readers have connections of their own and wait for no write; those of people are apart
+//! from those of guard and submission ([`Store::for_looking`]), so whoever looks delays nobody who
+//! acts.
 //!
 //! The statements are the dialect that SQLite and PostgreSQL share; the tables are in [`schema`].
 
@@ -48,8 +50,10 @@ use writer::Writer;
 
 /// How long a statement waits for another process's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections for reading.
+/// Connections for reading on the way to a decision or a send.
 const READERS: u32 = 4;
+/// The same for people: the page, the API and the command line.
+const LOOKERS: u32 = 4;
 
 /// Why the store could not be used. All of these need a person.
 #[derive(Debug, Error)]
@@ -108,12 +112,23 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    desk: Desk,
+}
+
+/// Whose connections a handle reads over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Desk {
+    /// Those of whatever acts.
+    Acting,
+    /// Those of people who look.
+    Looking,
 }
 
 #[derive(Debug)]
 struct Inner {
     file: PathBuf,
-    reads: SqlitePool,
+    acting: SqlitePool,
+    looking: SqlitePool,
     writer: Option<Writer>,
     is_short: Arc<AtomicBool>,
     /// Held until the store is closed or gone.
@@ -143,11 +158,12 @@ impl Store {
             .run(&writes)
             .await
             .map_err(|source| StoreError::Migrate { file: file.to_path_buf(), source })?;
-        let reads = connect(file, options_for_reading(file), READERS).await?;
+        let acting = connect(file, options_for_reading(file), READERS).await?;
+        let looking = connect(file, options_for_reading(file), LOOKERS).await?;
         let is_short = Arc::default();
         let reserve = Reserve::take(file, size, Arc::clone(&is_short)).await;
         let writer = Writer::start(writes, Some(reserve));
-        Ok(Self::of(file, reads, Some((writer, is_short)), Some(lock)))
+        Ok(Self::of(file, (acting, looking), Some((writer, is_short)), Some(lock)))
     }
 
     /// Opens the file for reading, beside a keeper that may be running; `None` if there is none.
@@ -158,8 +174,8 @@ impl Store {
         if !file.exists() {
             return Ok(None);
         }
-        let reads = connect(file, options_for_reading(file), READERS).await?;
-        Ok(Some(Self::of(file, reads, None, None)))
+        let reads = connect(file, options_for_reading(file), LOOKERS).await?;
+        Ok(Some(Self::of(file, (reads.clone(), reads), None, None)))
     }
 
     /// A store that is gone when it is dropped: for rehearsals where there is none yet. Takes
@@ -183,20 +199,33 @@ impl Store {
             .await
             .map_err(|source| StoreError::Migrate { file: file.to_path_buf(), source })?;
         let writer = Writer::start(one.clone(), None);
-        Ok(Self::of(file, one, Some((writer, Arc::default())), None))
+        Ok(Self::of(file, (one.clone(), one), Some((writer, Arc::default())), None))
     }
 
     fn of(
         file: &Path,
-        reads: SqlitePool,
+        (acting, looking): (SqlitePool, SqlitePool),
         writer: Option<(Writer, Arc<AtomicBool>)>,
         lock: Option<FileLock>,
     ) -> Self {
         let (writer, is_short) = writer.unzip();
         let is_short = is_short.unwrap_or_default();
         let file = file.to_path_buf();
-        let inner = Inner { file, reads, writer, is_short, lock: Mutex::new(lock) };
-        Self { inner: Arc::new(inner) }
+        let inner = Inner { file, acting, looking, writer, is_short, lock: Mutex::new(lock) };
+        Self { inner: Arc::new(inner), desk: Desk::Acting }
+    }
+
+    /// The same store for people who look: it reads over connections that nothing else waits for.
+    #[must_use]
+    pub fn for_looking(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), desk: Desk::Looking }
+    }
+
+    fn reads(&self) -> &SqlitePool {
+        match self.desk {
+            Desk::Acting => &self.inner.acting,
+            Desk::Looking => &self.inner.looking,
+        }
     }
 
     /// The journal of transactions, on this store.
@@ -220,7 +249,7 @@ impl Store {
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1")
-            .execute(&self.inner.reads)
+            .execute(self.reads())
             .await
             .map(|_| ())
             .map_err(|source| database("reading", &self.inner.file, source))
@@ -231,7 +260,8 @@ impl Store {
         if let Some(writer) = &self.inner.writer {
             writer.close().await;
         }
-        self.inner.reads.close().await;
+        self.inner.acting.close().await;
+        self.inner.looking.close().await;
         // Only now may another process have the file.
         drop(self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -260,7 +290,7 @@ impl Store {
     ) -> Result<Vec<sqlx::sqlite::SqliteRow>, StoreError> {
         statement
             .query()
-            .fetch_all(&self.inner.reads)
+            .fetch_all(self.reads())
             .await
             .map_err(|source| database("reading", &self.inner.file, source))
     }

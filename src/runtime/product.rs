@@ -110,7 +110,8 @@ impl ProductTask {
         }
         let strategy = self.strategy();
         let nothing = Past::default();
-        let upkeep = guard::upkeep(&self.circumstances(&head, &nothing), &self.config.limits);
+        let past = self.accounts.past().unwrap_or(&nothing);
+        let upkeep = guard::upkeep(&self.circumstances(&head, past), &self.config.limits);
         let observed = match self.order.take().filter(|ordered| !ordered.reply.is_closed()) {
             Some(ordered) => self.obey(ordered, &head, strategy.as_deref(), &upkeep).await,
             None => self.lane.observe(&head, strategy.as_deref(), &upkeep).await,
@@ -142,7 +143,8 @@ impl ProductTask {
         upkeep: &Upkeep,
     ) -> Result<Vec<LaneEvent>, LaneError> {
         let nothing = Past::default();
-        let circumstances = self.circumstances(head, &nothing);
+        let past = self.accounts.past().unwrap_or(&nothing);
+        let circumstances = self.circumstances(head, past);
         let by_order = guard::upkeep_by_order(&circumstances, &self.config.limits);
         let parts = (order.clone(), &by_order);
         let (observed, obeyed) =
@@ -230,6 +232,7 @@ impl ProductTask {
         if let Some(wei) = turn.balance {
             let balance = Balance { wei, block: turn.head.number };
             self.shared.board.balance(&self.config.name, balance);
+            self.lane.told_balance(wei);
             self.show_balance(wei);
         }
         let (assessment, failure) = match &turn.outcome {
@@ -271,6 +274,10 @@ impl ProductTask {
         let Some(strategy) = self.strategy() else {
             return record.say("error", "strategy not connected", "");
         };
+        // Judged late, or again: the branch that it was found on may be gone by now.
+        if self.lane.is_in_chain((&found_at).into(), &head).await == Some(false) {
+            return record.say("refused", "its block was reorganised away", "");
+        }
         let due = self.first_due(&action, &found_at).await;
         let Some(past) = self.accounts.past() else {
             return record.say("error", "the journal cannot be read", "");
@@ -331,6 +338,7 @@ impl ProductTask {
             first_due: None,
             due_for_blocks: 0,
             store_short: self.shared.store.is_short(),
+            waiting: self.lane.waiting_at(),
         }
     }
 

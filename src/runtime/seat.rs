@@ -21,9 +21,9 @@ pub(crate) const MAX_SKIP: u64 = 20;
 /// Most blocks between two tries to connect a strategy.
 const MAX_CONNECT_BACKOFF: u64 = 64;
 
-/// Assessments between two reads of the wallet's balance. The read joins the first round of the
-/// assessment, so it costs a call in a batch that travels anyway, and no round.
-const BALANCE_EVERY: u64 = 10;
+/// Blocks in which the wallet's balance is read once, if anything is. The read joins the first round
+/// of an assessment, so it costs a call in a batch that travels anyway, and no round.
+const BALANCE_EVERY: u64 = 4;
 
 /// What an assessment brings back.
 #[derive(Debug)]
@@ -94,6 +94,8 @@ pub(crate) struct Seat {
     fell_away: Option<(u64, u64)>,
     connect_failures: u32,
     balance_wanted: Arc<AtomicBool>,
+    /// The stretch of blocks in which the balance was read last.
+    balance_read: Option<u64>,
 }
 
 /// A reason to let blocks pass.
@@ -127,6 +129,7 @@ impl Seat {
             fell_away: None,
             connect_failures: 0,
             balance_wanted: Arc::default(),
+            balance_read: None,
         }
     }
 
@@ -175,7 +178,7 @@ impl Seat {
     /// The assessment of `head`, to be driven, and its number; the seat is busy until
     /// [`end`](Self::end) with that number.
     pub(crate) fn begin(&mut self, head: &Head) -> (u64, Run) {
-        let ask_balance = self.asks_balance();
+        let ask_balance = self.asks_balance(head);
         self.begun = self.begun.wrapping_add(1);
         self.busy = Some(self.begun);
         self.assessed = Some(head.hash);
@@ -207,12 +210,13 @@ impl Seat {
         (self.begun, assess)
     }
 
-    /// Whether the assessment that is about to begin reads the balance too: the first does, one that
-    /// was told to, and every tenth, at which wallets take turns.
-    fn asks_balance(&self) -> bool {
+    /// Whether the assessment that is about to begin reads the balance too: one that was told to,
+    /// and the first of each stretch of blocks, which wallets begin at different ones.
+    fn asks_balance(&mut self, head: &Head) -> bool {
         let turn = self.caller().and_then(|wallet| wallet.last().copied()).map_or(0, u64::from);
-        let in_turn = self.begun.wrapping_add(turn).is_multiple_of(BALANCE_EVERY);
-        self.balance_wanted.swap(false, Ordering::Relaxed) || self.begun == 0 || in_turn
+        let stretch = head.number.saturating_add(turn).checked_div(BALANCE_EVERY);
+        let is_told = self.balance_wanted.swap(false, Ordering::Relaxed);
+        std::mem::replace(&mut self.balance_read, stretch) != stretch || is_told
     }
 
     /// Takes what came of an assessment and hands it to the product's task. One that the seat has

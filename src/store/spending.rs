@@ -5,11 +5,11 @@
 //! currency was worth. Both are added once, in `costs`, by the product's own task. A row counts
 //! only while the journal names the same block, so a reorganisation takes it back by itself.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{Address, B256, U256};
 use ballast_chains::feeds::Price;
-use ballast_strategy_api::{Action, Urgency};
+use ballast_strategy_api::Action;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{Statement, Store, StoreError};
@@ -150,21 +150,16 @@ impl Store {
         chain_id: u64,
     ) -> Result<Vec<Reservation>, StoreError> {
         let query = Statement::new(SELECT_PENDING).with(product).with(chain_id);
-        let mut by_nonce: Vec<((String, u64), Reservation)> = Vec::new();
+        let mut dearest: BTreeMap<(Address, u64), U256> = BTreeMap::new();
         for row in self.rows(query).await? {
-            let key = (get(&row, "wallet")?, unsigned(&row, "nonce")?);
+            let place = (parse(&row, "wallet")?, unsigned(&row, "nonce")?);
             let wei = U256::from(unsigned(&row, "gas_limit")?)
                 .saturating_mul(parse(&row, "max_fee_per_gas")?);
-            let urgency = urgency(&row)?;
-            match by_nonce.last_mut() {
-                // Attempts come in order, so the newest one's urgency stays.
-                Some((last, reservation)) if *last == key => {
-                    *reservation = Reservation { urgency, wei: reservation.wei.max(wei) };
-                }
-                Some(_) | None => by_nonce.push((key, Reservation { urgency, wei })),
-            }
+            let most = dearest.entry(place).or_default();
+            *most = (*most).max(wei);
         }
-        Ok(by_nonce.into_iter().map(|(_, reservation)| reservation).collect())
+        let reserved = dearest.into_iter();
+        Ok(reserved.map(|((wallet, nonce), wei)| Reservation { wallet, nonce, wei }).collect())
     }
 
     /// Since when this very action of the product is due.
@@ -262,13 +257,10 @@ ORDER BY s.included_block DESC, s.nonce DESC LIMIT $3";
 
 const SELECT_PENDING: &str = "
 SELECT a.wallet AS wallet, a.nonce AS nonce, a.gas_limit AS gas_limit,
-    a.max_fee_per_gas AS max_fee_per_gas, i.urgency AS urgency
+    a.max_fee_per_gas AS max_fee_per_gas
 FROM slots s
 JOIN attempts a ON a.chain_id = s.chain_id AND a.wallet = s.wallet AND a.nonce = s.nonce
-JOIN intents i ON i.chain_id = a.chain_id AND i.wallet = a.wallet AND i.nonce = a.nonce
-    AND i.number = a.intent
-WHERE s.product = $1 AND s.chain_id = $2 AND s.outcome IS NULL AND s.included_block IS NULL
-ORDER BY a.wallet, a.nonce, a.number";
+WHERE s.product = $1 AND s.chain_id = $2 AND s.outcome IS NULL AND s.included_block IS NULL";
 
 const SELECT_FIRST_DUE: &str =
     "SELECT since, since_block FROM first_due WHERE product = $1 AND action = $2 AND answers = $3";
@@ -338,14 +330,6 @@ fn recent(row: &SqliteRow) -> Result<Recent, StoreError> {
         _ => CallResult::Succeeded,
     };
     Ok(Recent { action: get(row, "action")?, result, at: at.and_then(|at| u64::try_from(at).ok()) })
-}
-
-fn urgency(row: &SqliteRow) -> Result<Urgency, StoreError> {
-    let word: String = get(row, "urgency")?;
-    [Urgency::Routine, Urgency::Prompt, Urgency::Emergency]
-        .into_iter()
-        .find(|urgency| urgency.as_str() == word)
-        .ok_or_else(|| corrupt(format!("urgency is {word:?}")))
 }
 
 fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(

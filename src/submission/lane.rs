@@ -51,6 +51,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, Head, pool::Privacy, wallet::Wallet};
 use ballast_strategy_api::{Assessment, Decision, Exposure, Urgency};
 
@@ -63,7 +64,7 @@ pub use snapshot::{AttemptSnapshot, LaneSnapshot, SlotSnapshot};
 
 use super::{
     journal::Journal,
-    node::{NextBlock, Node},
+    node::{BlockMark, NextBlock, Node, Place},
     observe::Subject,
     pricing::Pressure,
     simulate::{Overrides, Pretends},
@@ -119,6 +120,9 @@ pub struct Lane {
     pretends: Pretends,
     /// The stretch of blocks in which the wallet's nonce was looked at last.
     looked: Option<u64>,
+    /// The wallet's balance when it was told last, and whether it has changed without our doing.
+    balance: Option<U256>,
+    moved: bool,
     /// What happened outside of an observation; told with the next one.
     outbox: Vec<LaneEvent>,
     /// What an operator ordered, with the guard's word on it, and what became of it; both only
@@ -138,6 +142,8 @@ struct Need {
     wanted: Option<(Urgency, Caps)>,
     /// Its last word; `None` while it has not said anything that holds.
     said: Option<Said>,
+    /// The block that it was said of. What was said of a block counts in its chain only.
+    heard_at: Option<BlockMark>,
 }
 
 /// The strategy's last word on what is due.
@@ -150,13 +156,19 @@ struct Said {
 impl Need {
     /// A block fell away, and with it what was said of the state after it.
     fn forget(&mut self) {
-        (self.idle_since, self.said) = (None, None);
+        (self.idle_since, self.said, self.heard_at) = (None, None, None);
     }
 }
 
 impl Default for Need {
     fn default() -> Self {
-        Self { pressure: Pressure::UNKNOWN, idle_since: None, wanted: None, said: None }
+        Self {
+            pressure: Pressure::UNKNOWN,
+            idle_since: None,
+            wanted: None,
+            said: None,
+            heard_at: None,
+        }
     }
 }
 
@@ -193,6 +205,8 @@ impl Lane {
             overrides: Overrides::Unknown,
             pretends,
             looked: None,
+            balance: None,
+            moved: false,
             outbox: Vec::new(),
             order: None,
             obeyed: None,
@@ -222,6 +236,11 @@ impl Lane {
         self.book.awaiting().is_some()
     }
 
+    /// The wallet's lowest nonce that is signed for and not included.
+    pub fn waiting_at(&self) -> Option<(Address, u64)> {
+        self.book.awaiting().map(|slot| (self.wallet.address(), slot.nonce))
+    }
+
     /// How many slots are not final.
     pub fn unfinished(&self) -> usize {
         self.book.slots.len()
@@ -230,6 +249,11 @@ impl Lane {
     /// Hears what the strategy found at `head`: how pressing things are, and whether anything is
     /// due. What waits for inclusion is dealt with accordingly at the next observation.
     pub fn reassessed(&mut self, assessment: &Assessment, head: &Head) {
+        let before = self.need.heard_at.replace(head.into());
+        if before.is_some_and(|before| before.number >= head.number && before.hash != head.hash) {
+            // Patience does not count what was said on another branch.
+            self.need.idle_since = None;
+        }
         self.need.pressure = Pressure::of(&assessment.observations);
         // What still waits for what is under way says so again when it is pursued.
         self.need.wanted = None;
@@ -244,6 +268,36 @@ impl Lane {
             }
             // What is blocked is due: whether its call would fail is seen by simulation.
             Decision::Act(_) | Decision::Blocked { .. } => self.need.idle_since = None,
+        }
+    }
+
+    /// Hears what the wallet held at a newer block. With nothing under way nobody but the key spends
+    /// from it, so whatever else changed it, its nonce is looked at by the next observation: a
+    /// transaction that is not ours shows within a few blocks, and costs a read only then.
+    pub fn told_balance(&mut self, wei: U256) {
+        let before = self.balance.replace(wei);
+        self.moved |= self.is_idle() && before.is_some_and(|before| before != wei);
+    }
+
+    /// Whether a block is in the chain that ends in `head`; `None` if nodes do not tell.
+    pub async fn is_in_chain(&self, block: BlockMark, head: &Head) -> Option<bool> {
+        if block.hash == head.hash || block.hash == head.parent {
+            return Some(true);
+        }
+        if block.number >= head.number {
+            return Some(false);
+        }
+        let found = self.node.blocks(vec![Place::Number(block.number)]).await.ok()?;
+        let found = found.into_iter().next().flatten()?;
+        Some(found.hash == block.hash)
+    }
+
+    /// Forgets what the strategy said of a block that is not in the chain of `head`, or is not known
+    /// to be. Nothing is given up on such a word.
+    async fn forget_other_branch(&mut self, head: &Head) {
+        let Some(heard_at) = self.need.heard_at else { return };
+        if self.is_in_chain(heard_at, head).await != Some(true) {
+            self.need.forget();
         }
     }
 

@@ -97,21 +97,22 @@ fn an_outcome_of_a_seat_that_was_freed_comes_too_late() {
 }
 
 #[test]
-fn the_balance_is_read_first_when_asked_for_and_in_turn() {
+fn the_balance_is_read_first_when_asked_for_and_once_a_stretch() {
     let (mut seat, mailbox) = seat();
     let mut asked = Vec::new();
     for number in 0..25 {
         if number == 14 {
             mailbox.want_balance();
         }
-        if seat.asks_balance() {
+        if seat.asks_balance(&head(number)) {
             asked.push(number);
         }
-        let (turn, _) = seat.begin(&head(number));
-        seat.end(turn, head(number), Outcome::TimedOut);
     }
     let turn = u64::from(*seat.caller().unwrap().last().unwrap());
-    let in_turn = (0..25).filter(|number| (number + turn) % 10 == 0);
+    let in_turn = (0..25).filter(|number| (number + turn) % 4 == 0);
     let expected: BTreeSet<u64> = in_turn.chain([0, 14]).collect();
     assert_eq!(BTreeSet::from_iter(asked), expected);
+    // A seat that rests longer than that reads it whenever it is read at all.
+    assert!(seat.asks_balance(&head(45)) && seat.asks_balance(&head(65)));
+    assert!(!seat.asks_balance(&head(65)), "once");
 }

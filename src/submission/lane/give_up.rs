@@ -63,9 +63,11 @@ impl GiveUp {
 }
 
 impl Lane {
+    /// `fails` is what the newest call does at this head, if that is known.
     pub(super) fn reason_to_give_up(
         &self,
         slot: &Slot,
+        fails: Option<bool>,
         head: &Head,
         upkeep: &Upkeep,
     ) -> Option<GiveUp> {
@@ -85,7 +87,7 @@ impl Lane {
             Some(GiveUp::Forbidden)
         } else if newest.intent.is_expired(head.number) {
             Some(GiveUp::Expired)
-        } else if lasts(failing_since) {
+        } else if fails == Some(true) && lasts(failing_since) {
             Some(GiveUp::WouldFail)
         } else if lasts(self.need.idle_since) {
             Some(GiveUp::NothingDue)

@@ -77,7 +77,7 @@ impl Lane {
                 None => {}
             }
         }
-        let drafted = match self.reason_to_give_up(&slot, head, upkeep) {
+        let drafted = match self.reason_to_give_up(&slot, view.fails, head, upkeep) {
             Some(reason) => self.draft_cancellation(&slot, reason, &view, head, upkeep).await,
             // Nothing is added to what is not sent.
             None if self.is_kept_back(nonce, head, upkeep) => Ok(None),

@@ -45,6 +45,8 @@ pub(super) const GWEI: u128 = 1_000_000_000;
 pub(super) struct Faults {
     /// Every read fails.
     pub(super) unavailable: bool,
+    /// Calls are not answered.
+    pub(super) calls_unanswered: bool,
     /// No receipt is known yet.
     pub(super) receipts_lag: bool,
     /// Bodies of blocks are not served.

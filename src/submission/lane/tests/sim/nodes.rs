@@ -109,6 +109,9 @@ impl Node for Sim {
         _next: Option<NextBlock>,
     ) -> BoxFuture<'_, Result<Bytes, CallError>> {
         self.read(|world| {
+            if world.faults.calls_unanswered {
+                return Err(CallError::Unavailable("no answer".into()));
+            }
             if reverts(world, &call.data, at) {
                 return Err(CallError::Reverted(Bytes::new()));
             }
