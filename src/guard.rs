@@ -18,6 +18,7 @@
 //! Reading order: [`table`](Row::effect) → `breaker`, [`budget`], `feeds`, `patience`, `others` (one
 //! row or two each) → `stop` (what is asked once more before anything leaves).
 
+mod agreed;
 mod breaker;
 pub mod budget;
 mod feeds;
@@ -33,6 +34,7 @@ use ballast_chains::{ChainProfile, feeds::FeedReading};
 use ballast_strategy_api::{Action, Exposure, Urgency, decision::Timestamp};
 
 pub use self::{
+    agreed::{Agreed, MOVED},
     breaker::{BREAKER_AFTER, COOL_DOWN, COOL_DOWN_AFTER, CallResult, REPEAT_WINDOW, Recent},
     budget::{Reservation, Spending, Used},
     stop::StopCheck,
@@ -123,6 +125,8 @@ pub struct Circumstances<'a> {
     /// The wallet's lowest nonce that is signed for and not included: whatever is done next is done
     /// there.
     pub waiting: Option<(Address, u64)>,
+    /// What the product may act on.
+    pub agreed: Agreed,
 }
 
 /// What the journal says of a product.
@@ -295,6 +299,7 @@ pub fn judge(action: Action, circumstances: &Circumstances<'_>, limits: &Limits)
 fn findings(action: &Action, case: &Circumstances<'_>, limits: &Limits) -> Vec<Finding> {
     let rows = [
         paused(case),
+        agreed::moved(case),
         delever_only(action, case),
         stale_head(case),
         dispute(case),

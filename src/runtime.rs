@@ -28,7 +28,7 @@ pub use events::{Event, Events, What};
 pub(crate) use feeds::{Brought, CALLER as FEED_CALLER};
 pub use findings::GuardNote;
 pub use orders::Orders;
-pub use pauses::Pauses;
+pub use pauses::{Holding, Pauses};
 pub(crate) use product::ProductTask;
 pub(crate) use recorder::Recorder;
 pub(crate) use seat::{Seat, TurnResult};

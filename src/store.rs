@@ -10,6 +10,7 @@
 //!
 //! The statements are the dialect that SQLite and PostgreSQL share; the tables are in [`schema`].
 
+mod agreements;
 mod decisions;
 mod lock;
 mod pauses;
@@ -35,6 +36,7 @@ use sqlx::{
 };
 use thiserror::Error;
 
+pub use agreements::{Agreement, Moved};
 pub use decisions::{DecisionRow, StoredObservation};
 pub use pauses::Pause;
 pub use series::{MAX_SERIES, Resolution, SeriesKey, SeriesRecorder};

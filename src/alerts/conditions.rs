@@ -125,7 +125,11 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         let summary = "its wallet cannot sign: nothing is sent for it";
         about.condition("without_wallet", Severity::Critical, BLOCKS_OF_EMERGENCY, (summary, why))
     });
-    let halted = halted.into_iter().chain(without_wallet);
+    let moved = status.moved.as_ref().map(|why| {
+        let summary = "what it acts on has changed: nothing is sent until a person agrees";
+        about.condition("moved", Severity::Critical, 0, (summary, why))
+    });
+    let halted = halted.into_iter().chain(without_wallet).chain(moved);
     let Some(last) = &status.last else { return halted.collect() };
     let is_urgent = matches!(last.urgency, Some("emergency" | "prompt"));
     let by_decision = match last.kind {
@@ -196,6 +200,8 @@ fn of_guard(about: About<'_>, note: &GuardNote) -> Option<Condition> {
         Row::NoPrice => ("no_price", Severity::Warning, BLOCKS_OF_OTHERS),
         Row::RepeatLimit => ("repeat_limit", Severity::Warning, 0),
         Row::Paused
+        // The board tells it, whether something is due or not.
+        | Row::Moved
         | Row::DeleverOnly
         | Row::StaleHead
         | Row::Sequencer

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub enum Row {
     /// An operator has stopped the product.
     Paused,
+    /// It acts on something that nobody agreed to.
+    Moved,
     /// An operator is winding the product down, and this would raise its exposure.
     DeleverOnly,
     /// The newest head is too old to decide on.
@@ -52,8 +54,9 @@ pub enum Effect {
 
 impl Row {
     /// Every row, in the order in which they are told: an operator's word first, money last.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Paused,
+        Self::Moved,
         Self::DeleverOnly,
         Self::StaleHead,
         Self::Dispute,
@@ -75,6 +78,7 @@ impl Row {
         use Effect::{Binds, Passes, Warns};
         let (routine, prompt, emergency) = match self {
             Self::Paused
+            | Self::Moved
             | Self::DeleverOnly
             | Self::StaleHead
             | Self::RepeatLimit
@@ -101,6 +105,7 @@ impl Row {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Paused => "paused",
+            Self::Moved => "moved",
             Self::DeleverOnly => "delever_only",
             Self::StaleHead => "stale_head",
             Self::Dispute => "dispute",
@@ -122,7 +127,11 @@ impl Row {
     /// by what somebody said.
     pub const fn decision(self) -> &'static str {
         match self {
-            Self::Paused | Self::DeleverOnly | Self::StaleHead | Self::RepeatLimit => "refused",
+            Self::Paused
+            | Self::Moved
+            | Self::DeleverOnly
+            | Self::StaleHead
+            | Self::RepeatLimit => "refused",
             Self::Dispute
             | Self::Sequencer
             | Self::CoolDown

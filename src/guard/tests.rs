@@ -101,6 +101,7 @@ fn fine<'a>(chain: &'a ChainProfile, past: &'a Past) -> Circumstances<'a> {
         due_for_blocks: 0,
         store_short: false,
         waiting: None,
+        agreed: Agreed::Any,
     }
 }
 

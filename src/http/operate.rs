@@ -170,16 +170,19 @@ async fn pending(
     })
 }
 
-/// A file's word is stronger than a resume, and that has to be said.
+/// A file's word is stronger than a resume, and so is the keeper's own: that has to be said.
 fn note(product: &Product, order: Order) -> Option<String> {
-    let by_file = product.paused.as_ref().is_some_and(|paused| paused.by_file);
-    (order == Order::Resume && by_file).then(|| {
-        format!(
+    let paused = product.paused.as_ref().filter(|_| order == Order::Resume)?;
+    if paused.by_file {
+        return Some(format!(
             "{0} stays paused: its file says `paused = true` or `mode = \"paused\"`; change \
              products/{0}.toml and start the keeper again",
             product.name
-        )
-    })
+        ));
+    }
+    let who = paused.who.as_deref().unwrap_or("an operator");
+    let why = paused.reason.as_deref().unwrap_or_default();
+    Some(format!("{} stays paused by {who}: {why}", product.name))
 }
 
 /// One line of text that people wrote, without control characters.

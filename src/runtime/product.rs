@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
-use ballast_strategy_api::{Action, Assessment, Decision, DynStrategy, Observation, Urgency};
+use ballast_strategy_api::{
+    Action, ActsOn, Assessment, Decision, DynStrategy, Observation, Urgency, decision,
+};
 use eyre::Result;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,7 @@ use super::{
     events::{Event, What},
     findings::{self, GuardNote},
     orders::Ordered,
+    pauses::Leads,
     recorder::Recorder,
     seat::{Mailbox, Turn},
     status::{Balance, LastDecision},
@@ -24,7 +27,7 @@ use super::{
 use crate::{
     alerts, clock,
     config::ProductConfig,
-    guard::{self, Circumstances, Past, Upkeep, Verdict},
+    guard::{self, Agreed, Circumstances, Past, Upkeep, Verdict},
     submission::{Lane, LaneError, LaneEvent, Obeyed, Pursuit},
 };
 
@@ -59,6 +62,7 @@ impl ProductTask {
         let mut pauses = self.shared.pauses.subscribe();
         let mut paused = self.shared.pauses.holds(&self.config.name);
         show_paused(&self.config.name, paused);
+        let mut agreed = self.shared.pauses.agreed(&self.config.name);
         loop {
             // With nothing under way a head alone is no work: the assessment that follows it is,
             // and its wake does for both. A thousand idle products are not woken twice a block.
@@ -90,6 +94,10 @@ impl ProductTask {
                 followed = None;
                 self.mailbox.turns.mark_changed();
             }
+            let agrees = self.shared.pauses.agreed(&self.config.name);
+            if std::mem::replace(&mut agreed, agrees) != agreed {
+                (followed, _) = (None, self.mailbox.turns.mark_changed());
+            }
             let newest = (*self.mailbox.heads.borrow()).map(|head| head.hash);
             if newest != followed {
                 followed = newest;
@@ -104,6 +112,7 @@ impl ProductTask {
     /// Follows what is under way at the newest head; gives what happened.
     pub(crate) async fn observe(&mut self) -> Vec<LaneEvent> {
         let Some(head) = *self.mailbox.heads.borrow_and_update() else { return Vec::new() };
+        self.lane.agree(self.show_agreed());
         if self.lane.may_skip(&head) {
             self.keep_accounts(&head).await;
             return Vec::new();
@@ -244,6 +253,10 @@ impl ProductTask {
             self.lane.reassessed(assessment, &turn.head);
         }
         let mut record = Record::new(turn.head, observations);
+        if !self.hear_what_it_acts_on(turn, &mut record).await {
+            let (decision, guard) = record.into_decision();
+            return self.recorder.publish(decision, guard);
+        }
         match (assessment, failure) {
             (Some(Assessment { decision, .. }), _) => match decision {
                 Decision::Wait { reason, .. } => {
@@ -306,6 +319,48 @@ impl ProductTask {
         }
     }
 
+    /// Hears what an assessment is of. False if the product must not go by it, which is recorded; an
+    /// action goes on to the guard all the same, which has a row for it.
+    async fn hear_what_it_acts_on(&mut self, turn: &Turn, record: &mut Record) -> bool {
+        let (Some(acts_on), Ok(assessment)) = (&turn.acts_on, &turn.outcome) else { return true };
+        let asked = format!("{} on chain id {}", acts_on.asked, self.profile.chain_id);
+        let acts_on = ActsOn { asked, found: acts_on.found.clone() };
+        let leads = match &assessment.decision {
+            Decision::Blocked { reason, detail } if *reason == decision::MOVED => {
+                Leads::Astray(&acts_on, detail)
+            }
+            Decision::Wait { .. } | Decision::Act(_) | Decision::Blocked { .. } => {
+                Leads::To(&acts_on)
+            }
+        };
+        let heard = self.shared.pauses.hear(&self.config.name, leads).await;
+        let agreed = self.show_agreed();
+        self.lane.agree(agreed.clone());
+        match (heard, agreed, &assessment.decision) {
+            (Err(error), ..) => {
+                record.say("error", "the store takes no writes", &crate::error_chain(&error));
+                false
+            }
+            (Ok(()), Agreed::Moved(_), Decision::Act(_))
+            | (Ok(()), Agreed::Any | Agreed::On(_), _) => true,
+            (Ok(()), Agreed::Moved(detail), Decision::Wait { .. } | Decision::Blocked { .. }) => {
+                record.say("refused", guard::MOVED, &detail);
+                false
+            }
+        }
+    }
+
+    /// What the product may act on, and the board's word of it.
+    fn show_agreed(&self) -> Agreed {
+        let agreed = self.shared.pauses.agreed(&self.config.name);
+        let moved = match &agreed {
+            Agreed::Moved(detail) => Some(detail.to_string()),
+            Agreed::Any | Agreed::On(_) => None,
+        };
+        self.shared.board.moved(&self.config.name, moved);
+        agreed
+    }
+
     /// Since when the action is due, where somebody wants to know.
     async fn first_due(&mut self, action: &Action, found_at: &Head) -> Option<Due> {
         let waits = self.config.limits.routine_base_fee.is_some();
@@ -339,6 +394,7 @@ impl ProductTask {
             due_for_blocks: 0,
             store_short: self.shared.store.is_short(),
             waiting: self.lane.waiting_at(),
+            agreed: self.shared.pauses.agreed(&self.config.name),
         }
     }
 

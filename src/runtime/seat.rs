@@ -7,7 +7,9 @@ use std::sync::{
 
 use alloy::primitives::{Address, B256, U256};
 use ballast_chains::{Head, driver::Outcome, feeds::FeedReading};
-use ballast_strategy_api::{Assessment, Decision, DynStrategy, StrategyError};
+use ballast_strategy_api::{
+    ActsOn, Assessment, Decision, DynStrategy, StrategyError, decision::MOVED,
+};
 use tokio::sync::watch;
 
 use super::{
@@ -45,6 +47,8 @@ pub(crate) struct Turn {
     pub(crate) outcome: Result<Assessment, TurnFailure>,
     /// The wallet's balance after that head, wei, if it was read.
     pub(crate) balance: Option<U256>,
+    /// What the strategy that said so acts on, if that is to be remembered.
+    pub(crate) acts_on: Option<ActsOn>,
 }
 
 /// Why a turn has no assessment.
@@ -187,17 +191,24 @@ impl Seat {
         let assess: Run = Box::new(move |reader| {
             Box::pin(async move {
                 let look = async {
+                    let (kind, params) = (&product.strategy, &product.params);
+                    let connect = || registry.connect(kind, params, reader.clone());
                     let strategy = match connected {
                         Some(strategy) => strategy,
-                        None => {
-                            let (kind, params) = (&product.strategy, &product.params);
-                            match registry.connect(kind, params, reader.clone()).await {
-                                Ok(strategy) => strategy,
-                                Err(error) => return (None, Err(error)),
-                            }
-                        }
+                        None => match connect().await {
+                            Ok(strategy) => strategy,
+                            Err(error) => return (None, Err(error)),
+                        },
                     };
                     let assessed = strategy.assess(&reader).await;
+                    // What it leads to by now is looked at; whether that is acted on, is not for
+                    // the seat to say.
+                    if has_moved(&assessed)
+                        && let Ok(other) = connect().await
+                    {
+                        let assessed = other.assess(&reader).await;
+                        return (Some(other), assessed);
+                    }
                     (Some(strategy), assessed)
                 };
                 let balance = async {
@@ -229,10 +240,11 @@ impl Seat {
         if self.fell_away.take().is_some_and(|(busy, to)| busy == number && head.number > to) {
             return;
         }
-        let mut balance = None;
+        let (mut balance, mut acts_on) = (None, None);
         let outcome = match outcome {
             Outcome::Done(Brought::Feeds(_)) => return,
             Outcome::Done(Brought::Turn(result)) => {
+                acts_on = result.strategy.as_ref().and_then(|strategy| strategy.acts_on());
                 self.remember(result.strategy, &head);
                 balance = result.balance;
                 result.assessed.map_err(|error| TurnFailure {
@@ -251,7 +263,7 @@ impl Seat {
             let block = head.number.saturating_add(MAX_SKIP);
             self.rest = Some(Rest { until: *until, block });
         }
-        self.turns.send_replace(Some(Arc::new(Turn { head, outcome, balance })));
+        self.turns.send_replace(Some(Arc::new(Turn { head, outcome, balance, acts_on })));
     }
 
     /// After the driver of that assessment died: the next head is the retry.
@@ -266,7 +278,8 @@ impl Seat {
         match strategy {
             Some(strategy) => {
                 self.connect_failures = 0;
-                if self.strategy.borrow().is_none() {
+                let is_known = |known: &Arc<dyn DynStrategy>| Arc::ptr_eq(known, &strategy);
+                if !self.strategy.borrow().as_ref().is_some_and(is_known) {
                     self.strategy.send_replace(Some(strategy));
                 }
             }
@@ -280,6 +293,12 @@ impl Seat {
             }
         }
     }
+}
+
+/// Whether the strategy says that its parameters lead elsewhere by now.
+fn has_moved(assessed: &Result<Assessment, StrategyError>) -> bool {
+    let decision = assessed.as_ref().ok().map(|assessment| &assessment.decision);
+    matches!(decision, Some(Decision::Blocked { reason, .. }) if *reason == MOVED)
 }
 
 fn reason_of(error: &StrategyError) -> &'static str {

@@ -24,7 +24,7 @@
 //! | nothing | the same bytes go out again |
 //! | the offer does not buy the next block, or it has waited and the curve is a raise above it | replaced |
 //! | a more urgent action is due, or another one while this one would fail | taken over at its nonce |
-//! | the same took effect at another nonce; the product may only delever and this does not | not sent any more, and given up at once |
+//! | the same took effect at another nonce; the product may only delever and this does not; it was for what the product does not act on any more | not sent any more, and given up at once |
 //! | its deadline has passed; its call would fail, or nothing is due, for some blocks | given up, if that is cheaper than to let it fail |
 //! | an operator orders it | replaced or given up at once, under the same ceilings |
 //! | a ceiling is below the raise, or attempts are used up | held, and said once |
@@ -69,7 +69,7 @@ use super::{
     pricing::Pressure,
     simulate::{Overrides, Pretends},
 };
-use crate::guard::{Caps, StopCheck, Upkeep};
+use crate::guard::{Agreed, Caps, StopCheck, Upkeep};
 
 /// Included slots that may wait for finality at once; beyond it nothing new is started …
 pub const MAX_UNFINAL: usize = 32;
@@ -113,6 +113,8 @@ pub struct Lane {
     /// Nonces that somebody else used.
     foreign: Foreign,
     need: Need,
+    /// What the product may act on.
+    agreed: Agreed,
     /// Heads in a row at which a nonce below all of ours was free, and the last of them.
     gap_sightings: u8,
     gap_at_block: Option<u64>,
@@ -200,6 +202,7 @@ impl Lane {
             formers: Vec::new(),
             foreign: Foreign::default(),
             need: Need::default(),
+            agreed: Agreed::Any,
             gap_sightings: 0,
             gap_at_block: None,
             overrides: Overrides::Unknown,
@@ -244,6 +247,12 @@ impl Lane {
     /// How many slots are not final.
     pub fn unfinished(&self) -> usize {
         self.book.slots.len()
+    }
+
+    /// Hears what the product may act on. What was signed for anything else and is not included is
+    /// given up by the next observation.
+    pub fn agree(&mut self, agreed: Agreed) {
+        self.agreed = agreed;
     }
 
     /// Hears what the strategy found at `head`: how pressing things are, and whether anything is

@@ -105,6 +105,7 @@ fn intent(row: &SqliteRow) -> Result<Intent, StoreError> {
     Ok(Intent {
         exposure,
         product: get(row, "product")?,
+        acts_on: get(row, "acts_on")?,
         action: get(row, "action")?,
         answers: StateKey::from(answers),
         urgency: word(row, "urgency", urgency)?,

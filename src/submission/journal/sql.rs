@@ -32,8 +32,8 @@ pub(super) const SELECT_LANE: &str =
 
 pub(super) const INSERT_INTENT: &str = "
 INSERT INTO intents (chain_id, wallet, nonce, number, product, action, answers, urgency, deadline,
-    expects, max_fee_per_gas, max_transaction_cost, found_at_block, exposure)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    expects, max_fee_per_gas, max_transaction_cost, found_at_block, exposure, acts_on)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
 pub(super) const INSERT_ATTEMPT: &str = "
 INSERT INTO attempts (chain_id, wallet, nonce, number, intent, hash, kind, label, raw, target,
@@ -79,7 +79,7 @@ UPDATE slots SET state = $4, outcome = NULL, included_hash = NULL, included_bloc
 WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
 
 /// The intent must be that of the attempt which was included: a nonce that was taken over by
-/// another action answers that one only.
+/// another action answers that one only. The state of one contract answers nothing of another's.
 pub(super) const SELECT_ANSWERED: &str = "
 SELECT s.nonce AS nonce, s.wallet AS wallet, s.included_block AS included_block,
     s.included_block_hash AS included_block_hash
@@ -87,7 +87,7 @@ FROM intents i
 JOIN slots s ON s.chain_id = i.chain_id AND s.wallet = i.wallet AND s.nonce = i.nonce
 JOIN attempts a ON a.hash = s.included_hash AND a.intent = i.number
 WHERE i.chain_id = $1 AND i.product = $2 AND i.action = $3 AND i.answers = $4
-    AND s.outcome = 'confirmed'
+    AND s.outcome = 'confirmed' AND (i.acts_on IS NULL OR $5 IS NULL OR i.acts_on = $5)
 ORDER BY s.nonce DESC LIMIT 1";
 
 pub(super) const SELECT_HIGHEST: &str = "

@@ -58,7 +58,7 @@ fn call() -> Call {
 
 fn intent(action: &Action) -> Arc<Intent> {
     let caps = Caps { max_fee_per_gas: u128::MAX, max_transaction_cost: Some(U256::MAX) };
-    Arc::new(Intent::of("eth2x", action, caps, 41))
+    Arc::new(Intent::of(("eth2x", None), action, caps, 41))
 }
 
 async fn attempt(kind: AttemptKind, nonce: u64, fee: u128, intent: Arc<Intent>) -> Attempt {
@@ -190,23 +190,23 @@ async fn only_the_intent_that_was_carried_out_is_answered() {
     };
     journal.record_inclusion(0, &inclusion, &receipt).await.unwrap();
     assert_eq!(
-        journal.answered(urgent.name, urgent.answers.as_str()).await.unwrap(),
+        journal.answered(urgent.name, urgent.answers.as_str(), None).await.unwrap(),
         None,
         "not before it is final"
     );
     journal.record_final(0, Outcome::Confirmed, 50).await.unwrap();
-    let answered = journal.answered(urgent.name, urgent.answers.as_str()).await.unwrap();
+    let answered = journal.answered(urgent.name, urgent.answers.as_str(), None).await.unwrap();
     assert_eq!(answered.map(|a| (a.nonce, a.wallet)), Some((0, wallet().address())));
     assert_eq!(answered.and_then(|a| a.block), Some((inclusion.block, inclusion.block_hash)));
     assert_eq!(
-        journal.answered(routine.name, routine.answers.as_str()).await.unwrap(),
+        journal.answered(routine.name, routine.answers.as_str(), None).await.unwrap(),
         None,
         "it was taken over"
     );
     assert!(journal.unfinal().await.unwrap().is_empty());
     let other = store.journal().lane("btc2x", "mainnet", 1, wallet().address());
     assert_eq!(
-        other.answered(urgent.name, urgent.answers.as_str()).await.unwrap(),
+        other.answered(urgent.name, urgent.answers.as_str(), None).await.unwrap(),
         None,
         "another product's is another's"
     );

@@ -41,6 +41,7 @@ impl LaneJournal {
             .with(intent.caps.max_transaction_cost.map(|cost| cost.to_string()))
             .with(intent.found_at_block)
             .with(exposure_label(intent.exposure))
+            .with(intent.acts_on.clone())
     }
 
     pub(super) fn attempt(

@@ -40,6 +40,8 @@ pub(super) enum GiveUp {
     Ordered,
     /// It took effect at another nonce.
     Repeats,
+    /// The product acts on something else by now.
+    Disowned,
     /// The product may only delever, and this would not, or nobody says so any more.
     Forbidden,
 }
@@ -52,13 +54,14 @@ impl GiveUp {
             Self::NothingDue => "nothing is due any more",
             Self::Ordered => "an operator ordered it",
             Self::Repeats => "the same took effect at another nonce",
+            Self::Disowned => "what the product acts on has changed",
             Self::Forbidden => "only delevering is allowed",
         }
     }
 
     /// Whether it must not take effect at any later time either: then it is not left to fail.
     fn is_final(self) -> bool {
-        matches!(self, Self::Repeats | Self::Forbidden)
+        matches!(self, Self::Repeats | Self::Disowned | Self::Forbidden)
     }
 }
 
@@ -83,6 +86,8 @@ impl Lane {
         let failing_since = watched.and_then(|watched| watched.failing_since);
         if watched.is_some_and(|watched| watched.repeats) {
             Some(GiveUp::Repeats)
+        } else if self.is_disowned(slot) {
+            Some(GiveUp::Disowned)
         } else if upkeep.delever_only && self.delevers(slot) == Some(false) {
             Some(GiveUp::Forbidden)
         } else if newest.intent.is_expired(head.number) {

@@ -73,7 +73,8 @@ impl Lane {
         {
             return Ok(held);
         }
-        let intent = Arc::new(Intent::of(&self.product, action, caps, head.number));
+        let of = (self.product.as_str(), self.agreed.on());
+        let intent = Arc::new(Intent::of(of, action, caps, head.number));
         let label = call.label.clone();
         let kind = if over.is_some() { AttemptKind::Replacement } else { AttemptKind::Original };
         let draft = Draft { nonce, kind, intent, call, gas_limit, price };
@@ -134,7 +135,7 @@ impl Lane {
         let (node, from) = (self.node.as_ref(), self.wallet.address());
         let stage = Stage { node, from, head, next };
         let (answered, simulation, quote, balance, nonce) = futures::join!(
-            self.book.journal.answered(action.name, action.answers.as_str()),
+            self.book.journal.answered(action.name, action.answers.as_str(), self.agreed.on()),
             stage.simulate(action.name, &action.candidates, strategy),
             self.quote(head),
             node.balance(from, head.into()),

@@ -172,6 +172,7 @@ impl Lane {
             && slot.newest().intent.is_expired(head.number);
         watched.repeats
             || is_revived
+            || self.is_disowned(slot)
             || waits_for_earlier(slot, earlier())
             || (upkeep.delever_only && self.delevers(slot) != Some(true))
     }
@@ -193,6 +194,13 @@ impl Lane {
         }))
     }
 
+    /// Whether a slot was signed for while the product acted on something else.
+    pub(super) fn is_disowned(&self, slot: &Slot) -> bool {
+        let newest = slot.newest();
+        newest.kind != AttemptKind::Cancellation
+            && self.agreed.disowns(newest.intent.acts_on.as_deref())
+    }
+
     /// Notes of what waits at these nonces whether it took effect elsewhere: it must not again.
     pub(super) async fn note_repeats(&mut self, waiting: &[u64]) -> Result<(), LaneError> {
         for nonce in waiting {
@@ -204,7 +212,8 @@ impl Lane {
             if !repeats && slot.newest().kind != AttemptKind::Cancellation {
                 let intent = &slot.newest().intent;
                 let (action, answers) = (intent.action.as_str(), intent.answers.as_str());
-                let answered = self.book.journal.answered(action, answers).await;
+                let acts_on = intent.acts_on.as_deref();
+                let answered = self.book.journal.answered(action, answers, acts_on).await;
                 repeats = answered.map_err(LaneError::Journal)?.is_some();
             }
             if let Some(watched) = self.book.slots.get_mut(nonce) {

@@ -37,7 +37,7 @@ fn attempt(id: u8, kind: AttemptKind, of: &Action, data: u8) -> Attempt {
         hash: B256::repeat_byte(id),
         raw: Bytes::new(),
         kind,
-        intent: Arc::new(Intent::of("eth2x", of, caps, 1)),
+        intent: Arc::new(Intent::of(("eth2x", None), of, caps, 1)),
         call: call(data),
         gas_limit: 1,
         price: Price { max_fee_per_gas: 1, max_priority_fee_per_gas: 1 },

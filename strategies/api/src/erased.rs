@@ -6,7 +6,7 @@ use alloy::rpc::types::TransactionReceipt;
 use ballast_chains::{BlockReader, Revert};
 use futures::future::BoxFuture;
 
-use crate::{Assessment, Refusal, Settlement, Strategy, StrategyError};
+use crate::{ActsOn, Assessment, Refusal, Settlement, Strategy, StrategyError};
 
 /// An object-safe [`Strategy`]; boxed once, here, so that authors write plain `async fn`.
 pub trait DynStrategy: Debug + Send + Sync {
@@ -14,6 +14,8 @@ pub trait DynStrategy: Debug + Send + Sync {
     fn kind(&self) -> &'static str;
     /// [`Strategy::describe`].
     fn describe(&self) -> String;
+    /// [`Strategy::acts_on`].
+    fn acts_on(&self) -> Option<ActsOn>;
     /// [`Strategy::assess`].
     fn assess<'a>(
         &'a self,
@@ -32,6 +34,10 @@ impl<S: Strategy> DynStrategy for S {
 
     fn describe(&self) -> String {
         Strategy::describe(self)
+    }
+
+    fn acts_on(&self) -> Option<ActsOn> {
+        Strategy::acts_on(self)
     }
 
     fn assess<'a>(

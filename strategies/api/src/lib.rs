@@ -18,4 +18,4 @@ pub use action::{
 pub use decision::{Assessment, Decision, Observation, Timestamp, Unit};
 pub use erased::DynStrategy;
 pub use settlement::{Fact, Settlement};
-pub use strategy::{Refusal, Strategy, StrategyError};
+pub use strategy::{ActsOn, Refusal, Strategy, StrategyError};

@@ -35,7 +35,9 @@ use alloy::{
     rpc::types::TransactionReceipt,
 };
 use ballast_chains::{BlockReader, Revert};
-use ballast_strategy_api::{Assessment, Decision, Refusal, Settlement, Strategy, StrategyError};
+use ballast_strategy_api::{
+    ActsOn, Assessment, Decision, Refusal, Settlement, Strategy, StrategyError, decision::MOVED,
+};
 
 use contracts::ILeverageStrategyExtension as Ext;
 use listing::Listing;
@@ -111,6 +113,15 @@ impl Strategy for Fli {
         format!("leverage strategy for {variant} at {extension}, product {set_token}")
     }
 
+    fn acts_on(&self) -> Option<ActsOn> {
+        let found = self.product.extension.to_string();
+        let asked = match &self.listing {
+            Some(listing) => format!("set_token {}", listing.set_token()),
+            None => format!("extension {found}"),
+        };
+        Some(ActsOn { asked, found })
+    }
+
     async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
         let changed = async {
             match &self.listing {
@@ -122,7 +133,10 @@ impl Strategy for Fli {
         match changed? {
             // Whatever the extension says, if it still says anything.
             Some(listing::Changed { reason, detail }) => Ok(Assessment {
-                decision: Decision::Blocked { reason, detail },
+                decision: Decision::Blocked {
+                    reason: MOVED,
+                    detail: format!("{reason}: {detail}"),
+                },
                 observations: snapshot
                     .map(|seen| observe::observations(&self.product, &self.policy, &seen))
                     .unwrap_or_default(),

@@ -2,8 +2,8 @@
 //!
 //! It is looked up when the product is connected, and looked up again at each block: an extension
 //! that the manager does not list any more cannot trade, and one that took its place is not what
-//! the operator agreed to. Such a change stops the product until a person has looked and the
-//! keeper is restarted.
+//! the operator agreed to. Such a change stops the product until a person has looked and agreed to
+//! what is there by then, or until it is put back.
 
 use alloy::{primitives::Address, sol_types::SolCall};
 use ballast_chains::{BlockReader, ReadError};
@@ -105,6 +105,11 @@ impl Listing {
             )));
         };
         Ok(Self { set_token, manager, view, known, extension })
+    }
+
+    /// Where it begins.
+    pub fn set_token(&self) -> Address {
+        self.set_token
     }
 
     /// Where it led to.

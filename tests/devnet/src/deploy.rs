@@ -5,7 +5,7 @@
 
 mod compound;
 mod doubles;
-mod product;
+pub(crate) mod product;
 mod protocol;
 mod venues;
 
