@@ -50,7 +50,8 @@ pub struct Spending {
 pub struct Reservation {
     /// How urgent it is.
     pub urgency: Urgency,
-    /// Gas limit times price, the greatest of its attempts, wei.
+    /// Gas limit times price and what the chain may take beside it, the greatest of its attempts,
+    /// wei.
     pub wei: U256,
 }
 
