@@ -96,6 +96,7 @@ impl Chain {
             mining: Mining::Every(block_time),
             port: None,
             fli: plan.fli.clone(),
+            basis: None,
         };
         let devnet = Devnet::start(options).await.wrap_err_with(|| plan.chain)?;
         let searched_to = devnet.node().block_number().await?;

@@ -1,6 +1,9 @@
 //! The interfaces that deploying, moving the market and testing call. Written out rather than
 //! generated from the artifacts, so that a reader sees what is used.
 
+pub mod basis;
+pub mod perp;
+
 use alloy::sol;
 
 sol! {

@@ -40,6 +40,8 @@
 
 pub mod accounts;
 mod anvil;
+mod basis;
+mod basis_market;
 mod batch;
 mod cache;
 pub mod contracts;
@@ -52,6 +54,8 @@ mod tooling;
 mod trades;
 
 pub use anvil::{Anvil, AnvilOptions, Mining};
+pub use basis::{Basis, BasisMethodology, BasisOptions, Perp};
+pub use basis_market::{BasisAction, BasisMarket, Liquidation, ShortPosition};
 pub use cache::StateCache;
 pub use deploy::{
     Compound, Deployment, Feeds, FliOptions, Methodology, Product, SetProtocol, Tokens, Uniswap,
