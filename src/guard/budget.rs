@@ -55,7 +55,8 @@ pub struct Reservation {
     pub wallet: Address,
     /// Which.
     pub nonce: u64,
-    /// Gas limit times price, the greatest of its attempts, wei.
+    /// Gas limit times price and what the chain may take beside it, the greatest of its attempts,
+    /// wei.
     pub wei: U256,
 }
 

@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, str::FromStr};
 
 use alloy::primitives::{Address, B256, U256};
-use ballast_chains::feeds::Price;
+use ballast_chains::{feeds::Price, fees::extra::ExtraFees};
 use ballast_strategy_api::Action;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
@@ -154,7 +154,8 @@ impl Store {
         for row in self.rows(query).await? {
             let place = (parse(&row, "wallet")?, unsigned(&row, "nonce")?);
             let wei = U256::from(unsigned(&row, "gas_limit")?)
-                .saturating_mul(parse(&row, "max_fee_per_gas")?);
+                .saturating_mul(parse(&row, "max_fee_per_gas")?)
+                .saturating_add(parse_known(&row, "extra_fee")?.unwrap_or_default());
             let most = dearest.entry(place).or_default();
             *most = (*most).max(wei);
         }
@@ -225,6 +226,7 @@ pub(super) fn forgive(product: &str) -> Statement {
 const SELECT_COSTS: &str = "
 SELECT s.wallet AS wallet, s.nonce AS nonce, s.included_block_hash AS block_hash,
     s.gas_used AS gas_used, s.effective_gas_price AS effective_gas_price,
+    s.l1_fee AS l1_fee, s.operator_fee AS operator_fee,
     CASE WHEN c.nonce IS NULL THEN s.receipt END AS receipt,
     c.block_timestamp AS block_timestamp, c.wei AS wei, c.native_usd AS native_usd
 FROM slots s
@@ -257,7 +259,7 @@ ORDER BY s.included_block DESC, s.nonce DESC LIMIT $3";
 
 const SELECT_PENDING: &str = "
 SELECT a.wallet AS wallet, a.nonce AS nonce, a.gas_limit AS gas_limit,
-    a.max_fee_per_gas AS max_fee_per_gas
+    a.max_fee_per_gas AS max_fee_per_gas, a.extra_fee AS extra_fee
 FROM slots s
 JOIN attempts a ON a.chain_id = s.chain_id AND a.wallet = s.wallet AND a.nonce = s.nonce
 WHERE s.product = $1 AND s.chain_id = $2 AND s.outcome IS NULL AND s.included_block IS NULL";
@@ -309,15 +311,22 @@ fn cost(row: &SqliteRow) -> Result<Cost, StoreError> {
     })
 }
 
-/// Gas at its price, and the fee for the data on layer 1 where the receipt has it (`l1Fee`, as
-/// chains of the OP stack write it). Saturates: what does not fit is beyond any budget.
+/// Gas at its price, and what the chain took beside it; an older version left that in the receipt.
+/// Saturates: what does not fit is beyond any budget.
 fn cost_of_receipt(row: &SqliteRow) -> Result<U256, StoreError> {
     let price: U256 = parse(row, "effective_gas_price")?;
     let execution = U256::from(unsigned(row, "gas_used")?).saturating_mul(price);
-    let receipt: Option<String> = get(row, "receipt")?;
-    let receipt = receipt.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-    let data_fee = receipt.as_ref().and_then(|r| r.get("l1Fee")?.as_str()?.parse::<U256>().ok());
-    Ok(execution.saturating_add(data_fee.unwrap_or_default()))
+    let noted = ExtraFees {
+        l1_fee: parse_known(row, "l1_fee")?,
+        operator_fee: parse_known(row, "operator_fee")?,
+    };
+    let extra = if noted == ExtraFees::default() {
+        let receipt: Option<String> = get(row, "receipt")?;
+        receipt.as_deref().map(ExtraFees::of_text).unwrap_or_default()
+    } else {
+        noted
+    };
+    Ok(execution.saturating_add(extra.total()))
 }
 
 fn recent(row: &SqliteRow) -> Result<Recent, StoreError> {
@@ -350,6 +359,14 @@ fn parse<T: FromStr<Err: std::fmt::Display>>(
 ) -> Result<T, StoreError> {
     let text: String = get(row, column)?;
     text.parse().map_err(|error| corrupt(format!("{column} is {text:?}: {error}")))
+}
+
+fn parse_known<T: FromStr<Err: std::fmt::Display>>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let text: Option<String> = get(row, column)?;
+    text.map(|_| parse(row, column)).transpose()
 }
 
 fn corrupt(detail: String) -> StoreError {

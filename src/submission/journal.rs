@@ -171,7 +171,9 @@ impl LaneJournal {
             .with(inclusion.gas_used)
             .with(inclusion.effective_gas_price.to_string())
             .with(whole)
-            .with(PostconditionState::Due.label());
+            .with(PostconditionState::Due.label())
+            .with(inclusion.extra.l1_fee.map(|fee| fee.to_string()))
+            .with(inclusion.extra.operator_fee.map(|fee| fee.to_string()));
         let detail = if inclusion.succeeded { "status 1" } else { "status 0" };
         let event = self.event(nonce, "included", Some(&hash), Some(inclusion.block), detail);
         self.commit("record_inclusion", vec![included, event]).await
@@ -251,7 +253,11 @@ impl LaneJournal {
             .with(receipt.map(|receipt| receipt.gas_used))
             .with(receipt.map(|receipt| receipt.effective_gas_price.to_string()))
             .with(whole)
-            .with(clock::now());
+            .with(clock::now())
+            .with(receipt.and_then(|receipt| receipt.extra.l1_fee).map(|fee| fee.to_string()))
+            .with(
+                receipt.and_then(|receipt| receipt.extra.operator_fee).map(|fee| fee.to_string()),
+            );
         let event =
             self.event(nonce, Outcome::Foreign.label(), hash.as_deref(), Some(block), "adopted");
         self.commit_again(vec![row, event]).await

@@ -33,6 +33,7 @@ mod book;
 mod error;
 mod event;
 mod evidence;
+mod extra;
 mod follow;
 mod foreign;
 mod gap;

@@ -183,6 +183,8 @@ pub struct Attempt {
     pub gas_limit: u64,
     /// What it offers.
     pub price: Price,
+    /// The most that the chain takes for it beside gas × price, as expected when it was signed, wei.
+    pub extra: U256,
     /// The head at which it was signed.
     pub signed_at_block: u64,
     /// The last answer of each endpoint, by its label.
@@ -194,6 +196,7 @@ impl Attempt {
     pub fn max_cost(&self) -> U256 {
         U256::from(self.gas_limit)
             .saturating_mul(U256::from(self.price.max_fee_per_gas))
+            .saturating_add(self.extra)
             .saturating_add(self.call.value)
     }
 }

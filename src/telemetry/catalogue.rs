@@ -48,6 +48,20 @@ const CATALOGUE: &[Row] = &[
         "Batches of decisions and series that the disk was too slow or too full for",
     ),
     ("ballast_decisions_total", Counter, Unit::Count, "product, chain, kind", "Decisions"),
+    (
+        "ballast_extra_fees_unknown_total",
+        Counter,
+        Unit::Count,
+        "product, chain, at",
+        "Times that the L1 data fee was unknown, before sending (quote) or afterwards (receipt)",
+    ),
+    (
+        "ballast_extra_fees_wei_total",
+        Counter,
+        Unit::Count,
+        "product, chain",
+        "L1 data and operator fees of included transactions, wei",
+    ),
     ("ballast_feeds_failing", Gauge, Unit::Count, "chain", "1 while a feed gives no usable answer"),
     (
         "ballast_final_blocks_undone_total",

@@ -4,7 +4,7 @@ use alloy::{
     consensus::TxEip1559,
     primitives::{B256, Bytes, TxKind, U256, address},
 };
-use ballast_chains::wallet::Wallet;
+use ballast_chains::{fees::extra::ExtraFees, wallet::Wallet};
 use ballast_strategy_api::{
     Action, Call, Direction, Exposure, NonEmpty, Postcondition, StateKey, Urgency,
 };
@@ -83,6 +83,7 @@ async fn attempt(kind: AttemptKind, nonce: u64, fee: u128, intent: Arc<Intent>) 
         call,
         gas_limit: 500_000,
         price: Price { max_fee_per_gas: fee, max_priority_fee_per_gas: 1 },
+        extra: U256::from(77),
         signed_at_block: 42,
         answers: BTreeMap::new(),
     }
@@ -140,6 +141,7 @@ async fn a_slot_is_read_back_as_it_was() {
         succeeded: true,
         gas_used: 400_000,
         effective_gas_price: 9,
+        extra: ExtraFees::default(),
     };
     let receipt = Receipt {
         hash: inclusion.hash,
@@ -148,6 +150,7 @@ async fn a_slot_is_read_back_as_it_was() {
         succeeded: true,
         gas_used: 400_000,
         effective_gas_price: 9,
+        extra: ExtraFees::default(),
         whole: None,
     };
     journal.record_inclusion(3, &inclusion, &receipt).await.unwrap();
@@ -178,6 +181,7 @@ async fn only_the_intent_that_was_carried_out_is_answered() {
         succeeded: true,
         gas_used: 1,
         effective_gas_price: 1,
+        extra: ExtraFees::default(),
     };
     let receipt = Receipt {
         hash: next.hash,
@@ -186,6 +190,7 @@ async fn only_the_intent_that_was_carried_out_is_answered() {
         succeeded: true,
         gas_used: 1,
         effective_gas_price: 1,
+        extra: ExtraFees::default(),
         whole: None,
     };
     journal.record_inclusion(0, &inclusion, &receipt).await.unwrap();
@@ -313,6 +318,7 @@ async fn the_cost_of_a_listed_transaction_includes_the_fee_for_data() {
         succeeded: true,
         gas_used: 100,
         effective_gas_price: 7,
+        extra: ExtraFees::default(),
     };
     let receipt = Receipt {
         hash: inclusion.hash,
@@ -321,6 +327,7 @@ async fn the_cost_of_a_listed_transaction_includes_the_fee_for_data() {
         succeeded: true,
         gas_used: 100,
         effective_gas_price: 7,
+        extra: ExtraFees::default(),
         whole: None,
     };
     journal.record_inclusion(3, &inclusion, &receipt).await.unwrap();

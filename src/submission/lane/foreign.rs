@@ -137,10 +137,7 @@ impl Lane {
         self.book.unjournalled = self.book.unjournalled.max(nonce.saturating_add(1));
         self.book.accounted = self.book.accounted.max(self.book.unjournalled);
         self.subject.finished(adopted.label(), super::super::lifecycle::Outcome::Foreign);
-        let cost = receipt.map(|receipt| {
-            alloy::primitives::U256::from(receipt.gas_used)
-                .saturating_mul(alloy::primitives::U256::from(receipt.effective_gas_price))
-        });
+        let cost = receipt.map(|receipt| receipt.cost());
         events.push(LaneEvent::Adopted { nonce, hash, cost });
         Ok(())
     }

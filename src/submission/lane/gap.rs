@@ -80,6 +80,8 @@ impl Lane {
         let gas_limit = self.transfer_gas(&call, head).await;
         let quote = self.quote(head).await.ok()?;
         let balance = self.node.balance(self.wallet.address(), head.into()).await.ok()?;
+        let extra = self.extra([&call].into_iter(), head).await;
+        let extra = extra.inspect_err(|cause| self.subject.extra_unknown(cause));
         let terms = Terms {
             urgency: intent.urgency,
             pressure: self.need.pressure,
@@ -89,9 +91,12 @@ impl Lane {
             fees: &self.profile.fees,
             gas_limit,
             value: U256::ZERO,
+            // A gap blocks everything, so it is not left open for this.
+            extra: extra.unwrap_or_default(),
             balance: Some(balance),
         };
         let price = pricing::price(&quote, &terms).ok()?;
-        Some(Draft { nonce, kind: AttemptKind::Cancellation, intent, call, gas_limit, price })
+        let (kind, extra) = (AttemptKind::Cancellation, terms.extra());
+        Some(Draft { nonce, kind, intent, call, gas_limit, price, extra })
     }
 }

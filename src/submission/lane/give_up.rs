@@ -126,8 +126,8 @@ impl Lane {
             ..self.waiting_terms(slot, head, upkeep, view)
         };
         let price = pricing::replacement(previous.price, &view.quote, &terms)?;
-        let ways =
-            WaysOut::at(&view.quote, (gas_limit, price), (previous.gas_limit, previous.price));
+        let pending = (previous.gas_limit, previous.price);
+        let ways = WaysOut::at(&view.quote, &view.extra, (gas_limit, price), pending);
         let fails = view.fails == Some(true);
         // What is more urgent needs the nonce, and does not ask what it costs to free it.
         let in_the_way = urgency > previous.intent.urgency;
@@ -143,7 +143,8 @@ impl Lane {
         };
         let (nonce, kind) = (slot.nonce, AttemptKind::Cancellation);
         let intent = Arc::clone(&previous.intent);
-        Ok(Some((Draft { nonce, kind, intent, call, gas_limit, price }, why)))
+        let extra = terms.extra();
+        Ok(Some((Draft { nonce, kind, intent, call, gas_limit, price, extra }, why)))
     }
 
     /// The urgency and caps at which a nonce is made free: those of what waits for it, if that is

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alloy::primitives::{B256, U256};
 use ballast_chains::{
     Head,
-    fees::{FeeError, Quote},
+    fees::{FeeError, Quote, extra::ExtraQuote},
 };
 
 use super::{
@@ -35,6 +35,8 @@ pub(super) struct View {
     /// Whether its newest call would fail; `None` if that is not known.
     pub(super) fails: Option<bool>,
     pub(super) quote: Quote,
+    /// What the chain takes beside gas × price, for the call and for giving it up.
+    pub(super) extra: ExtraQuote,
     balance: U256,
     /// The block that simulations pretend to be in.
     next: Option<NextBlock>,
@@ -129,9 +131,13 @@ impl Lane {
                 }
             }
         };
-        let (fails, quote, balance) =
-            futures::join!(simulated, self.quote(head), self.node.balance(from, head.into()));
-        Some(View { fails, quote: quote.ok()?, balance: balance.ok()?, next })
+        let (fails, quote, extra, balance) = futures::join!(
+            simulated,
+            self.quote(head),
+            self.extra_for(newest, head),
+            self.node.balance(from, head.into())
+        );
+        Some(View { fails, quote: quote.ok()?, extra, balance: balance.ok()?, next })
     }
 
     /// The same call, or the same cancellation, at a higher price; `None` if it is not worth it.
@@ -182,6 +188,7 @@ impl Lane {
             call: previous.call.clone(),
             gas_limit: terms.gas_limit,
             price,
+            extra: terms.extra(),
         };
         Ok(Some((draft, why.to_owned())))
     }
@@ -208,6 +215,7 @@ impl Lane {
             fees: &self.profile.fees,
             gas_limit: previous.gas_limit,
             value: previous.call.value,
+            extra: view.extra,
             balance: Some(view.balance),
         }
     }

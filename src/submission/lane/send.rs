@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use ballast_chains::Head;
 use ballast_strategy_api::{Call, Exposure};
 
@@ -29,6 +29,8 @@ pub(super) struct Draft {
     pub(super) call: Call,
     pub(super) gas_limit: u64,
     pub(super) price: Price,
+    /// See [`Attempt::extra`].
+    pub(super) extra: U256,
 }
 
 /// On whose word something leaves the keeper.
@@ -49,7 +51,7 @@ impl Lane {
         head: &Head,
         word: Word,
     ) -> Result<Attempt, LaneError> {
-        let Draft { nonce, kind, intent, call, gas_limit, price } = draft;
+        let Draft { nonce, kind, intent, call, gas_limit, price, extra } = draft;
         let content = Content {
             chain_id: self.profile.chain_id,
             fee_model: self.profile.fee_model,
@@ -75,6 +77,7 @@ impl Lane {
             call,
             gas_limit,
             price,
+            extra,
             signed_at_block: head.number,
             answers: BTreeMap::new(),
         })

@@ -82,6 +82,7 @@ impl Lane {
         }
         let seen = events.len();
         let followed = self.book.follow(&evidence, head, strategy, events).await;
+        self.tell_extra(events.get(seen..).unwrap_or_default());
         let is_reorg = |event: &LaneEvent| matches!(event, LaneEvent::Reorged { .. });
         if events.iter().skip(seen).any(is_reorg) {
             self.need.forget();
