@@ -29,7 +29,7 @@ pub(crate) use feeds::{Brought, CALLER as FEED_CALLER};
 pub use findings::GuardNote;
 pub use orders::Orders;
 pub use pauses::{Holding, Pauses};
-pub(crate) use product::ProductTask;
+pub(crate) use product::{Asking, ProductTask};
 pub(crate) use recorder::Recorder;
 pub(crate) use seat::{Seat, TurnResult};
 pub(crate) use status::Recent;

@@ -12,6 +12,7 @@
 
 mod agreements;
 mod decisions;
+mod health;
 mod lock;
 mod pauses;
 mod reserve;
@@ -46,6 +47,7 @@ pub use spending::{Cost, FirstDue};
 pub(crate) use statement::Statement;
 
 use crate::submission::Journal;
+use health::{FileId, LastWrite};
 use lock::FileLock;
 use reserve::{RESERVE, RETRY, Reserve};
 use writer::Writer;
@@ -105,6 +107,18 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The file is not where it was opened: what is written goes to a file that has no name.
+    #[error("{} was deleted or replaced: stop the keeper, and put it back", file.display())]
+    Gone {
+        /// The store.
+        file: PathBuf,
+    },
+    /// The last write failed, and none has succeeded since.
+    #[error("the last write failed: {detail}")]
+    WriteFailed {
+        /// Why.
+        detail: String,
+    },
     /// The store was opened for reading only, or is closed.
     #[error("the store takes no writes: it is {0}")]
     NotWritable(&'static str),
@@ -133,6 +147,9 @@ struct Inner {
     looking: SqlitePool,
     writer: Option<Writer>,
     is_short: Arc<AtomicBool>,
+    last_write: Arc<LastWrite>,
+    /// The file that was opened; `None` for a store in memory.
+    opened: Option<FileId>,
     /// Held until the store is closed or gone.
     lock: Mutex<Option<FileLock>>,
 }
@@ -212,8 +229,9 @@ impl Store {
     ) -> Self {
         let (writer, is_short) = writer.unzip();
         let is_short = is_short.unwrap_or_default();
-        let file = file.to_path_buf();
-        let inner = Inner { file, acting, looking, writer, is_short, lock: Mutex::new(lock) };
+        let last_write = writer.as_ref().map(Writer::last_write).unwrap_or_default();
+        let (opened, file, lock) = (FileId::of(file), file.to_path_buf(), Mutex::new(lock));
+        let inner = Inner { file, acting, looking, writer, is_short, last_write, opened, lock };
         Self { inner: Arc::new(inner), desk: Desk::Acting }
     }
 
@@ -245,12 +263,20 @@ impl Store {
         self.inner.is_short.load(Ordering::Acquire)
     }
 
-    /// Whether the database answers.
+    /// Whether the store can do its work: the file is there and can be read, and the last write went
+    /// through.
     ///
     /// # Errors
-    /// When it does not.
+    /// Why it cannot.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1")
+        if self.inner.opened.is_some() && FileId::of(&self.inner.file) != self.inner.opened {
+            return Err(StoreError::Gone { file: self.inner.file.clone() });
+        }
+        if let Some(detail) = self.inner.last_write.failure() {
+            return Err(StoreError::WriteFailed { detail });
+        }
+        // A table, since a constant is answered without a look at the file.
+        sqlx::query("SELECT COUNT(*) FROM pauses")
             .execute(self.reads())
             .await
             .map(|_| ())

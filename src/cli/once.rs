@@ -19,8 +19,8 @@ use super::{Exit, Session, explain, keeper::Keeper, out};
 use crate::{
     config::Config,
     runtime::{
-        Accounts, Board, Events, FEED_CALLER, Group, Orders, Pauses, ProductSpec, ProductTask,
-        Recorder, Seat, Shared, open_lane, wire,
+        Accounts, Asking, Board, Events, FEED_CALLER, Group, Orders, Pauses, ProductSpec,
+        ProductTask, Recorder, Seat, Shared, open_lane, wire,
     },
     store::Store,
     submission::{LaneEvent, lifecycle::Outcome},
@@ -45,12 +45,12 @@ pub(super) async fn once(session: Session, options: Options) -> Result<Exit> {
         out::error(&format!("no such product; there are: {known}"));
         return Ok(Exit::BadConfig);
     }
-    // A keeper assesses every block by itself, and two of them would fight over the nonces. A dry
-    // run reads beside it.
-    if !options.dry_run
-        && let Some(keeper) = Keeper::find(&config, &session.environment).await?
-    {
-        return running::follow(&keeper, &config, &options).await;
+    // Two processes would fight over the nonces. A dry run that has no token reads beside the keeper.
+    if let Some(keeper) = Keeper::find(&config, &session.environment).await? {
+        if !options.dry_run || keeper.takes_orders() {
+            return running::follow(&keeper, &config, &options).await;
+        }
+        out::note("a keeper runs, and takes no order without http.token: reading beside it");
     }
     let store = if options.dry_run {
         match Store::open_readonly(&config.store.path).await? {
@@ -236,6 +236,7 @@ async fn start(
         shows_current: true,
         // Nobody gives one: there is no API beside this command.
         order: None,
+        asking: Asking::default(),
     })
 }
 

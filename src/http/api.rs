@@ -373,6 +373,27 @@ pub struct OrderAnswer {
     pub note: Option<String>,
 }
 
+/// Body of `POST /api/v1/products/{name}/assess`. All of it may be left out, the body too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AssessOrder {
+    /// Whether nothing may be sent because of it.
+    pub dry_run: bool,
+}
+
+/// Answer of `POST /api/v1/products/{name}/assess`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssessAnswer {
+    /// The product.
+    pub product: String,
+    /// What was decided on the new assessment; `null` if there was none in time.
+    pub decision: Option<Decision>,
+    /// Why there is none.
+    pub why: Option<String>,
+    /// The transaction that is not final after it, chosen as the product's own `current` is.
+    pub current: Option<Current>,
+}
+
 /// Body of `POST /api/v1/products/{name}/pause` and `/api/v1/pause`, of the two resumes, and of
 /// `bump` and `cancel`. All of it may be left out, the body too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

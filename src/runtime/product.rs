@@ -1,23 +1,25 @@
 //! One product's task: guard, submit, observe. It owns the product's nonce lane, so nothing that
 //! happens here can delay another product.
 
+mod asked;
+
 use std::sync::Arc;
 
 use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
-use ballast_strategy_api::{
-    Action, ActsOn, Assessment, Decision, DynStrategy, Observation, Urgency, decision,
-};
+use ballast_strategy_api::{Action, ActsOn, Decision, DynStrategy, Observation, Urgency, decision};
 use eyre::Result;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub(crate) use self::asked::Asking;
+use self::asked::Dealing;
 use super::{
     accounts::{Accounts, Due},
     events::{Event, What},
     findings::{self, GuardNote},
-    orders::Ordered,
+    orders::{Ordered, PendingOrder},
     pauses::Leads,
     recorder::Recorder,
     seat::{Mailbox, Turn},
@@ -44,7 +46,9 @@ pub(crate) struct ProductTask {
     pub(crate) shows_current: bool,
     /// What operators order, and the one whose turn it is.
     pub(crate) orders: mpsc::Receiver<Ordered>,
-    pub(crate) order: Option<Ordered>,
+    pub(crate) order: Option<PendingOrder>,
+    /// Who waits for a new assessment.
+    pub(crate) asking: Asking,
 }
 
 impl ProductTask {
@@ -80,10 +84,17 @@ impl ProductTask {
                     // A resume forgives what failed before.
                     self.accounts.changed();
                 }
-                Some(order) = self.orders.recv(), if self.order.is_none() => {
-                    self.order = Some(order);
-                    // At the head that is there, if it can be.
-                    followed = None;
+                Some(order) = self.orders.recv(), if self.order.is_none() && self.asking.has_room() => {
+                    match order {
+                        Ordered::Pending(order) => {
+                            self.order = Some(order);
+                            // At the head that is there, if it can be.
+                            followed = None;
+                        }
+                        Ordered::Assess(asked) => {
+                            self.asking.wait(self.mailbox.order_turn(), asked);
+                        }
+                    }
                 }
             }
             let holds = self.shared.pauses.holds(&self.config.name);
@@ -92,6 +103,7 @@ impl ProductTask {
                 // An operator's word counts at once: the last assessment is judged again, and what
                 // is under way is helped on or not.
                 followed = None;
+                self.asking.forget();
                 self.mailbox.turns.mark_changed();
             }
             let agrees = self.shared.pauses.agreed(&self.config.name);
@@ -146,7 +158,7 @@ impl ProductTask {
     /// for waits for the next.
     async fn obey(
         &mut self,
-        Ordered { order, reply }: Ordered,
+        PendingOrder { order, reply }: PendingOrder,
         head: &Head,
         strategy: Option<&dyn DynStrategy>,
         upkeep: &Upkeep,
@@ -169,7 +181,7 @@ impl ProductTask {
             };
         info!(product = self.config.name, kind = ?order.kind, why = order.why, ?obeyed, "an order");
         if obeyed == Obeyed::NotYet {
-            self.order = Some(Ordered { order, reply });
+            self.order = Some(PendingOrder { order, reply });
         } else {
             // Whoever asked may have gone; the journal has what was done.
             drop(reply.send(obeyed));
@@ -231,52 +243,60 @@ impl ProductTask {
     /// Acts on the newest assessment in the mailbox, if there is one.
     pub(crate) async fn take_pending_turn(&mut self) {
         let turn = self.mailbox.turns.borrow_and_update().clone();
-        if let Some(turn) = turn {
-            self.take_turn(&turn).await;
+        let Some(turn) = turn else { return };
+        let (dealing, asked) = self.asking.take(&turn);
+        if dealing == Dealing::Skip {
+            return;
+        }
+        let rehearses = dealing == Dealing::Rehearse;
+        let (decision, guard) = self.take_turn(&turn, rehearses).await;
+        let told = (!asked.is_empty()).then(|| decision.clone());
+        if !rehearses {
+            self.recorder.publish(decision, guard);
+        }
+        if let Some(told) = told {
+            asked::answer(&self.config.name, &self.shared.board, asked, &told);
         }
     }
 
-    /// Acts on one assessment, once.
-    async fn take_turn(&mut self, turn: &Turn) {
+    /// Decides on one assessment, and acts on it unless it is only rehearsed.
+    async fn take_turn(&mut self, turn: &Turn, rehearses: bool) -> (LastDecision, Vec<GuardNote>) {
         if let Some(wei) = turn.balance {
             let balance = Balance { wei, block: turn.head.number };
             self.shared.board.balance(&self.config.name, balance);
             self.lane.told_balance(wei);
             self.show_balance(wei);
         }
-        let (assessment, failure) = match &turn.outcome {
-            Ok(assessment) => (Some(assessment), None),
-            Err(failure) => (None, Some(failure)),
-        };
-        let observations = assessment.map(|a| a.observations.clone()).unwrap_or_default();
-        if let Some(assessment) = assessment {
-            self.lane.reassessed(assessment, &turn.head);
+        let mut record = Record::new(turn.head, Vec::new());
+        if let Ok(assessment) = &turn.outcome {
+            record.observations.clone_from(&assessment.observations);
+            if !rehearses {
+                self.lane.reassessed(assessment, &turn.head);
+            }
         }
-        let mut record = Record::new(turn.head, observations);
         if !self.hear_what_it_acts_on(turn, &mut record).await {
-            let (decision, guard) = record.into_decision();
-            return self.recorder.publish(decision, guard);
+            return record.into_decision();
         }
-        match (assessment, failure) {
-            (Some(Assessment { decision, .. }), _) => match decision {
+        match &turn.outcome {
+            Ok(assessment) => match &assessment.decision {
                 Decision::Wait { reason, .. } => {
-                    if self.counts_blocks() {
+                    if self.counts_blocks() && !rehearses {
                         self.accounts.nothing_due().await;
                     }
                     record.say("wait", reason, "");
                 }
                 Decision::Blocked { reason, detail } => record.say("blocked", reason, detail),
-                Decision::Act(action) => self.act(action.clone(), turn.head, &mut record).await,
+                Decision::Act(action) => {
+                    self.act(action.clone(), turn.head, rehearses, &mut record).await;
+                }
             },
-            (None, Some(failure)) => record.say("error", failure.reason, &failure.detail),
-            (None, None) => return,
+            Err(failure) => record.say("error", failure.reason, &failure.detail),
         }
         self.show_current();
-        let (decision, guard) = record.into_decision();
-        self.recorder.publish(decision, guard);
+        record.into_decision()
     }
 
-    async fn act(&mut self, action: Action, found_at: Head, record: &mut Record) {
+    async fn act(&mut self, action: Action, found_at: Head, rehearses: bool, record: &mut Record) {
         record.due(&action);
         // Found at an older head? It is simulated at the newest one. Found at a head that a
         // reorganisation has taken away? Then it answers a state that may not exist.
@@ -296,6 +316,7 @@ impl ProductTask {
             return record.say("error", "the journal cannot be read", "");
         };
         let circumstances = Circumstances {
+            dry_run: self.config.dry_run || rehearses,
             first_due: due.map(|due| due.at),
             due_for_blocks: due.map_or(0, |due| found_at.number.saturating_sub(due.block)),
             ..self.circumstances(&head, past)

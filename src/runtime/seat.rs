@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use alloy::primitives::{Address, B256, U256};
@@ -10,7 +10,7 @@ use ballast_chains::{Head, driver::Outcome, feeds::FeedReading};
 use ballast_strategy_api::{
     ActsOn, Assessment, Decision, DynStrategy, StrategyError, decision::MOVED,
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{
     feeds::{Brought, Run},
@@ -49,6 +49,8 @@ pub(crate) struct Turn {
     pub(crate) balance: Option<U256>,
     /// What the strategy that said so acts on, if that is to be remembered.
     pub(crate) acts_on: Option<ActsOn>,
+    /// The newest order for an assessment that it was begun after.
+    pub(crate) answers: u64,
 }
 
 /// Why a turn has no assessment.
@@ -70,9 +72,19 @@ pub(crate) struct Mailbox {
     /// What the chain's feeds said last.
     pub(crate) feeds: watch::Receiver<FeedReading>,
     balance_wanted: Arc<AtomicBool>,
+    ordered: Arc<AtomicU64>,
+    wake: Arc<Notify>,
 }
 
 impl Mailbox {
+    /// Has the newest head assessed now, whatever is known of it; gives the order's number, which
+    /// every turn that was begun after it reaches.
+    pub(crate) fn order_turn(&self) -> u64 {
+        let number = self.ordered.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.wake.notify_one();
+        number
+    }
+
     /// Has the wallet's balance read with the next assessment.
     pub(crate) fn want_balance(&self) {
         self.balance_wanted.store(true, Ordering::Relaxed);
@@ -100,6 +112,11 @@ pub(crate) struct Seat {
     balance_wanted: Arc<AtomicBool>,
     /// The stretch of blocks in which the balance was read last.
     balance_read: Option<u64>,
+    /// Orders for an assessment so far, and those that the newest assessment was begun after.
+    ordered: Arc<AtomicU64>,
+    answered: u64,
+    /// Wakes the chain's loop for an order.
+    wake: Arc<Notify>,
 }
 
 /// A reason to let blocks pass.
@@ -117,6 +134,7 @@ impl Seat {
         registry: Arc<Registry>,
         wallet: WalletHandle,
         feeds: watch::Receiver<FeedReading>,
+        wake: Arc<Notify>,
     ) -> Self {
         Self {
             product,
@@ -134,6 +152,9 @@ impl Seat {
             connect_failures: 0,
             balance_wanted: Arc::default(),
             balance_read: None,
+            ordered: Arc::default(),
+            answered: 0,
+            wake,
         }
     }
 
@@ -145,6 +166,8 @@ impl Seat {
             strategy: self.strategy.subscribe(),
             feeds: self.feeds.clone(),
             balance_wanted: Arc::clone(&self.balance_wanted),
+            ordered: Arc::clone(&self.ordered),
+            wake: Arc::clone(&self.wake),
         }
     }
 
@@ -173,10 +196,9 @@ impl Seat {
 
     pub(crate) fn is_due(&self, head: &Head) -> bool {
         let resting = |rest: Rest| head.timestamp < rest.until && head.number < rest.block;
-        self.busy.is_none()
-            && self.assessed != Some(head.hash)
-            && !self.rest.is_some_and(resting)
-            && self.caller().is_some()
+        let is_ordered = self.ordered.load(Ordering::Relaxed) > self.answered;
+        let is_new = self.assessed != Some(head.hash) && !self.rest.is_some_and(resting);
+        self.busy.is_none() && (is_ordered || is_new) && self.caller().is_some()
     }
 
     /// The assessment of `head`, to be driven, and its number; the seat is busy until
@@ -186,6 +208,7 @@ impl Seat {
         self.begun = self.begun.wrapping_add(1);
         self.busy = Some(self.begun);
         self.assessed = Some(head.hash);
+        self.answered = self.ordered.load(Ordering::Relaxed);
         let connected = self.strategy.borrow().clone();
         let (product, registry) = (Arc::clone(&self.product), Arc::clone(&self.registry));
         let assess: Run = Box::new(move |reader| {
@@ -263,7 +286,9 @@ impl Seat {
             let block = head.number.saturating_add(MAX_SKIP);
             self.rest = Some(Rest { until: *until, block });
         }
-        self.turns.send_replace(Some(Arc::new(Turn { head, outcome, balance, acts_on })));
+        // Nothing else was begun meanwhile.
+        let answers = self.answered;
+        self.turns.send_replace(Some(Arc::new(Turn { head, outcome, balance, acts_on, answers })));
     }
 
     /// After the driver of that assessment died: the next head is the retry.

@@ -14,7 +14,7 @@ use super::{
     events::Events,
     orders::Orders,
     pauses::Pauses,
-    product::ProductTask,
+    product::{Asking, ProductTask},
     recorder::Recorder,
     seat::Mailbox,
     status::Board,
@@ -115,6 +115,7 @@ async fn run_once(spec: &ProductSpec, shared: &Shared, stop: &CancellationToken)
         shows_current: true,
         orders: shared.orders.enrol(name),
         order: None,
+        asking: Asking::default(),
     };
     task.run(stop.clone()).await
 }

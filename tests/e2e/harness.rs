@@ -171,7 +171,11 @@ impl World {
 
 /// Runs a command to its end: exit code, standard output, standard error.
 pub(crate) async fn finish(command: KeeperCommand) -> Result<(i32, Vec<String>, Vec<String>)> {
-    let mut process = command.start()?;
+    end(command.start()?).await
+}
+
+/// The same of a command that runs already.
+pub(crate) async fn end(mut process: KeeperProcess) -> Result<(i32, Vec<String>, Vec<String>)> {
     let status = process.wait_exit(DEADLINE).await?;
     let (mut out, mut err) = (Vec::new(), Vec::new());
     for line in process.lines() {
