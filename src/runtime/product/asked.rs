@@ -100,7 +100,7 @@ mod tests {
             gas_used: 0,
         };
         let outcome = Err(TurnFailure { reason: "reads failed", detail: String::new() });
-        Turn { head, outcome, balance: None, answers }
+        Turn { head, outcome, balance: None, acts_on: None, answers }
     }
 
     fn asked(dry_run: bool) -> (Asked, oneshot::Receiver<Assessed>) {
