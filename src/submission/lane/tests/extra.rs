@@ -96,10 +96,8 @@ async fn what_is_pending_reserves_the_data_fee_and_what_is_included_has_cost_it(
     let gas = U256::from(price.max_fee_per_gas) * U256::from(*gas_limit);
     assert_eq!(reserved(&bench).await, gas + U256::from(1_500 * GWEI));
 
-    let paid = ExtraFees {
-        l1_fee: Some(U256::from(1_234_567)),
-        operator_fee: Some(U256::from(89)),
-    };
+    let paid =
+        ExtraFees { l1_fee: Some(U256::from(1_234_567)), operator_fee: Some(U256::from(89)) };
     bench.sim.world().paid = paid;
     bench.sim.mine(hash_of(&sent));
     let events = bench.observe().await;
