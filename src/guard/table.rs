@@ -17,6 +17,8 @@ pub enum Row {
     Dispute,
     /// The action has followed itself as often as its strategy allows.
     RepeatLimit,
+    /// It has, and goes on at the pace that its strategy allows for that.
+    Repeating,
     /// The sequencer is down, has just come back, or nobody can tell.
     Sequencer,
     /// Actions of the product failed of late.
@@ -52,12 +54,13 @@ pub enum Effect {
 
 impl Row {
     /// Every row, in the order in which they are told: an operator's word first, money last.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Paused,
         Self::DeleverOnly,
         Self::StaleHead,
         Self::Dispute,
         Self::RepeatLimit,
+        Self::Repeating,
         Self::Breaker,
         Self::CoolDown,
         Self::Sequencer,
@@ -88,6 +91,7 @@ impl Row {
             | Self::MonthlyBudget
             | Self::NoPrice
             | Self::BaseFee => (Binds, Warns, Passes),
+            Self::Repeating => (Warns, Warns, Warns),
             Self::PatienceOver => (Warns, Passes, Passes),
         };
         match urgency {
@@ -105,6 +109,7 @@ impl Row {
             Self::StaleHead => "stale_head",
             Self::Dispute => "dispute",
             Self::RepeatLimit => "repeat_limit",
+            Self::Repeating => "repeating",
             Self::Sequencer => "sequencer",
             Self::CoolDown => "cool_down",
             Self::Breaker => "breaker",
@@ -124,6 +129,7 @@ impl Row {
         match self {
             Self::Paused | Self::DeleverOnly | Self::StaleHead | Self::RepeatLimit => "refused",
             Self::Dispute
+            | Self::Repeating
             | Self::Sequencer
             | Self::CoolDown
             | Self::Breaker

@@ -30,25 +30,18 @@ pub mod snapshot;
 pub mod variant;
 pub mod viewer;
 
-use alloy::{
-    primitives::{Address, Bytes},
-    rpc::types::TransactionReceipt,
-};
+use alloy::{primitives::Address, rpc::types::TransactionReceipt};
 use ballast_chains::{BlockReader, Revert};
-use ballast_strategy_api::{Assessment, Decision, Refusal, Settlement, Strategy, StrategyError};
+use ballast_strategy_api::{
+    Assessment, Decision, Listing, Refusal, Settlement, Strategy, StrategyError,
+    account::is_contract, listing::Changed,
+};
 
 use contracts::ILeverageStrategyExtension as Ext;
-use listing::Listing;
 pub use params::{Params, Source};
 use policy::Policy;
 use snapshot::Snapshot;
 use variant::Deployment;
-
-/// What the code of an account starts with that has delegated itself by EIP-7702; the delegate's
-/// address follows.
-const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
-/// Bytes of such code.
-const DELEGATION_BYTES: usize = 23;
 
 /// One leveraged product, as it was when it was connected.
 #[derive(Debug)]
@@ -77,7 +70,7 @@ impl Strategy for Fli {
         let (listing, extension) = match params.source {
             Source::Extension(extension) => (None, extension),
             Source::SetToken(set_token) => {
-                let listing = Listing::find(set_token, at).await?;
+                let listing = Listing::find(listing::FAMILY, set_token, at).await?;
                 let extension = listing.extension();
                 (Some(listing), extension)
             }
@@ -121,7 +114,7 @@ impl Strategy for Fli {
         let (changed, snapshot) = futures::join!(changed, Snapshot::read(self, at));
         match changed? {
             // Whatever the extension says, if it still says anything.
-            Some(listing::Changed { reason, detail }) => Ok(Assessment {
+            Some(Changed { reason, detail }) => Ok(Assessment {
                 decision: Decision::Blocked { reason, detail },
                 observations: snapshot
                     .map(|seen| observe::observations(&self.product, &self.policy, &seen))
@@ -138,12 +131,4 @@ impl Strategy for Fli {
     fn settle(&self, receipt: &TransactionReceipt) -> Settlement {
         settle::settle(self.product.extension, receipt)
     }
-}
-
-/// Whether an account with this code cannot be the one that sends a transaction. A plain account
-/// that has delegated itself (EIP-7702) still can, and passes for a plain one with the extension;
-/// what its code does to a ripcord's reward, the simulation finds out.
-fn is_contract(code: &Bytes) -> bool {
-    let is_delegation = code.len() == DELEGATION_BYTES && code.starts_with(&DELEGATION);
-    !code.is_empty() && !is_delegation
 }

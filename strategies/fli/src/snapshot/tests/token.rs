@@ -1,7 +1,8 @@
 //! A product that is named by its token, as a whole.
 
+use ballast_strategy_api::listing::{IExtensionManager::getAdaptersCall, ISetToken::managerCall};
+
 use super::*;
-use crate::contracts::{IExtensionManager::getAdaptersCall, ISetToken::managerCall};
 
 const MANAGER: Address = address!("000000000000000000000000000000000000003a");
 
