@@ -198,7 +198,7 @@ fn of_guard(about: About<'_>, note: &GuardNote) -> Option<Condition> {
         Row::MonthlyBudget => ("monthly_budget", Severity::Warning, 0),
         // The next block's reading may end it.
         Row::NoPrice => ("no_price", Severity::Warning, BLOCKS_OF_OTHERS),
-        Row::RepeatLimit => ("repeat_limit", Severity::Warning, 0),
+        Row::RepeatLimit | Row::Repeating => ("repeat_limit", Severity::Warning, 0),
         Row::Paused
         // The board tells it, whether something is due or not.
         | Row::Moved

@@ -19,6 +19,8 @@ pub enum Row {
     Dispute,
     /// The action has followed itself as often as its strategy allows.
     RepeatLimit,
+    /// It has, and goes on at the pace that its strategy allows for that.
+    Repeating,
     /// The sequencer is down, has just come back, or nobody can tell.
     Sequencer,
     /// Actions of the product failed of late.
@@ -61,6 +63,7 @@ impl Row {
         Self::StaleHead,
         Self::Dispute,
         Self::RepeatLimit,
+        Self::Repeating,
         Self::Breaker,
         Self::CoolDown,
         Self::Sequencer,
@@ -92,6 +95,7 @@ impl Row {
             | Self::MonthlyBudget
             | Self::NoPrice
             | Self::BaseFee => (Binds, Warns, Passes),
+            Self::Repeating => (Warns, Warns, Warns),
             Self::PatienceOver => (Warns, Passes, Passes),
         };
         match urgency {
@@ -110,6 +114,7 @@ impl Row {
             Self::StaleHead => "stale_head",
             Self::Dispute => "dispute",
             Self::RepeatLimit => "repeat_limit",
+            Self::Repeating => "repeating",
             Self::Sequencer => "sequencer",
             Self::CoolDown => "cool_down",
             Self::Breaker => "breaker",
@@ -133,6 +138,7 @@ impl Row {
             | Self::StaleHead
             | Self::RepeatLimit => "refused",
             Self::Dispute
+            | Self::Repeating
             | Self::Sequencer
             | Self::CoolDown
             | Self::Breaker

@@ -11,7 +11,7 @@ use ballast_chains::{
     feeds::{Price, PriceRound, Said},
     profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality},
 };
-use ballast_strategy_api::{Call, Exposure, NonEmpty, StateKey};
+use ballast_strategy_api::{Call, Exposure, NonEmpty, RepeatLimit, StateKey};
 
 use super::*;
 use crate::money::Usd;

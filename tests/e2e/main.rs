@@ -4,6 +4,7 @@
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a failed step is a failed test")]
 
 mod alerts;
+mod basis;
 mod batching;
 mod chains;
 mod commands;

@@ -33,7 +33,7 @@ enum Fork {
 
 /// As the contract of that fork answers: 7 wei a byte, the operator's scalar 3 and constant 11.
 fn answer(fork: Fork, call: &MockCall) -> Result<Bytes, RpcFailure> {
-    assert_eq!(call.to, Some(GAS_PRICE_ORACLE));
+    assert_eq!(call.to, GAS_PRICE_ORACLE);
     let word = |number: U256| Ok(Bytes::from(number.to_be_bytes_vec()));
     // A function that it does not have reverts without data.
     let unknown = || Err(RpcFailure::revert(&Bytes::new()));
@@ -93,9 +93,10 @@ async fn a_chain_without_an_oracle_is_told_apart_from_one_without_an_answer() {
     let missing = ask(&node, &node.http_url(), FeeModel::OpStack).await.unwrap_err();
     assert!(matches!(missing, ExtraError::NoOracle(_)), "{missing}");
     let proxy = RpcProxy::start(&node.http_url()).await.unwrap();
-    proxy.inject(Fault::status(503).on("eth_call"));
+    let outage = proxy.inject(Fault::status(503).on("eth_call"));
     let silent = ask(&node, &proxy.http_url(), FeeModel::OpStack).await.unwrap_err();
     assert!(matches!(silent, ExtraError::Unavailable(..)), "{silent}");
+    assert!(outage.fired() > 0);
 }
 
 #[tokio::test]

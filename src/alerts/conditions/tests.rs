@@ -101,7 +101,7 @@ fn what_the_guard_found_and_a_person_can_end() {
             Row::Breaker => Some(("circuit_breaker", Warning, 0)),
             Row::MonthlyBudget => Some(("monthly_budget", Warning, 0)),
             Row::NoPrice => Some(("no_price", Warning, 60)),
-            Row::RepeatLimit => Some(("repeat_limit", Warning, 0)),
+            Row::RepeatLimit | Row::Repeating => Some(("repeat_limit", Warning, 0)),
             Row::Paused
             | Row::Moved
             | Row::DeleverOnly

@@ -13,6 +13,7 @@ const TABLE: [(Row, &str); 16] = [
     (Row::StaleHead, "BBB"),
     (Row::Dispute, "BBw"),
     (Row::RepeatLimit, "BBB"),
+    (Row::Repeating, "www"),
     (Row::Breaker, "Bw-"),
     (Row::CoolDown, "Bw-"),
     (Row::Sequencer, "Bw-"),
@@ -24,6 +25,9 @@ const TABLE: [(Row, &str); 16] = [
     (Row::BaseFee, "Bw-"),
     (Row::PatienceOver, "w--"),
 ];
+
+/// Once at any pace, and then never.
+const ONCE: RepeatLimit = RepeatLimit { times: 1, cooldown: u64::MAX };
 
 fn expected(row: Row, urgency: Urgency) -> Option<Effect> {
     let (_, effects) = TABLE.iter().find(|(other, _)| *other == row).unwrap();
@@ -139,7 +143,7 @@ fn every_combination_of_rows_at_every_urgency() {
         let (past, limits) = (world.past(), world.limits());
         let circumstances = world.circumstances(&chain, &past);
         for urgency in URGENCIES {
-            let repeat_limit = world.has(Row::RepeatLimit).then_some(1);
+            let repeat_limit = world.has(Row::RepeatLimit).then_some(ONCE);
             let action = Action { repeat_limit, ..action(urgency) };
             let Judgement { verdict, notes } = judge(action, &circumstances, &limits);
             let felt = world.rows(urgency).into_iter();
@@ -165,7 +169,7 @@ fn what_is_told_has_figures() {
     let chain = chain();
     let everything = World { bits: (1 << World::TOGGLES.len()) - 1, failures: 2, base_fee: 1 };
     let (past, limits) = (everything.past(), everything.limits());
-    let action = Action { repeat_limit: Some(1), ..action(Urgency::Routine) };
+    let action = Action { repeat_limit: Some(ONCE), ..action(Urgency::Routine) };
     let notes = judge(action, &everything.circumstances(&chain, &past), &limits).notes;
     assert_eq!(notes.len(), 13, "all but the first");
     for (finding, _) in notes {

@@ -1,9 +1,9 @@
 //! A product that is named by its token, as a whole.
 
+use ballast_strategy_api::listing::{IExtensionManager::getAdaptersCall, ISetToken::managerCall};
+
 use super::*;
 use ballast_strategy_api::{Strategy as _, decision::MOVED};
-
-use crate::contracts::{IExtensionManager::getAdaptersCall, ISetToken::managerCall};
 
 const MANAGER: Address = address!("000000000000000000000000000000000000003a");
 
