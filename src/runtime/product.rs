@@ -86,6 +86,13 @@ impl ProductTask {
                     followed = None;
                 }
             }
+            // Heads that come faster than they are followed must not starve an order either: it is
+            // given when something is stuck.
+            if self.order.is_none()
+                && let Ok(order) = self.orders.try_recv()
+            {
+                (self.order, followed) = (Some(order), None);
+            }
             let holds = self.shared.pauses.holds(&self.config.name);
             if std::mem::replace(&mut paused, holds) != holds {
                 show_paused(&self.config.name, holds);
@@ -106,6 +113,8 @@ impl ProductTask {
             if self.mailbox.turns.has_changed()? {
                 self.take_pending_turn().await;
             }
+            // What the turn itself found of it is dealt with.
+            agreed = self.shared.pauses.agreed(&self.config.name);
         }
     }
 
@@ -251,6 +260,9 @@ impl ProductTask {
         let observations = assessment.map(|a| a.observations.clone()).unwrap_or_default();
         if let Some(assessment) = assessment {
             self.lane.reassessed(assessment, &turn.head);
+        }
+        if failure.is_some() {
+            self.lane.unread();
         }
         let mut record = Record::new(turn.head, observations);
         if !self.hear_what_it_acts_on(turn, &mut record).await {
