@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     guard::Row,
     runtime::{Board, ChainStatus, GuardNote, LastDecision, ProductStatus, readiness},
+    submission::pricing::INSUFFICIENT_FUNDS,
 };
 
 /// Distance to the liquidation ceiling below which people are woken: 0.05.
@@ -146,6 +147,12 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
             Severity::Warning,
             BLOCKS_OF_OTHERS,
             ("something is due, and the protocol refuses it", &said(last)),
+        )),
+        "held" if !is_urgent && last.reason == INSUFFICIENT_FUNDS => Some(about.condition(
+            "insufficient_funds",
+            Severity::Warning,
+            BLOCKS_OF_OTHERS,
+            ("its wallet cannot pay for what is due", &said(last)),
         )),
         "refused" | "held" => held(about, last),
         _ => None,

@@ -105,9 +105,10 @@ impl Health {
 pub struct Paused {
     /// `paused = true` or `mode = "paused"` in its file.
     pub by_file: bool,
-    /// Through the API, the page or the command line.
+    /// Through the API, the page or the command line, or by the keeper itself, until an operator
+    /// agrees to what the product acts on by now.
     pub by_operator: bool,
-    /// Who that was, as told by the call; `null` if only the file.
+    /// Who that was, as told by the call; `the keeper` itself; `null` if only the file.
     pub who: Option<String>,
     /// When, wall clock; `null` if only the file.
     pub since: Option<u64>,

@@ -93,10 +93,16 @@ impl Pauses {
     /// When the store takes no writes; nothing has changed then, and nothing may be done.
     pub(crate) async fn hear(&self, product: &str, leads: Leads<'_>) -> Result<(), StoreError> {
         let known = |holding: &Holding| holding.agreements.get(product).cloned();
-        if self.next(known(&self.holding.borrow()), leads).is_none() {
+        let before = known(&self.holding.borrow());
+        if self.next(before.clone(), leads).is_none() {
             return Ok(());
         }
-        let _turn = self.changing.lock().await;
+        // The first one is nobody's business but the product's own: at a first start a thousand of
+        // them are written in few commits, rather than one after the other.
+        let _turn = match before {
+            Some(_) => Some(self.changing.lock().await),
+            None => None,
+        };
         let before = known(&self.holding.borrow());
         let was_moved = before.as_ref().is_some_and(|before| before.moved.is_some());
         let Some(agreement) = self.next(before, leads) else { return Ok(()) };
@@ -110,8 +116,10 @@ impl Pauses {
             }
             None => info!(product, agreement.asked, agreement.accepted, "acts on this from now on"),
         }
-        self.change(|holding| {
-            holding.agreements.insert(product.to_owned(), agreement);
+        let is_news = was_moved || agreement.moved.is_some();
+        self.holding.send_if_modified(|holding| {
+            Arc::make_mut(holding).agreements.insert(product.to_owned(), agreement);
+            is_news
         });
         Ok(())
     }

@@ -85,17 +85,20 @@ impl ProductTask {
                     self.accounts.changed();
                 }
                 Some(order) = self.orders.recv(), if self.order.is_none() && self.asking.has_room() => {
-                    match order {
-                        Ordered::Pending(order) => {
-                            self.order = Some(order);
-                            // At the head that is there, if it can be.
-                            followed = None;
-                        }
-                        Ordered::Assess(asked) => {
-                            self.asking.wait(self.mailbox.order_turn(), asked);
-                        }
+                    if self.take_order(order) {
+                        // At the head that is there, if it can be.
+                        followed = None;
                     }
                 }
+            }
+            // Heads that come faster than they are followed must not starve an order either: it is
+            // given when something is stuck.
+            if self.order.is_none()
+                && self.asking.has_room()
+                && let Ok(order) = self.orders.try_recv()
+                && self.take_order(order)
+            {
+                followed = None;
             }
             let holds = self.shared.pauses.holds(&self.config.name);
             if std::mem::replace(&mut paused, holds) != holds {
@@ -118,6 +121,8 @@ impl ProductTask {
             if self.mailbox.turns.has_changed()? {
                 self.take_pending_turn().await;
             }
+            // What the turn itself found of it is dealt with.
+            agreed = self.shared.pauses.agreed(&self.config.name);
         }
     }
 
@@ -213,6 +218,20 @@ impl ProductTask {
         self.shared.board.spent(product, spent);
     }
 
+    /// Keeps an operator's order for when it can be carried out; whether that is at once.
+    fn take_order(&mut self, order: Ordered) -> bool {
+        match order {
+            Ordered::Pending(order) => {
+                self.order = Some(order);
+                true
+            }
+            Ordered::Assess(asked) => {
+                self.asking.wait(self.mailbox.order_turn(), asked);
+                false
+            }
+        }
+    }
+
     /// The balance as a gauge: whole coins, a float from here on.
     fn show_balance(&self, wei: U256) {
         if let Ok(coins) = ballast_chains::amount::ether(wei).parse::<f64>() {
@@ -268,11 +287,14 @@ impl ProductTask {
             self.show_balance(wei);
         }
         let mut record = Record::new(turn.head, Vec::new());
-        if let Ok(assessment) = &turn.outcome {
-            record.observations.clone_from(&assessment.observations);
-            if !rehearses {
-                self.lane.reassessed(assessment, &turn.head);
+        match &turn.outcome {
+            Ok(assessment) => {
+                record.observations.clone_from(&assessment.observations);
+                if !rehearses {
+                    self.lane.reassessed(assessment, &turn.head);
+                }
             }
+            Err(_) => self.lane.unread(),
         }
         if !self.hear_what_it_acts_on(turn, &mut record).await {
             return record.into_decision();

@@ -281,6 +281,11 @@ impl Lane {
         }
     }
 
+    /// Hears that the strategy could not say what is due: that nothing is, is not known any more.
+    pub fn unread(&mut self) {
+        self.need.idle_since = None;
+    }
+
     /// Hears what the wallet held at a newer block. With nothing under way nobody but the key spends
     /// from it, so whatever else changed it, its nonce is looked at by the next observation: a
     /// transaction that is not ours shows within a few blocks, and costs a read only then.

@@ -121,6 +121,20 @@ fn what_the_guard_found_and_a_person_can_end() {
     }
 }
 
+/// Routine work that waits is nobody's trouble, unless it waits for money.
+#[test]
+fn a_wallet_that_cannot_pay_is_told_whatever_it_is_for() {
+    for (urgency, expected) in [
+        ("routine", ("insufficient_funds", Severity::Warning, 60)),
+        ("prompt", ("prompt_held", Severity::Warning, 60)),
+        ("emergency", ("emergency_held", Severity::Critical, 24)),
+    ] {
+        let held = last("held", Some(urgency));
+        let reason = INSUFFICIENT_FUNDS.into();
+        assert_eq!(names(&with(LastDecision { reason, ..held })), [expected]);
+    }
+}
+
 #[test]
 fn a_product_whose_file_leads_elsewhere_is_told_at_once_whether_anything_is_due_or_not() {
     let moved = Some("it led to a and leads to b by now".to_owned());

@@ -170,7 +170,7 @@ impl Lane {
         if let Some(held) = hold_by_seat(&seat, action, &call, nonce) {
             return Ok(Err(held));
         }
-        if !seat.before.is_empty() {
+        if !seat.before.is_empty() && !strategy.checks_need(action.name) {
             let forbids = stage.forbids_repeat(&seat.before, &call).await;
             if !forbids.map_err(failed("whether the contract forbids a repetition"))? {
                 return Ok(Err(waits_for_finality()));

@@ -89,11 +89,23 @@ impl Lane {
         }
         followed?;
         if self.book.journal.is_writable() {
-            self.book_foreign(&evidence, head, events).await?;
-            self.obey(&evidence, head, events).await?;
-            self.help_on(&evidence, head, upkeep, events).await?;
+            let helped = self.obey_and_help_on(&evidence, head, upkeep, events).await;
+            // Books wait for what waits for a block; and trouble with one is none with the other.
+            let booked = self.book_foreign(&evidence, head, events).await;
+            helped.and(booked)?;
         }
         Ok(())
+    }
+
+    async fn obey_and_help_on(
+        &mut self,
+        evidence: &Evidence,
+        head: &Head,
+        upkeep: &Upkeep,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), LaneError> {
+        self.obey(evidence, head, events).await?;
+        self.help_on(evidence, head, upkeep, events).await
     }
 
     /// Whatever may be done for what waits.

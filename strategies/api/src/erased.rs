@@ -21,6 +21,8 @@ pub trait DynStrategy: Debug + Send + Sync {
         &'a self,
         at: &'a BlockReader,
     ) -> BoxFuture<'a, Result<Assessment, StrategyError>>;
+    /// [`Strategy::checks_need`].
+    fn checks_need(&self, action: &str) -> bool;
     /// [`Strategy::refusal`].
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
     /// [`Strategy::settle`].
@@ -45,6 +47,10 @@ impl<S: Strategy> DynStrategy for S {
         at: &'a BlockReader,
     ) -> BoxFuture<'a, Result<Assessment, StrategyError>> {
         Box::pin(Strategy::assess(self, at))
+    }
+
+    fn checks_need(&self, action: &str) -> bool {
+        Strategy::checks_need(self, action)
     }
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {

@@ -42,6 +42,15 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
         at: &BlockReader,
     ) -> impl Future<Output = Result<Assessment, StrategyError>> + Send;
 
+    /// Whether the contract itself asks at execution whether this action is needed, and refuses it
+    /// where it is not. Then whatever of it is executed is due at that moment, also right behind
+    /// another one of the same intent, and a new call need not wait until an old one that failed is
+    /// final. A cooldown is no such guard: it says when, not whether. `false`, the default: unknown.
+    fn checks_need(&self, action: &str) -> bool {
+        let _ = action;
+        false
+    }
+
     /// What a simulated or mined refusal of one of this strategy's calls means.
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
 

@@ -134,6 +134,14 @@ impl Strategy for Fli {
         }
     }
 
+    /// A ripcord needs the ratio to be at its line or above, at execution: `_validateRipcord`
+    /// requires it on every exchange, and what comes behind one that sufficed reverts. Of a
+    /// rebalance or an iteration only clocks and the open TWAP are asked, which a first one on
+    /// another exchange may leave as they are.
+    fn checks_need(&self, action: &str) -> bool {
+        action == decide::RIPCORD
+    }
+
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
         refusal::of_action(action, revert)
     }

@@ -140,7 +140,7 @@ async fn another_extension_is_acted_on_only_once_a_person_has_agreed() -> Result
     // A restart agrees to nothing.
     keeper.terminate()?;
     assert!(keeper.wait_exit(DEADLINE).await?.success());
-    let keeper = run()?;
+    let mut keeper = run()?;
     is_held(&keeper).await?;
     let status = json(&finish(command(&["status", "--json"])).await?.1);
     assert_eq!(status["products"][0]["paused"]["who"], "the keeper", "{status}");

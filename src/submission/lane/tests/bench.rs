@@ -57,6 +57,35 @@ impl Strategy for NoOpinion {
     }
 }
 
+/// Its contract asks whether a ripcord is needed; no opinion of anything else.
+#[derive(Debug)]
+pub(super) struct ChecksNeed;
+
+impl Strategy for ChecksNeed {
+    const KIND: &'static str = "checks-need";
+    type Params = ();
+
+    async fn connect(_params: (), _at: &BlockReader) -> Result<Self, StrategyError> {
+        Ok(Self)
+    }
+
+    async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
+        Strategy::assess(&NoOpinion, at).await
+    }
+
+    fn checks_need(&self, action: &str) -> bool {
+        action == "ripcord"
+    }
+
+    fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
+        Strategy::refusal(&NoOpinion, action, revert)
+    }
+
+    fn settle(&self, receipt: &TransactionReceipt) -> Settlement {
+        Strategy::settle(&NoOpinion, receipt)
+    }
+}
+
 pub(super) struct Bench {
     pub(super) store: Store,
     pub(super) sim: Sim,

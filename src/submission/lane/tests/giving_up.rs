@@ -327,3 +327,14 @@ async fn what_failed_before_is_not_given_up_while_nobody_tells_whether_it_does()
     bench.sim.world().faults.calls_unanswered = false;
     assert_eq!(kinds(&bench.pass(1).await), [AttemptKind::Cancellation]);
 }
+
+/// The strategy said once that nothing is due, and could not be asked since.
+#[tokio::test]
+async fn a_strategy_that_cannot_be_read_lets_nothing_be_given_up() {
+    let mut bench = Bench::new().await;
+    bench.pursue(ripcord(1)).await;
+    bench.sim.mine_empty();
+    bench.nothing_due();
+    bench.lane.unread();
+    assert!(!kinds(&bench.pass(6).await).contains(&AttemptKind::Cancellation));
+}
