@@ -148,8 +148,9 @@ async fn run_group(mut group: Group, shared: &Shared, options: &Options) -> Vec<
     let head = match newest(&group).await {
         Ok(head) => head,
         Err(error) => {
+            let why = crate::error_chain(error.as_ref());
             let names = group.specs.iter().map(|spec| spec.config.name.as_str());
-            return names.map(|name| Report::failed(name, &chain, format!("{error:#}"))).collect();
+            return names.map(|name| Report::failed(name, &chain, why.clone())).collect();
         }
     };
     let opened = group.specs.iter().map(|spec| timeout_at(deadline, spec.wallet.get()));
@@ -176,7 +177,10 @@ async fn run_group(mut group: Group, shared: &Shared, options: &Options) -> Vec<
                 task.take_pending_turn().await;
                 running.push((place, task, steps));
             }
-            Err(error) => reports.push(Report::failed(&name, &chain, format!("{error:#}"))),
+            Err(error) => {
+                let why = crate::error_chain(error.as_ref());
+                reports.push(Report::failed(&name, &chain, why));
+            }
         }
     }
     follow(&group, head, &mut running, deadline).await;
