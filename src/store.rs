@@ -46,7 +46,7 @@ pub(crate) use spending::tests::JournalRow;
 pub use spending::{Cost, FirstDue};
 pub(crate) use statement::Statement;
 
-use crate::submission::Journal;
+use crate::{failpoint, submission::Journal};
 use health::{FileId, LastWrite};
 use lock::FileLock;
 use reserve::{RESERVE, RETRY, Reserve};
@@ -304,6 +304,19 @@ impl Store {
         }
     }
 
+    /// The same as a step with a name: a place of [`failpoint`], on either side of which tests kill
+    /// the process.
+    pub(crate) async fn step(
+        &self,
+        name: &'static str,
+        batch: Vec<Statement>,
+    ) -> Result<(), StoreError> {
+        failpoint::before(name);
+        let written = self.commit(batch).await;
+        failpoint::after(name);
+        written
+    }
+
     /// Hands in a low-priority batch that nobody waits for; a store for reading only forgets it.
     pub(crate) fn post(&self, batch: Vec<Statement>) {
         if let (Some(writer), false) = (&self.inner.writer, batch.is_empty()) {
@@ -333,10 +346,13 @@ fn options(file: &Path) -> SqliteConnectOptions {
 }
 
 fn options_for_writing(file: &Path) -> SqliteConnectOptions {
-    options(file)
+    let options = options(file)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(SqliteSynchronous::Full);
+    failpoint::max_pages()
+        .into_iter()
+        .fold(options, |options, pages| options.pragma("max_page_count", pages))
 }
 
 fn options_for_reading(file: &Path) -> SqliteConnectOptions {

@@ -42,7 +42,7 @@ impl Store {
                 .with(pause.reason.as_str());
             [insert, Statement::new(TRIM).with(*product).with(MAX_KEPT)]
         });
-        self.commit(statements.collect()).await
+        self.step("open_pause", statements.collect()).await
     }
 
     /// Ends the pauses of products and forgives what failed before, since a person has looked;
@@ -63,7 +63,7 @@ impl Store {
             let close = Statement::new(CLOSE).with(*product).with(at).with(who);
             [agree, close, spending::forgive(product)]
         });
-        self.commit(statements.collect()).await
+        self.step("close_pause", statements.collect()).await
     }
 }
 

@@ -122,7 +122,7 @@ impl Store {
                 Some(statement)
             })
             .collect();
-        if batch.is_empty() { Ok(()) } else { self.commit(batch).await }
+        if batch.is_empty() { Ok(()) } else { self.step("book", batch).await }
     }
 
     /// The product's included calls on a chain, the newest first, without those that an operator
@@ -196,7 +196,7 @@ impl Store {
             .with(action.answers.as_str())
             .with(at)
             .with(block);
-        self.commit(vec![statement]).await
+        self.step("note_due", vec![statement]).await
     }
 
     /// Notes that nothing is due: the blocks of whatever is due next are counted anew. The moment
@@ -205,7 +205,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub(crate) async fn note_nothing_due(&self, product: &str) -> Result<(), StoreError> {
-        self.commit(vec![Statement::new(CLEAR_DUE_BLOCKS).with(product)]).await
+        self.step("note_nothing_due", vec![Statement::new(CLEAR_DUE_BLOCKS).with(product)]).await
     }
 
     /// Forgives the product's failures so far: what an operator's `resume` means. It closes the

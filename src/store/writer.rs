@@ -137,10 +137,13 @@ impl Queues {
     /// One transaction for the group. If it fails, each batch gets a transaction of its own, so
     /// that a batch that cannot be written takes no other with it.
     async fn commit(&mut self, group: &mut Vec<Job>) {
+        metrics::counter!("ballast_journal_steps_total")
+            .increment(u64::try_from(group.len()).unwrap_or(u64::MAX));
         if let [_, _, ..] = group.as_slice() {
             let all = group.iter().flat_map(|(batch, _)| batch);
             if write(&self.writes, all).await.is_ok() {
                 self.last.note(&Ok(()));
+                metrics::counter!("ballast_journal_commits_total").increment(1);
                 group.drain(..).for_each(|(_, done)| answer(done, Ok(())));
                 return;
             }
@@ -153,6 +156,9 @@ impl Queues {
                 result => result,
             };
             self.last.note(&result);
+            if result.is_ok() {
+                metrics::counter!("ballast_journal_commits_total").increment(1);
+            }
             answer(done, result);
         }
     }

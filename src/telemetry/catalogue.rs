@@ -103,11 +103,25 @@ const CATALOGUE: &[Row] = &[
     ("ballast_http_seconds", Histogram, Unit::Seconds, "route", "Time of an answer"),
     ("ballast_http_streams", Gauge, Unit::Count, "", "Live streams that are open"),
     (
+        "ballast_journal_commits_total",
+        Counter,
+        Unit::Count,
+        "",
+        "Transactions of the store that hold steps of the journal; one fsync each",
+    ),
+    (
         "ballast_journal_failures_total",
         Counter,
         Unit::Count,
         "product, chain",
         "Remarks that could not be journalled; nothing is sent that is not",
+    ),
+    (
+        "ballast_journal_steps_total",
+        Counter,
+        Unit::Count,
+        "",
+        "Steps of the journal; those that wait together share a commit",
     ),
     (
         "ballast_lifecycle_unexpected_total",
