@@ -56,7 +56,7 @@ pub enum Effect {
 
 impl Row {
     /// Every row, in the order in which they are told: an operator's word first, money last.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Paused,
         Self::Moved,
         Self::DeleverOnly,

@@ -32,8 +32,8 @@ const MUCH: u128 = 1_000_000_000_000_000_000_000_000_000;
 /// 1 in 18-decimal fixed point, and how many millionths are 1.
 const ONE: u64 = 1_000_000_000_000_000_000;
 const MILLION: u64 = 1_000_000;
-/// Between two samples of a premium that lasts, in seconds: half of what Perp averages over.
-const SAMPLE_EVERY: u64 = 450;
+/// After so long a premium is all that Perp's averages know of, in seconds.
+const AVERAGED: u64 = 900;
 /// A premium is in hundredths of a percent.
 const WHOLE: u64 = 10_000;
 
@@ -185,8 +185,8 @@ impl BasisMarket {
     }
 
     /// Lets Perp's market stand a premium above the index (negative: below it) for a time, in hundredths
-    /// of a percent and seconds, and lets Perp see it every seven and a half minutes. Longs pay shorts
-    /// for a premium, so the product receives when it is positive. The market is left there.
+    /// of a percent and seconds, and lets Perp see it after a quarter of an hour and at the end. Longs pay
+    /// shorts for a premium, so the product receives when it is positive. The market is left there.
     ///
     /// # Errors
     ///
@@ -196,12 +196,12 @@ impl BasisMarket {
         let factor = WHOLE.checked_add_signed(i64::from(premium)).ok_or_eyre("below zero")?;
         let mark = index.checked_mul(factor).and_then(|scaled| scaled.checked_div(WHOLE));
         self.set_mark_price(mark.ok_or_eyre("the index is too high")?).await?;
-        let mut left = seconds;
-        while left > 0 {
-            let step = left.min(SAMPLE_EVERY);
-            self.node.warp(step).await?;
+        let settled = seconds.min(AVERAGED);
+        self.node.warp(settled).await?;
+        self.sample_funding().await?;
+        if seconds > settled {
+            self.node.warp(seconds.saturating_sub(settled)).await?;
             self.sample_funding().await?;
-            left = left.saturating_sub(step);
         }
         Ok(())
     }
@@ -380,9 +380,9 @@ impl BasisMarket {
         self.node.read(self.basis.basis_module, call).await
     }
 
-    /// A new answer, dated by the newest block: Perp divides by zero in the second of an answer.
+    /// A new answer, from before the newest block: Perp divides by zero in the second of an answer.
     async fn index_call(&self, eth_usd: u64) -> Result<IMulticall3::Call3> {
-        let at = U256::from(self.node.head().await?.timestamp);
+        let at = U256::from(self.node.head().await?.timestamp.saturating_sub(1));
         let answer = IPriceFeedDouble::setAnswerCall { answer: I256::try_from(eth_usd)?, at };
         Ok(through(self.basis.index_feed, &answer))
     }

@@ -23,7 +23,9 @@ use crate::{
 const MAX_AGE: u64 = 3_600;
 /// How far before the wall clock a build starts, in seconds: more than it moves the chain's clock,
 /// so that no state is ahead of time.
-const BUILD_AHEAD: u64 = 5_400;
+const BUILD_AHEAD: u64 = 3_600;
+/// How much more with basis trading, in seconds.
+const BASIS_BUILD_AHEAD: u64 = 1_500;
 /// States past this age are deleted, in seconds: nobody loads them, and nobody is loading them.
 const DELETE_AGE: u64 = 2 * MAX_AGE;
 /// A state can grow old between the look and the load, but not twice.
@@ -123,10 +125,11 @@ impl StateCache {
     ) -> Result<()> {
         prune(&self.dir)?;
         let built_at = wall_clock()?;
+        let ahead = BUILD_AHEAD.saturating_add(basis.map_or(0, |_| BASIS_BUILD_AHEAD));
         let options = AnvilOptions {
             chain_id,
             mining: Mining::Manual,
-            genesis_timestamp: Some(built_at.saturating_sub(BUILD_AHEAD)),
+            genesis_timestamp: Some(built_at.saturating_sub(ahead)),
             ..AnvilOptions::default()
         };
         let mut anvil = Anvil::spawn(&self.tooling, options).await?;

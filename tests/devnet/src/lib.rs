@@ -31,6 +31,8 @@
 //!   data, so it can be stored beside a dumped state;
 //! - [`Market`] moves the price everywhere at once, reads what a strategy would say, and tells
 //!   what a keeper did;
+//! - [`BasisMarket`] is the same for the basis product, if [`DevnetOptions::basis`] asked for one:
+//!   index, perpetual and spot price, funding, the operator's and Perp's doings;
 //! - [`doubles`] are the Solidity stand-ins for strategies whose bytecode no package ships;
 //! - [`StateCache`] keeps deployed states on disk, built once for all parallel tests;
 //! - [`accounts`] are the keys: product `i` allows [`accounts::keeper`]`(i)`.

@@ -2,7 +2,7 @@
 
 use alloy::{
     primitives::{
-        Address, Bytes, U256,
+        Address, Bytes, U256, address,
         aliases::{I24, U24},
         utils::parse_ether,
     },
@@ -39,6 +39,8 @@ const FULL_RANGE: i32 = 887_200;
 const OBSERVATIONS: u16 = 200;
 /// What the maker and the mover of the market each deposit, in base units: a thousand million dollars.
 const COLLATERAL: u64 = 1_000_000_000_000_000;
+/// Half of all addresses come before it: a base token there leaves many for the quote token.
+const HALF: Address = address!("0x8000000000000000000000000000000000000000");
 /// The maker's ether in the market; and as many dollars.
 const DEPTH: &str = "100000";
 
@@ -169,7 +171,7 @@ impl Site<'_> {
         batch: &mut Batch<'_>,
         price_feed: Address,
     ) -> Result<(Address, Address)> {
-        batch.skip_until(|address| address[0] < 0x80).await?;
+        batch.skip_until(|address| address < HALF).await?;
         let base = self.add(batch, "PerpV2BaseToken").await?;
         batch.skip_until(|address| address > base).await?;
         let quote = self.add(batch, "PerpV2QuoteToken").await?;
