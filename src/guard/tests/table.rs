@@ -6,7 +6,7 @@ use super::*;
 
 /// The table as the design has it, written down once more: B binds, w warns, – passes; routine,
 /// prompt, emergency.
-const TABLE: [(Row, &str); 16] = [
+const TABLE: [(Row, &str); 17] = [
     (Row::Paused, "BBB"),
     (Row::Moved, "BBB"),
     (Row::DeleverOnly, "BBB"),
