@@ -16,7 +16,7 @@ use crate::{
 /// Time between two blocks: a fast chain, slow enough for a turn of the keeper.
 pub(super) const BEAT: Duration = Duration::from_millis(150);
 /// Blocks after which a counter is to count once more: this, and up to three more.
-const PERIOD: u64 = 3;
+const PERIOD: u64 = 5;
 const PERIODS: u64 = 4;
 /// The counter's words: where it begins, how many blocks to a count, and how many counts in all.
 const START: U256 = U256::from_limbs([2, 0, 0, 0]);

@@ -305,7 +305,8 @@ fn play_random_steps() {
     let played = runner.run(&steps(), |steps| {
         runtime.block_on(async {
             empty(&store).await;
-            let mut bench = Bench::with(store.clone(), Finality::Confirmations(CONFIRMATIONS)).await;
+            let mut bench =
+                Bench::with(store.clone(), Finality::Confirmations(CONFIRMATIONS)).await;
             for step in &steps {
                 take(&mut bench, step).await;
                 check_chain(&bench);
