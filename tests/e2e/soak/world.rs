@@ -168,5 +168,5 @@ pub(super) async fn resident(pid: i32) -> Result<u64> {
     let command = ["-o", "rss=", "-p", &pid.to_string()];
     let output = tokio::process::Command::new("ps").args(command).output().await?;
     let text = String::from_utf8(output.stdout)?;
-    Ok(text.trim().parse().ok().ok_or_eyre("no such process")?)
+    text.trim().parse().ok().ok_or_eyre("no such process")
 }
