@@ -25,7 +25,7 @@ use eyre::Result;
 /// Measures the keeper beside a bare loop
 #[derive(Debug, Parser)]
 struct Args {
-    /// Numbers of one-view products
+    /// Numbers of one-view products; 0 for none, as with the other numbers
     #[arg(long, value_delimiter = ',', default_value = "1,10,100,1000", value_name = "N,…")]
     views: Vec<usize>,
     /// Numbers of leveraged products
@@ -64,20 +64,21 @@ fn main() -> ExitCode {
 async fn drive(args: &Args) -> Result<()> {
     println!("{}", report::machine()?);
     let mut rows = Vec::new();
-    for products in &args.views {
-        rows.push(run::views(*products, args.blocks).await?);
+    let wanted = |numbers: &[usize]| numbers.iter().copied().filter(|n| *n > 0).collect::<Vec<_>>();
+    for products in wanted(&args.views) {
+        rows.push(run::views(products, args.blocks).await?);
         println!("{}", report::line(rows.last().unwrap()));
     }
-    for products in &args.fli {
-        rows.push(run::fli(*products, args.blocks).await?);
+    for products in wanted(&args.fli) {
+        rows.push(run::fli(products, args.blocks).await?);
         println!("{}", report::line(rows.last().unwrap()));
     }
     if !rows.is_empty() {
         println!("\n{}", report::tables(&rows));
     }
     let mut rows = Vec::new();
-    for wallets in &args.wallets {
-        rows.push(submissions::submissions(*wallets, args.blocks).await?);
+    for wallets in wanted(&args.wallets) {
+        rows.push(submissions::submissions(wallets, args.blocks).await?);
     }
     if !rows.is_empty() {
         println!("\n{}", report::submissions(&rows));

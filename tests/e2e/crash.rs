@@ -44,13 +44,22 @@ enum Story {
     Undone,
     /// Somebody else uses the key before it.
     Foreign,
+    /// It is left to another instance for a block.
+    Left,
     /// It is the first one of a new store.
     First,
 }
 
 /// The last are for the places that no other has.
-const STORIES: [Story; 6] =
-    [Story::Plain, Story::Replaced, Story::Reorged, Story::Undone, Story::Foreign, Story::First];
+const STORIES: [Story; 7] = [
+    Story::Plain,
+    Story::Replaced,
+    Story::Reorged,
+    Story::Undone,
+    Story::Foreign,
+    Story::Left,
+    Story::First,
+];
 
 /// Steps of an operator, which no story of a transaction has.
 const ORDERS: [&str; 2] = ["open_pause", "close_pause"];
@@ -138,7 +147,7 @@ impl Stage {
         self.world.devnet.node().warp(INTERVAL).await?;
         let places = self.world.dir.path().join("places");
         drop(std::fs::remove_file(&places));
-        let mut command = self.command();
+        let mut command = self.command(story);
         command = command.env("BALLAST_PLACES", &places);
         if let Some(place) = kill_at {
             command = command.env("BALLAST_KILL_AT", place);
@@ -169,7 +178,7 @@ impl Stage {
                 ensure!(swallowed.fired() == u64::from(sent), "the node did not forget");
             }
             self.world.proxy().heal();
-            keeper = self.command().start()?;
+            keeper = self.command(story).start()?;
             keeper.wait_for_line("first head", DEADLINE).await?;
         }
         let is_told = |told: &Told| told.is_done || !story.is_told_by_the_stage();
@@ -244,6 +253,7 @@ impl Stage {
             | Story::Reorged
             | Story::Undone
             | Story::Foreign
+            | Story::Left
             | Story::First => {}
         }
         // Left to itself, the base fee of empty blocks ends at a few wei.
@@ -259,10 +269,12 @@ impl Stage {
         self.world.dir.path().join(format!("store-{}.db", self.stores))
     }
 
-    fn command(&self) -> KeeperCommand {
+    fn command(&self, story: Story) -> KeeperCommand {
+        let left_for = u64::from(story == Story::Left).to_string();
         self.world
             .ballast(&["--log", "info,ballast=debug", "run"])
             .env("BALLAST__STORE__URL", format!("sqlite://{}", self.store().display()))
+            .env("BALLAST__PRODUCTS__ETH2X_FLI__LIMITS__ACT_AFTER_BLOCKS", left_for)
     }
 
     /// A transaction of the wallet that no keeper made.

@@ -159,6 +159,8 @@ async fn end(mut keeper: KeeperProcess) -> Result<()> {
 #[tokio::test]
 async fn another_attempt_at_the_nonce_may_be_mined_in_its_place() -> Result<()> {
     let mut stage = Stage::start(Subject::Counter).await?;
+    // Where all three go through a pool that the test keeps, each takes some blocks.
+    stage.finality = 4 * FINALITY;
     for from_original in [true, false] {
         for unfinal in [1, COUNTS] {
             swapped(&mut stage, from_original, unfinal).await?;
@@ -207,6 +209,7 @@ async fn swapped(stage: &mut Stage, from_original: bool, unfinal: u64) -> Result
     }
 
     let depth = stage.node().block_number().await? + 1 - first;
+    ensure!(depth < stage.finality, "{depth} blocks: the first of them is final");
     stage.node().reorg_with(depth, &[(raw_of(stage, after)?, 0)]).await?;
     ensure!(held.fired() > 0, "the pool held nothing");
     stage.world.proxy.heal();

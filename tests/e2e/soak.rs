@@ -32,8 +32,9 @@ use self::{
 };
 use crate::{chance::Chance, harness::DEADLINE, stage::BASE_FEE};
 
-/// Blocks within which everything is done and final once nothing goes wrong any more.
-const SETTLES_WITHIN: u64 = 200;
+/// Blocks within which everything is done and final once nothing goes wrong any more: what is left
+/// takes a block or two each, and the machine may be busy.
+const SETTLES_WITHIN: u64 = 500;
 /// What the keeper's memory may grow by over the last three quarters of the second half, as a share
 /// of what it was at the first quarter, and what is too little to tell, in kilobytes.
 const GROWTH_PERCENT: u64 = 20;
