@@ -209,3 +209,23 @@ async fn the_journal_is_durable_and_linked() {
     assert!(store.commit(vec![Statement::new(orphan)]).await.is_err(), "an event without a slot");
     store.close().await;
 }
+
+/// People may use up all that is theirs; what acts reads on.
+#[tokio::test]
+async fn whoever_looks_delays_nobody_who_acts() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("keeper.db")).await.unwrap();
+    let mut busy = Vec::new();
+    for _ in 0..LOOKERS {
+        busy.push(store.inner.looking.acquire().await.unwrap());
+    }
+    let looking = store.for_looking();
+    let mut looked = Box::pin(looking.open_pauses());
+    assert!(futures::poll!(&mut looked).is_pending());
+    let acted = tokio::time::timeout(Duration::from_secs(20), store.open_pauses()).await;
+    assert!(acted.expect("what acts waits for people").unwrap().is_empty());
+    assert!(futures::poll!(&mut looked).is_pending(), "theirs are used up");
+    drop(busy);
+    assert!(looked.await.unwrap().is_empty());
+    store.close().await;
+}
