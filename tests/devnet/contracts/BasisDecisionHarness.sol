@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {
-    IAccountBalance, IBasisTradingModule, IPriceFeed, ISetToken
-} from "./BasisInterfaces.sol";
+import {IAccountBalance, IBasisTradingModule, IPriceFeed, ISetToken} from "./BasisInterfaces.sol";
 import {BasisStrategyDouble} from "./BasisStrategyDouble.sol";
 import {IBaseManager} from "./Interfaces.sol";
 

@@ -2,9 +2,7 @@
 pragma solidity 0.8.30;
 
 import {Arithmetic} from "./Arithmetic.sol";
-import {
-    IAccountBalance, IBasisTradingModule, ICollateralToken, IPriceFeed, IQuoter, ISetToken
-} from "./BasisInterfaces.sol";
+import {IAccountBalance, IBasisTradingModule, ICollateralToken, IPriceFeed, IQuoter, ISetToken} from "./BasisInterfaces.sol";
 import {IBaseManager} from "./Interfaces.sol";
 import {PackedPath} from "./PackedPath.sol";
 import {SignedArithmetic} from "./SignedArithmetic.sol";

@@ -478,7 +478,7 @@ mod tests {
 
     #[test]
     fn a_price_survives_its_root() {
-        for price in [1, USD, 2_000 * USD, 1_999_99999999, MAX_PRICE] {
+        for price in [1, USD, 2_000 * USD, 199_999_999_999, MAX_PRICE] {
             let back = price_of_root(sqrt_price(price).unwrap()).unwrap();
             assert!(back <= price && price - back <= 1, "{price}: {back}");
         }
