@@ -6,7 +6,7 @@ use alloy::rpc::types::TransactionReceipt;
 use ballast_chains::{BlockReader, Revert};
 use futures::future::BoxFuture;
 
-use crate::{Assessment, Refusal, Settlement, Strategy, StrategyError};
+use crate::{Assessment, Doubt, Refusal, Settlement, Strategy, StrategyError};
 
 /// An object-safe [`Strategy`]; boxed once, here, so that authors write plain `async fn`.
 pub trait DynStrategy: Debug + Send + Sync {
@@ -19,6 +19,8 @@ pub trait DynStrategy: Debug + Send + Sync {
         &'a self,
         at: &'a BlockReader,
     ) -> BoxFuture<'a, Result<Assessment, StrategyError>>;
+    /// [`Strategy::audit`].
+    fn audit<'a>(&'a self, at: &'a BlockReader) -> BoxFuture<'a, Vec<Doubt>>;
     /// [`Strategy::refusal`].
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
     /// [`Strategy::settle`].
@@ -39,6 +41,10 @@ impl<S: Strategy> DynStrategy for S {
         at: &'a BlockReader,
     ) -> BoxFuture<'a, Result<Assessment, StrategyError>> {
         Box::pin(Strategy::assess(self, at))
+    }
+
+    fn audit<'a>(&'a self, at: &'a BlockReader) -> BoxFuture<'a, Vec<Doubt>> {
+        Box::pin(Strategy::audit(self, at))
     }
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
