@@ -1,6 +1,7 @@
 //! The whole strategy against scripted blocks: recognition, rounds, decoding, and the contract
 //! that every strategy keeps.
 
+mod audit;
 mod listing;
 
 use std::sync::Arc;

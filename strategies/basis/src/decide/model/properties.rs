@@ -79,7 +79,7 @@ fn the_generated_worlds_are_worth_deciding_about() {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 8_000,
+        cases: 5_000,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -105,6 +105,15 @@ proptest! {
             (Decision::Wait { .. } | Decision::Blocked { .. }, None) => {}
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 1_500,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// Whatever the price does by a little until the call is included, half of the chunk was not too
     /// much to expect.
