@@ -1,6 +1,6 @@
 //! `ballast check`: every problem at once, before anything depends on it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, Bytes, U256};
 use ballast_chains::{
@@ -12,7 +12,7 @@ use ballast_chains::{
     pool::EndpointState,
     profile::FeeModel,
 };
-use ballast_strategy_api::{Assessment, Decision, decision::CALLER_PERMITTED};
+use ballast_strategy_api::{Assessment, Decision, Doubt, DynStrategy, decision::CALLER_PERMITTED};
 use eyre::Result;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -21,7 +21,7 @@ use super::{Exit, Session, out};
 use crate::{
     clock,
     config::Secrets,
-    runtime::{Board, Brought, FEED_CALLER, Group, TurnResult, wire},
+    runtime::{Board, Brought, FEED_CALLER, Group, ProductSpec, TurnResult, wire},
 };
 
 /// How long one chain's nodes may take for everything asked here.
@@ -247,6 +247,7 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
             Some(Job { key, caller, timeout: limit, run })
         })
         .collect();
+    let mut connected = Vec::new();
     let names: Vec<String> = group.specs.iter().map(|s| s.config.name.to_string()).collect();
     drive(&group.source, head, jobs, |key, outcome| {
         let Some(product) = names.get(key) else { return };
@@ -254,10 +255,11 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
         match outcome {
             Outcome::Done(Brought::Feeds(_)) => {}
             Outcome::Done(Brought::Turn(TurnResult { strategy, assessed, .. })) => {
-                let description = strategy.map(|strategy| strategy.describe());
-                let product = product.clone();
-                recognised
-                    .extend(description.map(|description| Recognised { product, description }));
+                if let Some(strategy) = strategy {
+                    let (product, description) = (product.clone(), strategy.describe());
+                    recognised.push(Recognised { product, description });
+                    connected.push((key, strategy));
+                }
                 match assessed {
                     Ok(assessment) => findings.extend(check_assessment(subject, &assessment)),
                     Err(cause) => findings.push(error(subject, crate::error_chain(&cause))),
@@ -270,6 +272,16 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
         }
     })
     .await;
+    for (key, strategy) in connected {
+        if let Some(spec) = group.specs.get(key) {
+            findings.extend(audit(&group, head, spec, strategy).await);
+        }
+    }
+    check_wallets(&group, head, findings).await;
+}
+
+/// What every wallet holds, and whether it is a plain account.
+async fn check_wallets(group: &Group, head: Head, findings: &mut Vec<Finding>) {
     for spec in &group.specs {
         let subject = format!("product {}", spec.config.name);
         let Some(wallet) = spec.wallet.address() else { continue };
@@ -290,6 +302,28 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
     }
 }
 
+/// What the strategy itself has to say about the product.
+async fn audit(
+    group: &Group,
+    head: Head,
+    spec: &ProductSpec,
+    strategy: Arc<dyn DynStrategy>,
+) -> Vec<Finding> {
+    let subject = format!("product {}", spec.config.name);
+    let caller = spec.wallet.address().unwrap_or(FEED_CALLER);
+    let read = group.source.read_at(head, caller, move |reader: BlockReader| async move {
+        strategy.audit(&reader).await
+    });
+    let Ok(doubts) = timeout(ANSWER_WITHIN, read).await else {
+        return vec![warning(&subject, "its wiring took too long to be read".to_owned())];
+    };
+    let found = doubts.into_iter().map(|Doubt { is_error, text }| match is_error {
+        true => error(&subject, text),
+        false => warning(&subject, text),
+    });
+    found.collect()
+}
+
 fn check_assessment(subject: &str, assessment: &Assessment) -> Vec<Finding> {
     let mut findings = Vec::new();
     let permitted = assessment.observations.iter().find(|seen| seen.name == CALLER_PERMITTED);
@@ -305,7 +339,7 @@ fn check_assessment(subject: &str, assessment: &Assessment) -> Vec<Finding> {
 
 fn check_balance(
     subject: &str,
-    spec: &crate::runtime::ProductSpec,
+    spec: &ProductSpec,
     wallet: Address,
     balance: U256,
 ) -> Option<Finding> {

@@ -6,7 +6,7 @@ use alloy::rpc::types::TransactionReceipt;
 use ballast_chains::{BlockReader, Revert};
 use futures::future::BoxFuture;
 
-use crate::{ActsOn, Assessment, Refusal, Settlement, Strategy, StrategyError};
+use crate::{ActsOn, Assessment, Doubt, Refusal, Settlement, Strategy, StrategyError};
 
 /// An object-safe [`Strategy`]; boxed once, here, so that authors write plain `async fn`.
 pub trait DynStrategy: Debug + Send + Sync {
@@ -23,6 +23,8 @@ pub trait DynStrategy: Debug + Send + Sync {
     ) -> BoxFuture<'a, Result<Assessment, StrategyError>>;
     /// [`Strategy::checks_need`].
     fn checks_need(&self, action: &str) -> bool;
+    /// [`Strategy::audit`].
+    fn audit<'a>(&'a self, at: &'a BlockReader) -> BoxFuture<'a, Vec<Doubt>>;
     /// [`Strategy::refusal`].
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
     /// [`Strategy::settle`].
@@ -51,6 +53,10 @@ impl<S: Strategy> DynStrategy for S {
 
     fn checks_need(&self, action: &str) -> bool {
         Strategy::checks_need(self, action)
+    }
+
+    fn audit<'a>(&'a self, at: &'a BlockReader) -> BoxFuture<'a, Vec<Doubt>> {
+        Box::pin(Strategy::audit(self, at))
     }
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {

@@ -51,6 +51,13 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
         false
     }
 
+    /// What a person should look at before this product is relied on: wiring, odd settings. For
+    /// `check`, which asks once; an assessment needs none of it, and what keeps the product from
+    /// being kept is the assessment's to say.
+    fn audit(&self, _at: &BlockReader) -> impl Future<Output = Vec<Doubt>> + Send {
+        std::future::ready(Vec::new())
+    }
+
     /// What a simulated or mined refusal of one of this strategy's calls means.
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
 
@@ -65,6 +72,27 @@ pub struct ActsOn {
     pub asked: String,
     /// What it led to when it was connected: an address.
     pub found: String,
+}
+
+/// Something that a person should look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// Whether the product cannot be kept like this; else it may be meant.
+    pub is_error: bool,
+    /// What, in a sentence with its figures.
+    pub text: String,
+}
+
+impl Doubt {
+    /// The product cannot be kept like this.
+    pub fn error(text: String) -> Self {
+        Self { is_error: true, text }
+    }
+
+    /// It may be meant.
+    pub fn warning(text: String) -> Self {
+        Self { is_error: false, text }
+    }
 }
 
 /// What a refusal of a call means.

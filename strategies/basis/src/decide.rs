@@ -211,4 +211,6 @@ fn trade_key(snapshot: &Snapshot) -> StateKey {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -16,6 +16,7 @@
 )]
 #![deny(clippy::float_arithmetic)]
 
+pub mod audit;
 pub mod books;
 pub mod contracts;
 pub mod decide;
@@ -32,7 +33,7 @@ pub mod venues;
 use alloy::rpc::types::TransactionReceipt;
 use ballast_chains::{BlockReader, Revert};
 use ballast_strategy_api::{
-    ActsOn, Assessment, Listing, Refusal, Settlement, Source, Strategy, StrategyError,
+    ActsOn, Assessment, Doubt, Listing, Refusal, Settlement, Source, Strategy, StrategyError,
     account::is_contract,
 };
 
@@ -136,6 +137,10 @@ impl Strategy for Basis {
             }),
             None => decide::decide(&self.product, &self.policy, &snapshot?),
         }
+    }
+
+    async fn audit(&self, at: &BlockReader) -> Vec<Doubt> {
+        audit::audit(self, at).await
     }
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {

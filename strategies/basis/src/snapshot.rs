@@ -299,3 +299,6 @@ fn refused_or<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,11 @@ pub(super) fn short(look: Look<'_>, side: Side, at_least: U256) -> Postcondition
 fn least(look: Look<'_>, side: Side, aim: Aim, cap: U256) -> Result<Option<U256>, StrategyError> {
     let Ok(books) = &look.snapshot.books else { return Ok(None) };
     let overflow = StrategyError::Arithmetic("the size of a trade");
-    let noise = ONE.checked_add(look.current).and_then(|slope| precise_mul(slope, PRICE_NOISE));
+    // A price that rises by x moves a ratio L by L · (1 + L) · x.
+    let noise = ONE
+        .checked_add(look.current)
+        .and_then(|slope| precise_mul(slope, look.current))
+        .and_then(|slope| precise_mul(slope, PRICE_NOISE));
     let Some(noise) = noise else { return Err(overflow) };
     let nearer = match side {
         Side::Delever => look.current.saturating_sub(noise),
