@@ -122,16 +122,25 @@ impl Stage {
         waited.map(drop).map_err(|error| self.keeper.failure(&error.to_string()))
     }
 
-    /// Waits until the ratio is inside these bounds, by magnitude, and nothing is due.
-    async fn wait_inside(&self, min: &str, max: &str) -> Result<()> {
-        let (min, max) = (magnitude(min), magnitude(max));
-        let inside = async || -> Result<()> {
-            let ratio = self.ratio().await?;
-            eyre::ensure!(ratio >= min && ratio <= max, "the ratio is {ratio}");
-            Ok(())
-        };
-        let waited = wait_until("the ratio inside bounds", DEADLINE, inside).await;
-        waited.map_err(|error| self.keeper.failure(&error.to_string()))
+    /// Whether all that was sent is in blocks, so many calls or more, and nothing is due by the
+    /// keeper's last word.
+    async fn is_settled(&self, calls: usize) -> Result<bool> {
+        let mined = self.mined().await?.len();
+        let mut sent = self.world.proxy().raw_transactions();
+        sent.sort();
+        sent.dedup();
+        let said = self.keeper.lines();
+        let last = said.iter().rfind(|line| line.contains(" decision product="));
+        let rests = last.is_some_and(|line| line.contains(RESTS));
+        Ok(rests && mined >= calls && mined == sent.len())
+    }
+
+    /// Waits for that.
+    async fn settle(&self, calls: usize) -> Result<()> {
+        let what = format!("{calls} calls, and then nothing due");
+        let settled = async || self.is_settled(calls).await.unwrap_or(false);
+        let waited = wait_until(&what, DEADLINE, settled).await;
+        waited.map(drop).map_err(|error| self.keeper.failure(&error.to_string()))
     }
 
     /// A few blocks go by in which nothing is sent, and nothing that was mined had reverted or was

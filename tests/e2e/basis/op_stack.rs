@@ -7,7 +7,7 @@ use ballast_test_support::Fault;
 use eyre::Result;
 use serde_json::{Value, json};
 
-use super::{INTERVAL, RESTS, Stage, setup};
+use super::{INTERVAL, RESTS, RIPCORD_COOLDOWN, Stage, setup};
 use crate::harness::{BASIS, DEADLINE, Setup, World, finish, json};
 
 const ORACLE: Address = address!("420000000000000000000000000000000000000F");
@@ -143,6 +143,7 @@ async fn without_the_oracle_routine_work_waits_and_the_rest_goes_out() -> Result
     stage.move_to("1.13").await?;
     stage.wait_mined("rebalance", 1).await?;
     stage.move_to("1.36").await?;
+    stage.world.devnet.node().warp(RIPCORD_COOLDOWN).await?;
     stage.wait_mined("ripcord", 1).await
 }
 

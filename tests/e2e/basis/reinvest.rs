@@ -43,6 +43,8 @@ async fn funding_is_reinvested_unless_that_would_cross_the_bound() -> Result<()>
     assert!(mined[0].after > mined[0].before, "it raises the ratio: {mined:?}");
     let after = stage.market.position().await?;
     assert!(after.spot > before.spot && after.base < before.base, "{before:?} {after:?}");
-    assert_eq!(stage.market.tracked_funding().await?, U256::ZERO, "all of it");
+    // All of it, but for what a dollar of six decimals cannot hold.
+    let left = stage.market.tracked_funding().await?;
+    assert!(left < U256::from(1_000_000_000_000_u64), "{left}");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use ballast_devnet::BasisMethodology;
 use eyre::Result;
 
-use super::{INTERVAL, RESTS, Stage, count, setup};
+use super::{INTERVAL, RESTS, RIPCORD_COOLDOWN, Stage, count, setup};
 use crate::harness::{DEADLINE, Setup, World};
 
 #[tokio::test]
@@ -23,12 +23,13 @@ async fn with_the_sequencer_down_only_what_protects_holders_goes_out() -> Result
     stage.move_to("1.04").await?;
     stage.world.devnet.node().warp(INTERVAL).await?;
     let held = stage.keeper.wait_for_line("sequencer is down", DEADLINE).await?;
-    assert!(held.contains("rebalance"), "{held}");
+    assert!(held.contains("effect=\"binds\""), "{held}");
     assert!(stage.assert_rests().await?.is_empty(), "routine work went out");
 
     stage.move_to("1.13").await?;
     stage.wait_mined("rebalance", 1).await?;
     stage.move_to("1.36").await?;
+    stage.world.devnet.node().warp(RIPCORD_COOLDOWN).await?;
     stage.wait_mined("ripcord", 1).await?;
 
     // Back, and still in its time of grace.
@@ -36,6 +37,6 @@ async fn with_the_sequencer_down_only_what_protects_holders_goes_out() -> Result
     stage.market.set_sequencer(true, back).await?;
     let mined = stage.mined().await?;
     assert!(mined.iter().all(|call| call.succeeded), "{mined:?}");
-    assert_eq!(count(&mined, "ripcord"), 1, "{mined:?}");
+    assert!(count(&mined, "ripcord") >= 1, "{mined:?}");
     Ok(())
 }

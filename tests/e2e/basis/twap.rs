@@ -10,12 +10,11 @@ async fn a_rebalance_in_steps_is_iterated_to_its_end() -> Result<()> {
     let stage = Stage::start(in_chunks("0.5", "3")).await?;
     stage.move_to("1.24").await?;
     let done = async |stage: &Stage| {
-        let mined = stage.mined().await?;
-        let closed = stage.market.twap_leverage_ratio().await? == I256::ZERO;
-        Ok(closed && count(&mined, "iterateRebalance") >= 3)
+        let iterated = count(&stage.mined().await?, "iterateRebalance") >= 3;
+        Ok(iterated && stage.is_settled(4).await?)
     };
     stage.warp_until("the end of the TWAP", COOLDOWN, done).await?;
-    stage.wait_inside("0.9", "1.1").await?;
+    assert_eq!(stage.market.twap_leverage_ratio().await?, I256::ZERO);
     let mined = stage.assert_rests().await?;
     assert_eq!(mined.first().map(|call| call.action), Some("rebalance"), "{mined:?}");
     let iterates = mined.iter().skip_while(|call| call.action == "rebalance");

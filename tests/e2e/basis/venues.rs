@@ -22,8 +22,7 @@ async fn a_market_that_is_away_from_the_index_blocks_and_then_lets_through() -> 
     assert!(stage.assert_rests().await?.is_empty(), "what would revert was sent");
 
     market.set_mark_price(price).await?;
-    stage.wait_mined("rebalance", 1).await?;
-    stage.wait_inside("0.9", "1.1").await?;
+    stage.settle(1).await?;
     let mined = stage.assert_rests().await?;
     assert_eq!(count(&mined, "rebalance"), mined.len(), "{mined:?}");
     Ok(())
