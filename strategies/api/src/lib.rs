@@ -17,5 +17,5 @@ pub use action::{
 };
 pub use decision::{Assessment, Decision, Observation, Timestamp, Unit};
 pub use erased::DynStrategy;
-pub use settlement::{Fact, Settlement};
+pub use settlement::{Fact, Settlement, TokenIncome};
 pub use strategy::{Refusal, Strategy, StrategyError};
