@@ -17,6 +17,7 @@ mod fli;
 mod guard;
 mod harness;
 mod isolation;
+mod ledger;
 mod malformed;
 mod operate;
 mod page;
