@@ -146,6 +146,17 @@ impl Category {
         ("launch", Self::Launch),
         ("other", Self::Other),
     ];
+
+    /// Its word in product files and reports.
+    pub fn word(self) -> &'static str {
+        let known = Self::WORDS.iter().find(|(_, category)| *category == self);
+        known.map_or("other", |(word, _)| word)
+    }
+
+    /// The category of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, category)| *category)
+    }
 }
 
 /// What the keeper may do with a product.

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`registry`] (what can be kept) → [`config`] (what is kept) → [`runtime`] (the
 //! turn) → [`guard`] (what holds an action back) → [`submission`] (a transaction's life) →
-//! [`store`] (what survives a restart) → [`cli`] and [`http`] (what people see).
+//! [`store`] (what survives a restart) → [`ledger`] (what it all cost) → [`cli`] and [`http`] (what people see).
 
 pub mod alerts;
 pub mod cli;
@@ -11,6 +11,7 @@ pub mod config;
 mod failpoint;
 pub mod guard;
 pub mod http;
+pub mod ledger;
 pub mod money;
 pub mod registry;
 pub mod runtime;

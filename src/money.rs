@@ -33,6 +33,11 @@ impl Usd {
         Self(u128::from(micro))
     }
 
+    /// As [`from_micro`](Self::from_micro), for any amount there is.
+    pub fn from_micros(micro: u128) -> Self {
+        Self(micro)
+    }
+
     /// In millionths of a dollar.
     pub fn micro(self) -> u128 {
         self.0

@@ -31,6 +31,7 @@ use std::{
     time::Duration,
 };
 
+use futures::TryStreamExt as _;
 use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -46,7 +47,7 @@ pub(crate) use spending::tests::JournalRow;
 pub use spending::{Cost, FirstDue};
 pub(crate) use statement::Statement;
 
-use crate::{failpoint, submission::Journal};
+use crate::{failpoint, ledger::Ledger, submission::Journal};
 use health::{FileId, LastWrite};
 use lock::FileLock;
 use reserve::{RESERVE, RETRY, Reserve};
@@ -334,6 +335,29 @@ impl Store {
             .fetch_all(self.reads())
             .await
             .map_err(|source| database("reading", &self.inner.file, source))
+    }
+}
+
+impl Store {
+    /// The gas ledger, on this store.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(self.clone())
+    }
+
+    /// Hands the rows of a query to `visit` one by one; no more than a few are in memory.
+    pub(crate) async fn each_row(
+        &self,
+        statement: Statement,
+        mut visit: impl FnMut(&sqlx::sqlite::SqliteRow) -> Result<(), StoreError> + Send,
+    ) -> Result<(), StoreError> {
+        let mut rows = statement.query().fetch(&self.inner.reads);
+        loop {
+            let next = rows.try_next().await;
+            match next.map_err(|source| database("reading", &self.inner.file, source))? {
+                Some(row) => visit(&row)?,
+                None => return Ok(()),
+            }
+        }
     }
 }
 

@@ -130,7 +130,12 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         let summary = "what it acts on has changed: nothing is sent until a person agrees";
         about.condition("moved", Severity::Critical, 0, (summary, why))
     });
-    let halted = halted.into_iter().chain(without_wallet).chain(moved);
+    let unexplained = status.reconciled.as_ref().and_then(|reconciled| {
+        let summary = "its books do not explain what its wallet holds";
+        let problem = reconciled.problem.as_ref()?;
+        Some(about.condition("unexplained_balance", Severity::Critical, 0, (summary, problem)))
+    });
+    let halted = halted.into_iter().chain(without_wallet).chain(moved).chain(unexplained);
     let Some(last) = &status.last else { return halted.collect() };
     let is_urgent = matches!(last.urgency, Some("emergency" | "prompt"));
     let by_decision = match last.kind {

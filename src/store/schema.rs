@@ -191,6 +191,7 @@ pub(super) fn migrations() -> Migrator {
         simple(4, "first nonces of lanes", LANES),
         simple(5, "since which block actions are due", super::spending::DUE_BLOCKS),
         simple(6, "exposure of intents", EXPOSURE),
+        simple(7, "the ledger", crate::ledger::tables::TABLES),
         simple(8, "fees beside gas", EXTRA_FEES),
         simple(9, "what products act on", super::agreements::TABLES),
     ])

@@ -124,6 +124,41 @@ const CATALOGUE: &[Row] = &[
         "Steps of the journal; those that wait together share a commit",
     ),
     (
+        "ballast_ledger_entries_total",
+        Counter,
+        Unit::Count,
+        "product, outcome",
+        "Transactions that were booked",
+    ),
+    (
+        "ballast_ledger_failing",
+        Gauge,
+        Unit::Count,
+        "chain",
+        "1 while the books of a chain's wallets cannot be kept",
+    ),
+    (
+        "ballast_ledger_reconciled_timestamp",
+        Gauge,
+        Unit::Seconds,
+        "product",
+        "Time of the block up to which the books were last reconciled",
+    ),
+    (
+        "ballast_ledger_unexplained",
+        Gauge,
+        Unit::Count,
+        "product",
+        "1 while the books do not explain what the wallet holds",
+    ),
+    (
+        "ballast_ledger_waiting",
+        Gauge,
+        Unit::Count,
+        "chain",
+        "Final transactions that are not booked yet",
+    ),
+    (
         "ballast_lifecycle_unexpected_total",
         Counter,
         Unit::Count,
@@ -317,7 +352,7 @@ mod tests {
     fn names_and_buckets_follow_the_kind() {
         for (name, kind, unit, ..) in CATALOGUE {
             assert_eq!(name.ends_with("_total"), *kind == Counter, "{name}");
-            let seconds = name.ends_with("_seconds") || *name == "ballast_head_timestamp";
+            let seconds = name.ends_with("_seconds") || name.ends_with("_timestamp");
             assert_eq!(seconds, *unit == Unit::Seconds, "{name}");
             let bucketed =
                 crate::telemetry::BUCKETS.iter().any(|(suffix, _)| name.ends_with(suffix));

@@ -20,6 +20,7 @@ mod full;
 mod guard;
 mod harness;
 mod isolation;
+mod ledger;
 mod malformed;
 mod operate;
 mod page;

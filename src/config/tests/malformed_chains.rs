@@ -268,7 +268,7 @@ rpc = [{ ws = "wss://node.example" }, { url = "wss://a.example" }, { url = "http
             r#"chains/mainnet.toml: rpc[1].url = "wss://a.example": expected an http or https URL without user or password, { env = "NAME" } or { file = "PATH" }"#,
             r#"chains/mainnet.toml: rpc[2].ws = "http://b.example": expected a ws or wss URL without user or password, { env = "NAME" } or { file = "PATH" }"#,
             "chains/mainnet.toml: rpc[3].requests_per_second = 0: expected a whole number from 1 to 1000000",
-            "chains/mainnet.toml: rpc[4].rps = 5: unknown key; expected one of: url, ws, requests_per_second",
+            "chains/mainnet.toml: rpc[4].rps = 5: unknown key; expected one of: url, ws, requests_per_second, archive",
         ],
     ),
     (
@@ -309,9 +309,28 @@ send = {}
         "chains/mainnet.toml",
         r#"
 @CHAIN
+send = [{ url = "https://a.example", archive = true }, { url = "https://b.example", archive = 1 }]
+"#,
+        &[
+            "chains/mainnet.toml: send[0].archive = true: send endpoints are not read; expected to be left out",
+            "chains/mainnet.toml: send[1].archive = 1: send endpoints are not read; expected to be left out",
+        ],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+chain_id = 1
+rpc = [{ url = "https://a.example", archive = "yes" }]
+"#,
+        &["chains/mainnet.toml: rpc[0].archive = \"yes\": expected true or false"],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+@CHAIN
 archive = true
 "#,
-        &["chains/mainnet.toml: archive = true: not yet supported; expected to be left out"],
+        &["chains/mainnet.toml: archive = true: unknown key; expected one of: chain_id, …"],
     ),
     (
         "chains/mainnet.toml",

@@ -23,5 +23,5 @@ pub use decimal::Decimal;
 pub use decision::{Assessment, Decision, Observation, Timestamp, Unit};
 pub use erased::DynStrategy;
 pub use listing::{Listing, Source};
-pub use settlement::{Fact, Settlement};
+pub use settlement::{Fact, Settlement, TokenIncome};
 pub use strategy::{ActsOn, Doubt, Refusal, Strategy, StrategyError};
