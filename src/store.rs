@@ -350,7 +350,7 @@ impl Store {
         statement: Statement,
         mut visit: impl FnMut(&sqlx::sqlite::SqliteRow) -> Result<(), StoreError> + Send,
     ) -> Result<(), StoreError> {
-        let mut rows = statement.query().fetch(&self.inner.reads);
+        let mut rows = statement.query().fetch(self.reads());
         loop {
             let next = rows.try_next().await;
             match next.map_err(|source| database("reading", &self.inner.file, source))? {
