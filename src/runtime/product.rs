@@ -1,13 +1,13 @@
 //! One product's task: guard, submit, observe. It owns the product's nonce lane, so nothing that
 //! happens here can delay another product.
 
+mod acts_on;
+
 use std::sync::Arc;
 
 use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
-use ballast_strategy_api::{
-    Action, ActsOn, Assessment, Decision, DynStrategy, Observation, Urgency, decision,
-};
+use ballast_strategy_api::{Action, Assessment, Decision, DynStrategy, Observation, Urgency};
 use eyre::Result;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,6 @@ use super::{
     events::{Event, What},
     findings::{self, GuardNote},
     orders::Ordered,
-    pauses::Leads,
     recorder::Recorder,
     seat::{Mailbox, Turn},
     status::{Balance, LastDecision},
@@ -27,7 +26,7 @@ use super::{
 use crate::{
     alerts, clock,
     config::ProductConfig,
-    guard::{self, Agreed, Circumstances, Past, Upkeep, Verdict},
+    guard::{self, Circumstances, Past, Upkeep, Verdict},
     submission::{Lane, LaneError, LaneEvent, Obeyed, Pursuit},
 };
 
@@ -329,48 +328,6 @@ impl ProductTask {
                 self.say_pursuit(pursued, "", record);
             }
         }
-    }
-
-    /// Hears what an assessment is of. False if the product must not go by it, which is recorded; an
-    /// action goes on to the guard all the same, which has a row for it.
-    async fn hear_what_it_acts_on(&mut self, turn: &Turn, record: &mut Record) -> bool {
-        let (Some(acts_on), Ok(assessment)) = (&turn.acts_on, &turn.outcome) else { return true };
-        let asked = format!("{} on chain id {}", acts_on.asked, self.profile.chain_id);
-        let acts_on = ActsOn { asked, found: acts_on.found.clone() };
-        let leads = match &assessment.decision {
-            Decision::Blocked { reason, detail } if *reason == decision::MOVED => {
-                Leads::Astray(&acts_on, detail)
-            }
-            Decision::Wait { .. } | Decision::Act(_) | Decision::Blocked { .. } => {
-                Leads::To(&acts_on)
-            }
-        };
-        let heard = self.shared.pauses.hear(&self.config.name, leads).await;
-        let agreed = self.show_agreed();
-        self.lane.agree(agreed.clone());
-        match (heard, agreed, &assessment.decision) {
-            (Err(error), ..) => {
-                record.say("error", "the store takes no writes", &crate::error_chain(&error));
-                false
-            }
-            (Ok(()), Agreed::Moved(_), Decision::Act(_))
-            | (Ok(()), Agreed::Any | Agreed::On(_), _) => true,
-            (Ok(()), Agreed::Moved(detail), Decision::Wait { .. } | Decision::Blocked { .. }) => {
-                record.say("refused", guard::MOVED, &detail);
-                false
-            }
-        }
-    }
-
-    /// What the product may act on, and the board's word of it.
-    fn show_agreed(&self) -> Agreed {
-        let agreed = self.shared.pauses.agreed(&self.config.name);
-        let moved = match &agreed {
-            Agreed::Moved(detail) => Some(detail.to_string()),
-            Agreed::Any | Agreed::On(_) => None,
-        };
-        self.shared.board.moved(&self.config.name, moved);
-        agreed
     }
 
     /// Since when the action is due, where somebody wants to know.
