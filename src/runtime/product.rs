@@ -1,28 +1,27 @@
 //! One product's task: guard, submit, observe. It owns the product's nonce lane, so nothing that
 //! happens here can delay another product.
 
+mod acts_on;
 mod asked;
+mod record;
 
 use std::sync::Arc;
 
 use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
-use ballast_strategy_api::{
-    Action, ActsOn, Decision, DynStrategy, Observation, Strategy as _, Urgency, decision,
-};
+use ballast_strategy_api::{Action, Decision, DynStrategy, Strategy as _, Urgency};
 use eyre::Result;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub(crate) use self::asked::Asking;
-use self::asked::Dealing;
+use self::{asked::Dealing, record::Record};
 use super::{
     accounts::{Accounts, Due},
     events::{Event, What},
     findings::{self, GuardNote},
     orders::{Ordered, PendingOrder},
-    pauses::Leads,
     recorder::Recorder,
     seat::{Mailbox, Turn},
     status::{Balance, LastDecision},
@@ -31,7 +30,7 @@ use super::{
 use crate::{
     alerts, clock,
     config::ProductConfig,
-    guard::{self, Agreed, Circumstances, Past, Upkeep, Verdict},
+    guard::{self, Circumstances, Past, Upkeep, Verdict},
     ledger::external::External,
     submission::{Lane, LaneError, LaneEvent, Obeyed, Pursuit},
 };
@@ -365,48 +364,6 @@ impl ProductTask {
         }
     }
 
-    /// Hears what an assessment is of. False if the product must not go by it, which is recorded; an
-    /// action goes on to the guard all the same, which has a row for it.
-    async fn hear_what_it_acts_on(&mut self, turn: &Turn, record: &mut Record) -> bool {
-        let (Some(acts_on), Ok(assessment)) = (&turn.acts_on, &turn.outcome) else { return true };
-        let asked = format!("{} on chain id {}", acts_on.asked, self.profile.chain_id);
-        let acts_on = ActsOn { asked, found: acts_on.found.clone() };
-        let leads = match &assessment.decision {
-            Decision::Blocked { reason, detail } if *reason == decision::MOVED => {
-                Leads::Astray(&acts_on, detail)
-            }
-            Decision::Wait { .. } | Decision::Act(_) | Decision::Blocked { .. } => {
-                Leads::To(&acts_on)
-            }
-        };
-        let heard = self.shared.pauses.hear(&self.config.name, leads).await;
-        let agreed = self.show_agreed();
-        self.lane.agree(agreed.clone());
-        match (heard, agreed, &assessment.decision) {
-            (Err(error), ..) => {
-                record.say("error", "the store takes no writes", &crate::error_chain(&error));
-                false
-            }
-            (Ok(()), Agreed::Moved(_), Decision::Act(_))
-            | (Ok(()), Agreed::Any | Agreed::On(_), _) => true,
-            (Ok(()), Agreed::Moved(detail), Decision::Wait { .. } | Decision::Blocked { .. }) => {
-                record.say("refused", guard::MOVED, &detail);
-                false
-            }
-        }
-    }
-
-    /// What the product may act on, and the board's word of it.
-    fn show_agreed(&self) -> Agreed {
-        let agreed = self.shared.pauses.agreed(&self.config.name);
-        let moved = match &agreed {
-            Agreed::Moved(detail) => Some(detail.to_string()),
-            Agreed::Any | Agreed::On(_) => None,
-        };
-        self.shared.board.moved(&self.config.name, moved);
-        agreed
-    }
-
     /// Since when the action is due, where somebody wants to know.
     async fn first_due(&mut self, action: &Action, found_at: &Head) -> Option<Due> {
         let waits = self.config.limits.routine_base_fee.is_some();
@@ -488,63 +445,6 @@ impl ProductTask {
 
     fn strategy(&self) -> Option<Arc<dyn DynStrategy>> {
         self.mailbox.strategy.borrow().clone()
-    }
-}
-
-/// A decision while it is being found.
-struct Record {
-    head: Head,
-    observations: Vec<Observation>,
-    kind: &'static str,
-    action: Option<String>,
-    urgency: Option<&'static str>,
-    reason: String,
-    detail: String,
-    /// All that the guard found.
-    guard: Vec<GuardNote>,
-    /// What of it is told besides.
-    notes: Vec<String>,
-}
-
-impl Record {
-    fn new(head: Head, observations: Vec<Observation>) -> Self {
-        Self {
-            head,
-            observations,
-            kind: "error",
-            action: None,
-            urgency: None,
-            reason: String::new(),
-            detail: String::new(),
-            guard: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
-
-    fn due(&mut self, action: &Action) {
-        self.action = Some(action.name.to_owned());
-        self.urgency = Some(action.urgency.as_str());
-    }
-
-    fn say(&mut self, kind: &'static str, reason: &str, detail: &str) {
-        self.kind = kind;
-        reason.clone_into(&mut self.reason);
-        detail.clone_into(&mut self.detail);
-    }
-
-    fn into_decision(self) -> (LastDecision, Vec<GuardNote>) {
-        let told = std::iter::once(self.detail).filter(|detail| !detail.is_empty());
-        let detail = told.chain(self.notes).collect::<Vec<_>>().join("; ");
-        let decision = LastDecision {
-            kind: self.kind,
-            action: self.action,
-            urgency: self.urgency,
-            reason: self.reason,
-            detail,
-            observations: self.observations,
-            head: self.head,
-        };
-        (decision, self.guard)
     }
 }
 
