@@ -13,7 +13,7 @@ use crate::config::{Params, Problem};
 
 /// Every strategy shipped with Ballast. Add yours here.
 pub fn strategies() -> Registry {
-    Registry::default().with::<ballast_fli::Fli>()
+    Registry::default().with::<ballast_fli::Fli>().with::<ballast_basis::Basis>()
 }
 
 /// The strategies that a binary knows.

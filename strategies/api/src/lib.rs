@@ -4,18 +4,24 @@
 //! anything, is due. It never signs, sends, sleeps, retries or picks a nonce, and it keeps no
 //! memory: the same block gives the same decision. Start with [`Strategy`], then [`Decision`].
 
+pub mod account;
 pub mod action;
+pub mod decimal;
 pub mod decision;
 pub mod erased;
+pub mod listing;
 pub mod settlement;
 pub mod strategy;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
 pub use action::{
-    Action, Blocks, Call, Direction, Exposure, NonEmpty, Postcondition, StateKey, Urgency,
+    Action, Blocks, Call, Direction, Exposure, NonEmpty, Postcondition, RepeatLimit, StateKey,
+    Urgency,
 };
+pub use decimal::Decimal;
 pub use decision::{Assessment, Decision, Observation, Timestamp, Unit};
 pub use erased::DynStrategy;
+pub use listing::{Listing, Source};
 pub use settlement::{Fact, Settlement};
-pub use strategy::{Refusal, Strategy, StrategyError};
+pub use strategy::{ActsOn, Refusal, Strategy, StrategyError};

@@ -28,6 +28,13 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
         Self::KIND.to_owned()
     }
 
+    /// What was connected to. The runtime remembers it, over restarts too, and acts on anything else
+    /// only once a person has agreed; what is pending for another is given up. `None`, the default:
+    /// nothing to remember.
+    fn acts_on(&self) -> Option<ActsOn> {
+        None
+    }
+
     /// Compares the product's state at one block with where it should be. Depends on nothing else:
     /// no memory, no wall clock.
     fn assess(
@@ -35,11 +42,29 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
         at: &BlockReader,
     ) -> impl Future<Output = Result<Assessment, StrategyError>> + Send;
 
+    /// Whether the contract itself asks at execution whether this action is needed, and refuses it
+    /// where it is not. Then whatever of it is executed is due at that moment, also right behind
+    /// another one of the same intent, and a new call need not wait until an old one that failed is
+    /// final. A cooldown is no such guard: it says when, not whether. `false`, the default: unknown.
+    fn checks_need(&self, action: &str) -> bool {
+        let _ = action;
+        false
+    }
+
     /// What a simulated or mined refusal of one of this strategy's calls means.
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
 
     /// Income and realised figures of a mined call, from its logs.
     fn settle(&self, receipt: &TransactionReceipt) -> Settlement;
+}
+
+/// What a product's parameters ask for, and what that leads to on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActsOn {
+    /// What the parameters name, such as `set_token 0x…`. Other parameters are another agreement.
+    pub asked: String,
+    /// What it led to when it was connected: an address.
+    pub found: String,
 }
 
 /// What a refusal of a call means.

@@ -107,6 +107,11 @@ impl BasisMarket {
         Ok(Self { node, market, deployment, basis })
     }
 
+    /// The node.
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
     /// The addresses.
     #[must_use]
     pub fn basis(&self) -> &Basis {

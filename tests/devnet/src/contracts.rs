@@ -185,6 +185,7 @@ sol! {
     #[derive(Debug)]
     interface IBaseManager {
         function addAdapter(address adapter) external;
+        function removeAdapter(address adapter) external;
     }
 
     /// Index Coop's `FlexibleLeverageStrategyExtension`. Ratios and percentages have 18 decimals.

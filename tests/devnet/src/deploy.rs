@@ -7,7 +7,7 @@ pub(crate) mod basis;
 mod compound;
 mod doubles;
 mod perp;
-mod product;
+pub(crate) mod product;
 mod protocol;
 mod venues;
 

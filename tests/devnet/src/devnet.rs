@@ -1,11 +1,12 @@
 //! A node with everything on it, in one call.
 
+use alloy::primitives::Address;
 use eyre::Result;
 use url::Url;
 
 use crate::{
-    Anvil, AnvilOptions, BasisMarket, BasisOptions, Deployment, FliOptions, Market, Mining, Node,
-    Product, StateCache, Tooling,
+    Anvil, AnvilOptions, BasisMarket, BasisOptions, Deployment, FliOptions, Market, Methodology,
+    Mining, Node, Product, StateCache, Tooling, deploy::product,
 };
 
 /// What [`Devnet::start`] starts. The default: chain 1, a free port, a block per transaction, one
@@ -97,6 +98,17 @@ impl Devnet {
     #[must_use]
     pub fn product(&self) -> &Product {
         self.deployment.product()
+    }
+
+    /// Migrates the first product to another strategy with these settings, and gives its address.
+    ///
+    /// # Errors
+    ///
+    /// If a step fails.
+    pub async fn replace_strategy(&self, methodology: &Methodology) -> Result<Address> {
+        let (tooling, node) = (Tooling::locate()?, self.node());
+        let (deployment, product) = (self.deployment(), self.product());
+        product::replace_strategy(&tooling, node, deployment, methodology, product).await
     }
 
     /// All products; product `i` allows keeper `i`.
