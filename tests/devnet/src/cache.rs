@@ -110,7 +110,8 @@ impl StateCache {
             drop(shared);
             let _exclusive = locked(&entry.lock, Lock::Exclusive).await?;
             if fresh(&entry)?.is_none() {
-                self.build(&entry, options.chain_id, fli, basis).await?;
+                // Once an hour; its future is large, and everybody who loads would carry it.
+                Box::pin(self.build(&entry, options.chain_id, fli, basis)).await?;
             }
         }
         bail!("the state in {} does not stay fresh", self.dir.display())
