@@ -115,6 +115,7 @@ fn router(surface: Surface) -> Router {
     let writes = Router::new()
         .route("/api/v1/products/{name}/pause", post(operate::pause))
         .route("/api/v1/products/{name}/resume", post(operate::resume))
+        .route("/api/v1/products/{name}/assess", post(operate::assess))
         .route("/api/v1/products/{name}/bump", post(operate::bump))
         .route("/api/v1/products/{name}/cancel", post(operate::cancel))
         .route("/api/v1/pause", post(operate::pause_all))

@@ -28,8 +28,8 @@ pub use events::{Event, Events, What};
 pub(crate) use feeds::{Brought, CALLER as FEED_CALLER};
 pub use findings::GuardNote;
 pub use orders::Orders;
-pub use pauses::Pauses;
-pub(crate) use product::ProductTask;
+pub use pauses::{Holding, Pauses};
+pub(crate) use product::{Asking, ProductTask};
 pub(crate) use recorder::Recorder;
 pub(crate) use seat::{Seat, TurnResult};
 pub(crate) use status::Recent;
@@ -143,7 +143,7 @@ impl Keeper {
         Ok(Surface {
             facts: Arc::new(Facts::of(groups)),
             board: board.clone(),
-            store: self.store.clone(),
+            store: self.store.for_looking(),
             pauses: pauses.clone(),
             orders: orders.clone(),
             events: self.events.clone(),

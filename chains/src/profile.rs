@@ -64,6 +64,8 @@ pub enum FeeModel {
     Eip1559,
     /// One gas price, all of which is paid: chains without EIP-1559 transactions.
     Legacy,
+    /// As EIP-1559, and a fee for publishing on Ethereum on top: chains of the OP stack.
+    OpStack,
 }
 
 /// When an included transaction counts as final.

@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     guard::Row,
     runtime::{Board, ChainStatus, GuardNote, LastDecision, ProductStatus, readiness},
+    submission::pricing::INSUFFICIENT_FUNDS,
 };
 
 /// Distance to the liquidation ceiling below which people are woken: 0.05.
@@ -125,7 +126,11 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         let summary = "its wallet cannot sign: nothing is sent for it";
         about.condition("without_wallet", Severity::Critical, BLOCKS_OF_EMERGENCY, (summary, why))
     });
-    let halted = halted.into_iter().chain(without_wallet);
+    let moved = status.moved.as_ref().map(|why| {
+        let summary = "what it acts on has changed: nothing is sent until a person agrees";
+        about.condition("moved", Severity::Critical, 0, (summary, why))
+    });
+    let halted = halted.into_iter().chain(without_wallet).chain(moved);
     let Some(last) = &status.last else { return halted.collect() };
     let is_urgent = matches!(last.urgency, Some("emergency" | "prompt"));
     let by_decision = match last.kind {
@@ -142,6 +147,12 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
             Severity::Warning,
             BLOCKS_OF_OTHERS,
             ("something is due, and the protocol refuses it", &said(last)),
+        )),
+        "held" if !is_urgent && last.reason == INSUFFICIENT_FUNDS => Some(about.condition(
+            "insufficient_funds",
+            Severity::Warning,
+            BLOCKS_OF_OTHERS,
+            ("its wallet cannot pay for what is due", &said(last)),
         )),
         "refused" | "held" => held(about, last),
         _ => None,
@@ -196,6 +207,8 @@ fn of_guard(about: About<'_>, note: &GuardNote) -> Option<Condition> {
         Row::NoPrice => ("no_price", Severity::Warning, BLOCKS_OF_OTHERS),
         Row::RepeatLimit | Row::Repeating => ("repeat_limit", Severity::Warning, 0),
         Row::Paused
+        // The board tells it, whether something is due or not.
+        | Row::Moved
         | Row::DeleverOnly
         | Row::StaleHead
         | Row::Sequencer

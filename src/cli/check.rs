@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::{Address, Bytes, U256};
 use ballast_chains::{
     BlockReader, Head, amount,
     driver::{Job, Outcome, drive},
     feeds::{self, FeedReading, PriceRound, Said},
+    fees::extra::{self, GAS_PRICE_ORACLE},
     heads,
     pool::EndpointState,
+    profile::FeeModel,
 };
 use ballast_strategy_api::{Assessment, Decision, Doubt, DynStrategy, decision::CALLER_PERMITTED};
 use eyre::Result;
@@ -24,6 +26,8 @@ use crate::{
 
 /// How long one chain's nodes may take for everything asked here.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// Unsigned bytes of a call without arguments, about.
+const UNSIGNED_SAMPLE: usize = 50;
 
 /// One thing that is not as it should be.
 #[derive(Debug, Serialize)]
@@ -136,6 +140,7 @@ async fn check_group(group: Group, report: &mut Report) {
     }
     let feeds = check_feeds(&group, head).await;
     report.findings.extend(feeds);
+    report.findings.extend(check_extra_fees(&group, head).await);
     check_products(group, head, report).await;
 }
 
@@ -162,6 +167,36 @@ async fn check_feeds(group: &Group, head: Head) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether the chain takes fees beside gas, and its file says so.
+async fn check_extra_fees(group: &Group, head: Head) -> Option<Finding> {
+    let subject = format!("chain {}", group.profile.name);
+    let model = group.profile.fee_model;
+    if model == FeeModel::OpStack {
+        let sample = Bytes::from_static(&[0xff; UNSIGNED_SAMPLE]);
+        let provider = group.pool.provider();
+        let asked = timeout(ANSWER_WITHIN, extra::quote(&provider, head.hash, model, &sample));
+        return match asked.await {
+            Ok(told) => told.err().map(|cause| {
+                let cause = crate::error_chain(&cause);
+                let text = format!("the L1 data fee is unknown, so routine work waits: {cause}");
+                error(&subject, text)
+            }),
+            Err(_) => Some(error(&subject, "the L1 data fee was not told in time".to_owned())),
+        };
+    }
+    let code = group.source.read_at(head, FEED_CALLER, |reader: BlockReader| async move {
+        reader.code(GAS_PRICE_ORACLE).await
+    });
+    let code = timeout(ANSWER_WITHIN, code).await.ok()?.ok()?;
+    (!code.is_empty()).then(|| {
+        let text = format!(
+            "it has the OP stack's GasPriceOracle at {GAS_PRICE_ORACLE}: without fee_model = \
+             \"op-stack\" caps and budgets do not count L1 data fees before they are paid"
+        );
+        warning(&subject, text)
+    })
 }
 
 /// The price, and the products whose budgets need it.

@@ -206,9 +206,10 @@ pub(super) const CHAIN: Schema = Schema {
         key("chain_id", "a whole number above 0", Required, "what every endpoint must report"),
         key(
             "fee_model",
-            "\"eip1559\" or \"legacy\"",
+            "\"eip1559\", \"legacy\" or \"op-stack\"",
             Is("eip1559"),
-            "how transactions are priced; `legacy`: by one gas price, all of which is paid",
+            "how transactions are priced; `legacy`: by one gas price, all of which is paid; \
+             `op-stack`: as `eip1559`, and L1 data and operator fees on top",
         ),
         key(
             "block_time",

@@ -9,6 +9,8 @@ use serde::Serialize;
 pub enum Row {
     /// An operator has stopped the product.
     Paused,
+    /// It acts on something that nobody agreed to.
+    Moved,
     /// An operator is winding the product down, and this would raise its exposure.
     DeleverOnly,
     /// The newest head is too old to decide on.
@@ -54,8 +56,9 @@ pub enum Effect {
 
 impl Row {
     /// Every row, in the order in which they are told: an operator's word first, money last.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Paused,
+        Self::Moved,
         Self::DeleverOnly,
         Self::StaleHead,
         Self::Dispute,
@@ -78,6 +81,7 @@ impl Row {
         use Effect::{Binds, Passes, Warns};
         let (routine, prompt, emergency) = match self {
             Self::Paused
+            | Self::Moved
             | Self::DeleverOnly
             | Self::StaleHead
             | Self::RepeatLimit
@@ -105,6 +109,7 @@ impl Row {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Paused => "paused",
+            Self::Moved => "moved",
             Self::DeleverOnly => "delever_only",
             Self::StaleHead => "stale_head",
             Self::Dispute => "dispute",
@@ -127,7 +132,11 @@ impl Row {
     /// by what somebody said.
     pub const fn decision(self) -> &'static str {
         match self {
-            Self::Paused | Self::DeleverOnly | Self::StaleHead | Self::RepeatLimit => "refused",
+            Self::Paused
+            | Self::Moved
+            | Self::DeleverOnly
+            | Self::StaleHead
+            | Self::RepeatLimit => "refused",
             Self::Dispute
             | Self::Repeating
             | Self::Sequencer

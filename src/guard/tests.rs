@@ -100,6 +100,8 @@ fn fine<'a>(chain: &'a ChainProfile, past: &'a Past) -> Circumstances<'a> {
         first_due: None,
         due_for_blocks: 0,
         store_short: false,
+        waiting: None,
+        agreed: Agreed::Any,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, future::IntoFuture as _, time::Duration};
 
 use alloy::{primitives::B256, providers::Provider as _};
 use ballast_chains::{Head, feeds::Price, pool::Pool};
-use ballast_strategy_api::{Action, Urgency};
+use ballast_strategy_api::Action;
 use futures::future::join_all;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -246,7 +246,7 @@ impl Accounts {
     /// The use of the budget, for people and charts.
     pub(crate) fn budget_use(&self, now: u64, price: Option<Price>, limits: &Limits) -> BudgetUse {
         let spending = self.past.as_ref().map(|past| &past.spending);
-        let used = spending.map_or_else(Used::default, |s| s.used(now, price, Urgency::Routine));
+        let used = spending.map_or_else(Used::default, |s| s.used(now, price, None));
         let unpriced = spending.filter(|_| price.is_none()).map(|s| s.unpriced);
         BudgetUse {
             month: budget::month_name(now),

@@ -16,7 +16,7 @@ use ballast_chains::{
 use eyre::{Result, bail};
 use metrics::Histogram;
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     task::JoinSet,
     time::{Instant, sleep_until},
 };
@@ -40,6 +40,7 @@ pub(crate) struct ChainUnit {
     source: BlockSource,
     seats: Vec<Seat>,
     feeds: FeedDesk,
+    wake: Arc<Notify>,
     board: Board,
     begun: bool,
     newest: Option<(Head, Instant)>,
@@ -66,7 +67,7 @@ struct Done {
 
 impl ChainUnit {
     pub(crate) fn new(group: Group, board: Board) -> Self {
-        let Group { profile, pool, source, seats, feeds, specs: _ } = group;
+        let Group { profile, pool, source, seats, feeds, wake, specs: _ } = group;
         board.enter_chain(&profile.name);
         let chain = profile.name.clone();
         let assess_seconds = metrics::histogram!("ballast_assess_seconds", "chain" => chain);
@@ -76,6 +77,7 @@ impl ChainUnit {
             source,
             seats,
             feeds,
+            wake,
             board,
             begun: false,
             newest: None,
@@ -125,6 +127,8 @@ impl ChainUnit {
                 Some(part) = parts.join_next() => {
                     bail!("chain {}: {} ended", self.profile.name, part.unwrap_or("a part (by a panic)"))
                 }
+                // An operator's order: the seat knows which.
+                () = self.wake.notified() => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }

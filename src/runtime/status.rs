@@ -57,6 +57,8 @@ pub struct ProductStatus {
     pub budget: Option<BudgetUse>,
     /// Why its wallet cannot sign, while that is so.
     pub without_wallet: Option<String>,
+    /// From what to what it was led, while nobody has agreed to that.
+    pub moved: Option<String>,
     /// Native balance of its wallet, as last read.
     pub balance: Option<Balance>,
     /// The transaction that is not final: the one that waits for inclusion, else the newest that is
@@ -185,6 +187,12 @@ impl Board {
     pub(crate) fn without_wallet(&self, product: &str, why: String) {
         if let Some(mut status) = self.products.get_mut(product) {
             status.without_wallet = Some(why);
+        }
+    }
+
+    pub(crate) fn moved(&self, product: &str, from_to: Option<String>) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.moved = from_to;
         }
     }
 

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ballast_chains::{ChainProfile, pool::Pool, reader::BlockSource};
 use eyre::{Result, WrapErr, eyre};
+use tokio::sync::Notify;
 
 use super::{
     feeds::FeedDesk,
@@ -28,6 +29,8 @@ pub(crate) struct Group {
     pub(crate) source: BlockSource,
     /// Its feeds.
     pub(crate) feeds: FeedDesk,
+    /// Wakes the chain's loop when an operator orders an assessment.
+    pub(crate) wake: Arc<Notify>,
     /// Its products, as the chain's loop sees them …
     pub(crate) seats: Vec<Seat>,
     /// … and as their own tasks are built; same order.
@@ -56,6 +59,7 @@ pub(crate) fn wire(
         let pool = Pool::new(&profile).wrap_err_with(|| format!("chain {name}"))?;
         let feeds = FeedDesk::new(Arc::clone(&profile));
         let (mut seats, mut specs) = (Vec::new(), Vec::new());
+        let wake = Arc::new(Notify::new());
         let pretends = Pretends::default();
         for product in members {
             let wallet = WalletHandle::new(
@@ -68,7 +72,7 @@ pub(crate) fn wire(
             board.enter_product(&product.name, &name, &product.strategy);
             let readings = feeds.subscribe();
             let (member, registry) = (Arc::clone(&product), Arc::clone(registry));
-            let seat = Seat::new(member, registry, wallet.clone(), readings);
+            let seat = Seat::new(member, registry, wallet.clone(), readings, Arc::clone(&wake));
             let mailbox = seat.mailbox();
             seats.push(seat);
             let (profile, pool) = (Arc::clone(&profile), pool.clone());
@@ -76,7 +80,7 @@ pub(crate) fn wire(
             specs.push(ProductSpec { config: product, profile, pool, wallet, mailbox, pretends });
         }
         let source = BlockSource::new(pool.provider(), &profile);
-        wired.push(Group { profile, pool, source, feeds, seats, specs });
+        wired.push(Group { profile, pool, source, feeds, wake, seats, specs });
     }
     Ok(wired)
 }

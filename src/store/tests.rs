@@ -49,6 +49,31 @@ async fn eventually<T, F: Future<Output = Option<T>>>(look: impl Fn() -> F) -> T
 }
 
 #[tokio::test]
+async fn a_store_that_fails_says_so_until_a_write_goes_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keeper.db");
+    let store = Store::open(&file).await.unwrap();
+    store.ping().await.unwrap();
+    store.commit(vec![Statement::new("INSERT INTO nowhere VALUES (1)")]).await.unwrap_err();
+    let failed = store.ping().await.unwrap_err().to_string();
+    assert!(failed.contains("last write failed") && failed.contains("nowhere"), "{failed}");
+    store.note_decision(DecisionRow::new("one", "local", &decision(7, "inside"), true));
+    eventually(async || store.ping().await.ok()).await;
+
+    // The database goes on with a file that has no name any more.
+    let aside = folder.path().join("aside.db");
+    std::fs::rename(&file, &aside).unwrap();
+    assert!(matches!(store.ping().await, Err(StoreError::Gone { .. })));
+    std::fs::copy(&aside, &file).unwrap();
+    assert!(matches!(store.ping().await, Err(StoreError::Gone { .. })), "another file");
+    std::fs::rename(&aside, &file).unwrap();
+    store.ping().await.unwrap();
+    store.close().await;
+    assert!(store.ping().await.is_err(), "closed");
+    Store::in_memory().await.unwrap().ping().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_second_process_is_kept_out_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data/keeper.db");

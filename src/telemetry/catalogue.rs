@@ -48,6 +48,20 @@ const CATALOGUE: &[Row] = &[
         "Batches of decisions and series that the disk was too slow or too full for",
     ),
     ("ballast_decisions_total", Counter, Unit::Count, "product, chain, kind", "Decisions"),
+    (
+        "ballast_extra_fees_unknown_total",
+        Counter,
+        Unit::Count,
+        "product, chain, at",
+        "Times that the L1 data fee was unknown, before sending (quote) or afterwards (receipt)",
+    ),
+    (
+        "ballast_extra_fees_wei_total",
+        Counter,
+        Unit::Count,
+        "product, chain",
+        "L1 data and operator fees of included transactions, wei",
+    ),
     ("ballast_feeds_failing", Gauge, Unit::Count, "chain", "1 while a feed gives no usable answer"),
     (
         "ballast_final_blocks_undone_total",
@@ -89,11 +103,25 @@ const CATALOGUE: &[Row] = &[
     ("ballast_http_seconds", Histogram, Unit::Seconds, "route", "Time of an answer"),
     ("ballast_http_streams", Gauge, Unit::Count, "", "Live streams that are open"),
     (
+        "ballast_journal_commits_total",
+        Counter,
+        Unit::Count,
+        "",
+        "Transactions of the store that hold steps of the journal; one fsync each",
+    ),
+    (
         "ballast_journal_failures_total",
         Counter,
         Unit::Count,
         "product, chain",
         "Remarks that could not be journalled; nothing is sent that is not",
+    ),
+    (
+        "ballast_journal_steps_total",
+        Counter,
+        Unit::Count,
+        "",
+        "Steps of the journal; those that wait together share a commit",
     ),
     (
         "ballast_lifecycle_unexpected_total",

@@ -13,6 +13,7 @@ mod measure;
 mod proxy;
 mod report;
 mod run;
+mod submissions;
 mod view;
 mod world;
 
@@ -30,6 +31,9 @@ struct Args {
     /// Numbers of leveraged products
     #[arg(long, value_delimiter = ',', default_value = "1,10,100", value_name = "N,…")]
     fli: Vec<usize>,
+    /// Numbers of wallets that send at every block
+    #[arg(long, value_delimiter = ',', default_value = "1,20", value_name = "N,…")]
+    wallets: Vec<usize>,
     /// Blocks that are measured for each
     #[arg(long, default_value = "200", value_name = "N")]
     blocks: usize,
@@ -68,6 +72,15 @@ async fn drive(args: &Args) -> Result<()> {
         rows.push(run::fli(*products, args.blocks).await?);
         println!("{}", report::line(rows.last().unwrap()));
     }
-    println!("\n{}", report::tables(&rows));
+    if !rows.is_empty() {
+        println!("\n{}", report::tables(&rows));
+    }
+    let mut rows = Vec::new();
+    for wallets in &args.wallets {
+        rows.push(submissions::submissions(*wallets, args.blocks).await?);
+    }
+    if !rows.is_empty() {
+        println!("\n{}", report::submissions(&rows));
+    }
     Ok(())
 }

@@ -4,7 +4,12 @@ use std::{fs, time::Duration};
 
 use eyre::Result;
 
-use crate::{measure::Quantiles, run::Row, world::Kind};
+use crate::{
+    measure::Quantiles,
+    run::Row,
+    submissions::{Rate, Submissions},
+    world::Kind,
+};
 
 /// What it ran on.
 pub(crate) fn machine() -> Result<String> {
@@ -80,9 +85,33 @@ pub(crate) fn tables(rows: &[Row]) -> String {
     text
 }
 
+/// Submissions a second as Markdown.
+pub(crate) fn submissions(rows: &[Submissions]) -> String {
+    let mut text = String::from(
+        "| wallets | bare, a second | keeper, a second | ratio | with the journal on disk, a second | ratio | journal steps a send | fsyncs a send | steps an fsync |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let (bare, keeper, on_disk) = (row.bare.a_second(), row.keeper.rate, row.on_disk.rate);
+        let sends = row.on_disk.rate.sends;
+        text.push_str(&format!(
+            "| {} | {bare:.0} | {:.0} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} |\n",
+            row.wallets,
+            keeper.a_second(),
+            keeper.a_second() / bare,
+            on_disk.a_second(),
+            on_disk.a_second() / bare,
+            Rate::each(row.on_disk.steps, sends),
+            Rate::each(row.on_disk.commits, sends),
+            Rate::each(row.on_disk.steps, row.on_disk.commits),
+        ));
+    }
+    text
+}
+
 fn name(kind: Kind) -> &'static str {
     match kind {
-        Kind::View => "one-view",
+        Kind::View | Kind::Always => "one-view",
         Kind::Fli => "leveraged",
     }
 }

@@ -4,8 +4,10 @@
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a failed step is a failed test")]
 
 mod alerts;
+mod basis;
 mod batching;
 mod chains;
+mod chance;
 mod commands;
 mod crash;
 mod demo;
@@ -14,6 +16,7 @@ mod endpoints;
 mod faults;
 mod files;
 mod fli;
+mod full;
 mod guard;
 mod harness;
 mod isolation;
@@ -26,6 +29,7 @@ mod redundancy;
 mod reorgs;
 mod repeat;
 mod restart;
+mod soak;
 mod stage;
 mod steps;
 mod takeover;

@@ -23,7 +23,7 @@ const CHAINS: &[Case] = &[
     ("rpc", "[]", "chain_id = 1\nrpc = []"),
     ("rpc", "ftp", "chain_id = 1\nrpc = [\"ftp://127.0.0.1:1\"]"),
     ("rpc", "17", "chain_id = 1\nrpc = [17]"),
-    ("fee_model", "op-stack", "+fee_model = \"op-stack\""),
+    ("fee_model", "opstack", "+fee_model = \"opstack\""),
     ("fee_model", "cheap", "+fee_model = \"cheap\""),
     ("block_time", "soon", "+block_time = \"soon\""),
     ("block_time", "0s", "+block_time = \"0s\""),

@@ -335,6 +335,20 @@ impl Stage {
         Ok(u64::try_from(count)?)
     }
 
+    /// How many different things the journal says were done: those of the attempts that it has as
+    /// included and confirmed.
+    pub(crate) async fn executed(&self) -> Result<usize> {
+        let mut store = self.open().await?;
+        let sql = "SELECT COUNT(*) FROM (SELECT DISTINCT i.product, i.action, i.answers
+            FROM slots s JOIN attempts a ON a.hash = s.included_hash
+            JOIN intents i ON i.chain_id = a.chain_id AND i.wallet = a.wallet
+                AND i.nonce = a.nonce AND i.number = a.intent
+            WHERE s.outcome = 'confirmed' AND a.kind <> 'cancellation')";
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut store).await?;
+        store.close().await?;
+        Ok(usize::try_from(count)?)
+    }
+
     async fn raw_in_journal(&self) -> Result<BTreeSet<String>> {
         let mut store = self.open().await?;
         let rows = sqlx::query("SELECT raw FROM attempts").fetch_all(&mut store).await?;

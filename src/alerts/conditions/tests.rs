@@ -103,6 +103,7 @@ fn what_the_guard_found_and_a_person_can_end() {
             Row::NoPrice => Some(("no_price", Warning, 60)),
             Row::RepeatLimit | Row::Repeating => Some(("repeat_limit", Warning, 0)),
             Row::Paused
+            | Row::Moved
             | Row::DeleverOnly
             | Row::StaleHead
             | Row::Sequencer
@@ -118,6 +119,32 @@ fn what_the_guard_found_and_a_person_can_end() {
             assert_eq!(names(&status), Vec::from_iter(expected), "{row:?} {binds}");
         }
     }
+}
+
+/// Routine work that waits is nobody's trouble, unless it waits for money.
+#[test]
+fn a_wallet_that_cannot_pay_is_told_whatever_it_is_for() {
+    for (urgency, expected) in [
+        ("routine", ("insufficient_funds", Severity::Warning, 60)),
+        ("prompt", ("prompt_held", Severity::Warning, 60)),
+        ("emergency", ("emergency_held", Severity::Critical, 24)),
+    ] {
+        let held = last("held", Some(urgency));
+        let reason = INSUFFICIENT_FUNDS.into();
+        assert_eq!(names(&with(LastDecision { reason, ..held })), [expected]);
+    }
+}
+
+#[test]
+fn a_product_whose_file_leads_elsewhere_is_told_at_once_whether_anything_is_due_or_not() {
+    let moved = Some("it led to a and leads to b by now".to_owned());
+    let expected = ("moved", Severity::Critical, 0);
+    for decision in [last("wait", None), last("refused", Some("routine"))] {
+        let status = ProductStatus { moved: moved.clone(), ..with(decision) };
+        assert_eq!(names(&status), [expected]);
+    }
+    let unseen = ProductStatus { moved, last: None, ..with(last("wait", None)) };
+    assert_eq!(names(&unseen), [expected]);
 }
 
 #[test]

@@ -148,10 +148,10 @@ block_time = 2026-01-01
         "chains/mainnet.toml",
         r#"
 @CHAIN
-fee_model = "op-stack"
+fee_model = "opstack"
 "#,
         &[
-            r#"chains/mainnet.toml: fee_model = "op-stack": not yet supported; expected "eip1559" or "legacy""#,
+            r#"chains/mainnet.toml: fee_model = "opstack": expected "eip1559", "legacy" or "op-stack""#,
         ],
     ),
     (
@@ -160,7 +160,9 @@ fee_model = "op-stack"
 @CHAIN
 fee_model = "auction"
 "#,
-        &[r#"chains/mainnet.toml: fee_model = "auction": expected "eip1559" or "legacy""#],
+        &[
+            r#"chains/mainnet.toml: fee_model = "auction": expected "eip1559", "legacy" or "op-stack""#,
+        ],
     ),
     (
         "chains/mainnet.toml",

@@ -45,6 +45,11 @@ fn another_month_begins_at_nothing() {
     assert_eq!(each(&budgets(Some(1), Some(1)), &past), ["permit", "permit", "permit"]);
 }
 
+/// What is pending at the nonce that these tests take over.
+fn pending(nonce: u64, wei: u64) -> Reservation {
+    Reservation { wallet: Address::ZERO, nonce, wei: U256::from(wei) }
+}
+
 /// What was spent before there was a price counts at today's, and what is pending counts unless
 /// the action would take its nonce.
 #[test]
@@ -58,9 +63,42 @@ fn unpriced_and_pending_count_at_the_price() {
     assert_eq!(each(&limits, &past), [go, go, go], "a fifth of a cent is left");
 
     let mut past = spent(0);
-    let pending = Reservation { urgency: Urgency::Prompt, wei: U256::from(ETHER) };
-    past.spending.pending = vec![pending];
-    assert_eq!(each(&limits, &past), [hard, hard, go], "an emergency takes its nonce");
+    past.spending.pending = vec![pending(3, ETHER)];
+    assert_eq!(each(&limits, &past), [hard, hard, hard], "a nonce of its own is paid besides");
+    let at = |wallet, nonce| {
+        URGENCIES
+            .map(|urgency| said(urgency, &limits, &past, |c| c.waiting = Some((wallet, nonce))))
+    };
+    assert_eq!(at(Address::ZERO, 3), [go, go, go], "a chain uses a nonce once");
+    assert_eq!(at(Address::ZERO, 4), [hard, hard, hard]);
+    assert_eq!(at(Address::repeat_byte(1), 3), [hard, hard, hard], "another wallet's");
+}
+
+/// What was permitted under a budget that is used up since is not raised beyond it.
+#[test]
+fn a_further_attempt_keeps_to_what_is_left_by_now() {
+    let chain = chain();
+    let permitted = Caps { max_fee_per_gas: 100 * GWEI, max_transaction_cost: None };
+    let most = |dollars, urgency| {
+        let mut past = spent(dollars);
+        past.spending.pending = vec![pending(3, ETHER / 100), pending(4, ETHER / 100)];
+        let case = Circumstances { waiting: Some((Address::ZERO, 3)), ..fine(&chain, &past) };
+        let upkeep = upkeep(&case, &budgets(Some(100), Some(300)));
+        upkeep.caps(permitted, urgency, &chain).max_transaction_cost
+    };
+    // 20 of 100 dollars are held for the other nonce; 80 buy a 25th of a coin.
+    assert_eq!(most(0, Urgency::Routine), Some(U256::from(ETHER / 25)));
+    assert_eq!(most(40, Urgency::Routine), Some(U256::from(ETHER / 50)));
+    assert_eq!(
+        most(70, Urgency::Routine),
+        Some(U256::from(ETHER / 100)),
+        "it may cost that anyway"
+    );
+    assert_eq!(most(240, Urgency::Prompt), Some(U256::from(ETHER / 50)));
+    assert_eq!(most(500, Urgency::Emergency), Some(U256::from(ETHER / 100)));
+    let past = spent(500);
+    let unlimited = upkeep(&fine(&chain, &past), &Limits::default());
+    assert_eq!(unlimited.caps(permitted, Urgency::Routine, &chain).max_transaction_cost, None);
 }
 
 #[test]
@@ -150,22 +188,22 @@ proptest! {
     /// A transaction that costs what the cap allows never overruns the budget that gave the cap.
     #[test]
     fn the_cap_keeps_the_budget(
-        done in 0_u64..500, unpriced in 0_u64..ETHER, pending in 0_u64..ETHER,
+        done in 0_u64..500, unpriced in 0_u64..ETHER, here in 0_u64..ETHER, there in 0_u64..ETHER,
         monthly in 1_u64..1_000, over in 0_u64..1_000, dollars in 1_u64..10_000,
     ) {
         let (chain, limits) = (chain(), budgets(Some(monthly), Some(monthly + over)));
         let mut past = spent(done);
         past.spending.unpriced = U256::from(unpriced);
-        past.spending.pending =
-            vec![Reservation { urgency: Urgency::Emergency, wei: U256::from(pending) }];
-        let mut case = fine(&chain, &past);
+        past.spending.pending = vec![pending(0, here), pending(1, there)];
+        let waiting = Some((Address::ZERO, 0));
+        let mut case = Circumstances { waiting, ..fine(&chain, &past) };
         let round = PriceRound { price: price(dollars), updated_at: NOW };
         case.feeds.native_usd = Said::Answer(round);
         for (urgency, budget) in
             [(Urgency::Routine, monthly), (Urgency::Prompt, monthly + over), (Urgency::Emergency, monthly + over)]
         {
             let judgement = judge(action(urgency), &case, &limits);
-            let used = past.spending.used(NOW, Some(price(dollars)), urgency).total();
+            let used = past.spending.used(NOW, Some(price(dollars)), waiting).total();
             match judgement.verdict {
                 Verdict::Permit(permit) => {
                     let most = permit.caps().max_transaction_cost.unwrap();

@@ -172,7 +172,7 @@ fn due(state: u64) -> Action {
     Action {
         name: "rebalance",
         candidates: ballast_strategy_api::NonEmpty::one(call),
-        urgency: Urgency::Emergency,
+        urgency: ballast_strategy_api::Urgency::Emergency,
         exposure: ballast_strategy_api::Exposure::Raises,
         answers: ballast_strategy_api::StateKey::of(&[("state", &state)]),
         deadline: None,

@@ -6,7 +6,7 @@ use alloy::rpc::types::TransactionReceipt;
 use ballast_chains::{BlockReader, Revert};
 use futures::future::BoxFuture;
 
-use crate::{Assessment, Doubt, Refusal, Settlement, Strategy, StrategyError};
+use crate::{ActsOn, Assessment, Doubt, Refusal, Settlement, Strategy, StrategyError};
 
 /// An object-safe [`Strategy`]; boxed once, here, so that authors write plain `async fn`.
 pub trait DynStrategy: Debug + Send + Sync {
@@ -14,6 +14,8 @@ pub trait DynStrategy: Debug + Send + Sync {
     fn kind(&self) -> &'static str;
     /// [`Strategy::describe`].
     fn describe(&self) -> String;
+    /// [`Strategy::acts_on`].
+    fn acts_on(&self) -> Option<ActsOn>;
     /// [`Strategy::assess`].
     fn assess<'a>(
         &'a self,
@@ -21,6 +23,8 @@ pub trait DynStrategy: Debug + Send + Sync {
     ) -> BoxFuture<'a, Result<Assessment, StrategyError>>;
     /// [`Strategy::audit`].
     fn audit<'a>(&'a self, at: &'a BlockReader) -> BoxFuture<'a, Vec<Doubt>>;
+    /// [`Strategy::checks_need`].
+    fn checks_need(&self, action: &str) -> bool;
     /// [`Strategy::refusal`].
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
     /// [`Strategy::settle`].
@@ -36,6 +40,10 @@ impl<S: Strategy> DynStrategy for S {
         Strategy::describe(self)
     }
 
+    fn acts_on(&self) -> Option<ActsOn> {
+        Strategy::acts_on(self)
+    }
+
     fn assess<'a>(
         &'a self,
         at: &'a BlockReader,
@@ -45,6 +53,10 @@ impl<S: Strategy> DynStrategy for S {
 
     fn audit<'a>(&'a self, at: &'a BlockReader) -> BoxFuture<'a, Vec<Doubt>> {
         Box::pin(Strategy::audit(self, at))
+    }
+
+    fn checks_need(&self, action: &str) -> bool {
+        Strategy::checks_need(self, action)
     }
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {

@@ -24,4 +24,4 @@ pub use decision::{Assessment, Decision, Observation, Timestamp, Unit};
 pub use erased::DynStrategy;
 pub use listing::{Listing, Source};
 pub use settlement::{Fact, Settlement};
-pub use strategy::{Doubt, Refusal, Strategy, StrategyError};
+pub use strategy::{ActsOn, Doubt, Refusal, Strategy, StrategyError};

@@ -2,8 +2,8 @@
 //!
 //! It is looked up when the product is connected, and looked up again at each block: an extension
 //! that the manager does not list any more cannot trade, and one that took its place is not what
-//! the operator agreed to. Such a change stops the product until a person has looked and the
-//! keeper is restarted.
+//! the operator agreed to. Such a change stops the product until a person has looked and agreed to
+//! what is there by then, or until it is put back.
 
 use alloy::{primitives::Address, sol, sol_types::SolCall};
 use ballast_chains::{BlockReader, ReadError};
@@ -13,7 +13,7 @@ use self::{
     IExtensionManager::{getAdaptersCall, getExtensionsCall},
     ISetToken::managerCall,
 };
-use crate::StrategyError;
+use crate::{Decision, StrategyError, decision::MOVED};
 
 sol! {
     /// A product's token.
@@ -162,6 +162,21 @@ impl Listing {
     /// Where it led to.
     pub fn extension(&self) -> Address {
         self.extension
+    }
+
+    /// The token that it was looked up from; `None` where the extension was named.
+    pub fn looked_up_from(&self) -> Option<Address> {
+        self.known.as_ref().map(|_| self.set_token)
+    }
+
+    /// What a change means: an extension that was looked up leads elsewhere, one that was named is
+    /// not its manager's any more, which no new look changes.
+    pub fn blocked(&self, changed: Changed) -> Decision {
+        let Changed { reason, detail } = changed;
+        match self.known {
+            Some(_) => Decision::Blocked { reason: MOVED, detail: format!("{reason}: {detail}") },
+            None => Decision::Blocked { reason, detail },
+        }
     }
 
     /// What is different at this block; one round of reads, and a second one only where the manager

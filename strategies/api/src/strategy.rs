@@ -28,6 +28,13 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
         Self::KIND.to_owned()
     }
 
+    /// What was connected to. The runtime remembers it, over restarts too, and acts on anything else
+    /// only once a person has agreed; what is pending for another is given up. `None`, the default:
+    /// nothing to remember.
+    fn acts_on(&self) -> Option<ActsOn> {
+        None
+    }
+
     /// Compares the product's state at one block with where it should be. Depends on nothing else:
     /// no memory, no wall clock.
     fn assess(
@@ -40,6 +47,15 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
     /// being kept is the assessment's to say.
     fn audit(&self, _at: &BlockReader) -> impl Future<Output = Vec<Doubt>> + Send {
         std::future::ready(Vec::new())
+    }
+
+    /// Whether the contract itself asks at execution whether this action is needed, and refuses it
+    /// where it is not. Then whatever of it is executed is due at that moment, also right behind
+    /// another one of the same intent, and a new call need not wait until an old one that failed is
+    /// final. A cooldown is no such guard: it says when, not whether. `false`, the default: unknown.
+    fn checks_need(&self, action: &str) -> bool {
+        let _ = action;
+        false
     }
 
     /// What a simulated or mined refusal of one of this strategy's calls means.
@@ -68,6 +84,15 @@ impl Doubt {
     pub fn warning(text: String) -> Self {
         Self { is_error: false, text }
     }
+}
+
+/// What a product's parameters ask for, and what that leads to on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActsOn {
+    /// What the parameters name, such as `set_token 0x…`. Other parameters are another agreement.
+    pub asked: String,
+    /// What it led to when it was connected: an address.
+    pub found: String,
 }
 
 /// What a refusal of a call means.

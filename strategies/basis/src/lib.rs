@@ -34,8 +34,8 @@ pub mod winding;
 use alloy::rpc::types::TransactionReceipt;
 use ballast_chains::{BlockReader, Revert};
 use ballast_strategy_api::{
-    Assessment, Decision, Doubt, Listing, Refusal, Settlement, Source, Strategy, StrategyError,
-    account::is_contract, listing::Changed,
+    ActsOn, Assessment, Doubt, Listing, Refusal, Settlement, Source, Strategy, StrategyError,
+    account::is_contract,
 };
 
 use contracts::IBasisExtension as Ext;
@@ -109,18 +109,29 @@ impl Strategy for Basis {
         format!("basis trading strategy on Perp V2 at {extension}, product {}", settings.setToken)
     }
 
+    fn acts_on(&self) -> Option<ActsOn> {
+        let found = self.product.extension.to_string();
+        let asked = match self.listing.as_ref().and_then(Listing::looked_up_from) {
+            Some(set_token) => format!("set_token {set_token}"),
+            None => format!("extension {found}"),
+        };
+        Some(ActsOn { asked, found })
+    }
+
     async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
         let changed = async {
             match &self.listing {
-                Some(listing) => listing.changed(at).await,
+                Some(listing) => {
+                    Ok(listing.changed(at).await?.map(|changed| listing.blocked(changed)))
+                }
                 None => Ok(None),
             }
         };
         let (changed, snapshot) = futures::join!(changed, Snapshot::read(self, at));
         match changed? {
             // Whatever the extension says, if it still says anything.
-            Some(Changed { reason, detail }) => Ok(Assessment {
-                decision: Decision::Blocked { reason, detail },
+            Some(decision) => Ok(Assessment {
+                decision,
                 observations: snapshot
                     .map(|seen| observe::observations(&self.product, &self.policy, &seen))
                     .unwrap_or_default(),

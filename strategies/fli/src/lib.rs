@@ -33,8 +33,7 @@ pub mod viewer;
 use alloy::{primitives::Address, rpc::types::TransactionReceipt};
 use ballast_chains::{BlockReader, Revert};
 use ballast_strategy_api::{
-    Assessment, Decision, Listing, Refusal, Settlement, Strategy, StrategyError,
-    account::is_contract, listing::Changed,
+    ActsOn, Assessment, Listing, Refusal, Settlement, Strategy, StrategyError, account::is_contract,
 };
 
 use contracts::ILeverageStrategyExtension as Ext;
@@ -104,24 +103,43 @@ impl Strategy for Fli {
         format!("leverage strategy for {variant} at {extension}, product {set_token}")
     }
 
+    fn acts_on(&self) -> Option<ActsOn> {
+        let found = self.product.extension.to_string();
+        let asked = match self.listing.as_ref().and_then(Listing::looked_up_from) {
+            Some(set_token) => format!("set_token {set_token}"),
+            None => format!("extension {found}"),
+        };
+        Some(ActsOn { asked, found })
+    }
+
     async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
         let changed = async {
             match &self.listing {
-                Some(listing) => listing.changed(at).await,
+                Some(listing) => {
+                    Ok(listing.changed(at).await?.map(|changed| listing.blocked(changed)))
+                }
                 None => Ok(None),
             }
         };
         let (changed, snapshot) = futures::join!(changed, Snapshot::read(self, at));
         match changed? {
             // Whatever the extension says, if it still says anything.
-            Some(Changed { reason, detail }) => Ok(Assessment {
-                decision: Decision::Blocked { reason, detail },
+            Some(decision) => Ok(Assessment {
+                decision,
                 observations: snapshot
                     .map(|seen| observe::observations(&self.product, &self.policy, &seen))
                     .unwrap_or_default(),
             }),
             None => decide::decide(&self.product, &self.policy, &snapshot?),
         }
+    }
+
+    /// A ripcord needs the ratio to be at its line or above, at execution: `_validateRipcord`
+    /// requires it on every exchange, and what comes behind one that sufficed reverts. Of a
+    /// rebalance or an iteration only clocks and the open TWAP are asked, which a first one on
+    /// another exchange may leave as they are.
+    fn checks_need(&self, action: &str) -> bool {
+        action == decide::RIPCORD
     }
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
