@@ -22,9 +22,11 @@ use ballast_strategy_api::{
 use crate::{
     deployment::Deployment,
     observe,
-    policy::Policy,
+    policy::{Policy, short},
+    ratio::Side,
     refusal,
     snapshot::{Market, ShouldRebalance, Snapshot},
+    winding::is_operators,
 };
 
 const NOTHING_TO_TRADE: &str = "nothing to trade: already at the new ratio";
@@ -143,6 +145,21 @@ impl Look<'_> {
     /// Whether bounds decide about anything: neither in ripcord range nor in an open TWAP.
     fn may_be_rebalanced(self) -> bool {
         self.current < self.ripcord_line() && self.snapshot.twap_leverage_ratio.is_zero()
+    }
+
+    /// To lever up against an operator who disengages would undo each of their steps.
+    fn wound_down(self, side: Side) -> Option<Decision> {
+        let min = self.snapshot.methodology.minLeverageRatio.unsigned_abs();
+        let left_at = self.snapshot.left_at.filter(|left_at| is_operators(*left_at, min))?;
+        (side == Side::Lever && self.current < min).then(|| {
+            let detail = format!(
+                "the last trade left the ratio at {}, and no rebalance ends below {}: take the wallet \
+                 off the call allow list, or set mode = \"delever_only\"",
+                short(left_at),
+                short(min)
+            );
+            blocked("an operator winds the product down", detail)
+        })
     }
 
     /// All actions but `ripcord` look at who is calling.

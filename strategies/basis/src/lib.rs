@@ -29,6 +29,7 @@ pub mod refusal;
 pub mod settle;
 pub mod snapshot;
 pub mod venues;
+pub mod winding;
 
 use alloy::rpc::types::TransactionReceipt;
 use ballast_chains::{BlockReader, Revert};

@@ -21,6 +21,7 @@ use crate::{
     policy::Policy,
     ratio::signed,
     venues::Venues,
+    winding,
 };
 
 /// A product at one block.
@@ -57,6 +58,9 @@ pub struct Snapshot {
     pub market: Market,
     /// What a ripcord would pay now, wei; `None` if it could not be read.
     pub reward: Option<U256>,
+    /// The magnitude at which the last trade left the product, by the price of then. Read only where
+    /// it is below its bounds and should be levered up; `None` also where that is not known.
+    pub left_at: Option<U256>,
     /// What only observations are made of.
     pub venues: Venues,
     /// What gas costs.
@@ -180,8 +184,16 @@ impl Snapshot {
             has_rested: now.saturating_sub(last_reinvest) > methodology.reinvestInterval,
         };
         let mut market = Market::of(ratio, should, unsaid)?;
+        let mut left_at = None;
         if let Market::Live(live) = &mut market {
-            live.ask_by(&basis.policy, &methodology, ext, at).await?;
+            let age = now.saturating_sub(last_trade);
+            let seen = books.as_ref().ok().filter(|_| live.wants_leverage(&methodology));
+            let (asked, left) =
+                futures::join!(live.ask_by(&basis.policy, &methodology, ext, at), async {
+                    winding::left_at(product, seen?, age, at).await
+                },);
+            left_at = left;
+            live.take(asked?)?;
         }
         Ok(Self {
             now,
@@ -199,6 +211,7 @@ impl Snapshot {
             books,
             market,
             reward: reward.ok(),
+            left_at,
             venues,
             gas: Gas {
                 base_fee: at.header().base_fee_per_gas,
@@ -259,18 +272,18 @@ impl Live {
     /// Asks again by the operator's bounds, where there are any and they could take something away:
     /// they change nothing about a ripcord or an open TWAP.
     async fn ask_by(
-        &mut self,
+        &self,
         policy: &Policy,
         methodology: &MethodologySettings,
         extension: Address,
         at: &BlockReader,
-    ) -> Result<(), StrategyError> {
+    ) -> Result<Option<Result<u8, ReadError>>, StrategyError> {
         let may_change = match self.due {
             ShouldRebalance::None | ShouldRebalance::Rebalance | ShouldRebalance::Reinvest => true,
             ShouldRebalance::IterateRebalance | ShouldRebalance::Ripcord => false,
         };
         if !policy.has_bounds() || !may_change {
-            return Ok(());
+            return Ok(None);
         }
         let bounds = policy.bounds(methodology);
         let overflow = || StrategyError::Arithmetic("a custom bound");
@@ -278,11 +291,24 @@ impl Live {
             customMinLeverageRatio: signed(bounds.min).ok_or_else(overflow)?,
             customMaxLeverageRatio: signed(bounds.max).ok_or_else(overflow)?,
         };
-        match at.call(extension, call).await {
-            Ok(number) => self.due = ShouldRebalance::try_from(number)?,
-            Err(error) => self.bounds_refused = Some(error),
+        Ok(Some(at.call(extension, call).await))
+    }
+
+    /// Takes what was answered, if it was asked.
+    fn take(&mut self, answer: Option<Result<u8, ReadError>>) -> Result<(), StrategyError> {
+        match answer {
+            None => {}
+            Some(Ok(number)) => self.due = ShouldRebalance::try_from(number)?,
+            Some(Err(error)) => self.bounds_refused = Some(error),
         }
         Ok(())
+    }
+
+    /// Whether the ratio is so low that the extension asks for a rebalance at once.
+    fn wants_leverage(&self, methodology: &MethodologySettings) -> bool {
+        let current = self.leverage_ratio.unsigned_abs();
+        let is_low = current < methodology.minLeverageRatio.unsigned_abs();
+        self.due == ShouldRebalance::Rebalance && is_low && !current.is_zero()
     }
 }
 

@@ -367,6 +367,7 @@ impl World {
             }),
             market: Market::Live(Live { leverage_ratio: self.ratio(), due, bounds_refused }),
             reward: None,
+            left_at: None,
             venues: Venues::default(),
             gas: Gas {
                 base_fee: Some(u128::from(BASE_FEE)),

@@ -27,6 +27,9 @@ pub(super) fn rebalance(look: Look<'_>) -> Result<Decision, StrategyError> {
     if snapshot.last_trade >= snapshot.now {
         return Ok(wait("traded in this second"));
     }
+    if let Some(blocked) = look.wound_down(side) {
+        return Ok(blocked);
+    }
     if let Some(blocked) = look.not_permitted() {
         return Ok(blocked);
     }

@@ -144,6 +144,7 @@ fn healthy(ratio: &str) -> Snapshot {
             bounds_refused: None,
         }),
         reward: Some(U256::ZERO),
+        left_at: None,
         venues: Venues::default(),
         gas: Gas { base_fee: Some(1_000_000), native_usd: Price::from_fixed18(fixed("1000")) },
     }
@@ -319,6 +320,22 @@ fn what_cannot_be_done_is_blocked_with_the_reason() {
         |s| live(s).bounds_refused = Some(reverted("Custom bounds must be valid")),
         "custom bounds are tighter than the product's own",
     );
+}
+
+#[test]
+fn an_operator_who_disengages_is_not_levered_up_against() {
+    let left = |ratio: &str, at: &str| {
+        let at = fixed(at);
+        verdict_at(ratio, |s| s.left_at = Some(at))
+    };
+    let winding = "blocked: an operator winds the product down";
+    assert_eq!(left("0.5", "0.5"), winding);
+    assert_eq!(left("0.5", "0.881"), winding);
+    // It was inside its bounds, or as good as that: a price did it.
+    assert_eq!(left("0.5", "0.9"), "prompt rebalance: Raises");
+    assert_eq!(left("0.5", "0.883"), "prompt rebalance: Raises");
+    // What lowers the ratio is nobody's to hold back.
+    assert_eq!(left("1.2", "0.5"), "prompt rebalance: Lowers");
 }
 
 #[test]

@@ -379,6 +379,32 @@ async fn wider_bounds_are_the_extensions_to_judge_in_a_second_round() {
     }
 }
 
+/// 0.5 after a trade 100 seconds ago, at 1,000 dollars then as now, or after a fall from 2,000.
+#[tokio::test]
+async fn a_disengagement_is_told_from_a_fall_in_price() {
+    let decision = async |since: u64| {
+        let mut block = block();
+        ratio(&mut block, "0.5", 1);
+        block.answer(EXTENSION, &lastTradeTimestampCall {}, &U256::from(NOW - 100));
+        let average = |interval: u64| getPriceCall { interval: U256::from(interval) };
+        block.answer(FEED, &average(100), &U256::from(since));
+        block.answer(FEED, &average(99), &U256::from(100_000_000_000_u64));
+        checked(&block).await.assessment
+    };
+    let Decision::Blocked { reason, detail } = decision(100_000_000_000).await.decision else {
+        panic!()
+    };
+    assert_eq!(reason, "an operator winds the product down");
+    assert!(detail.contains("left the ratio at -0.5"), "{detail}");
+    // The average over 100 seconds of one at 2,000 and 99 at 1,000.
+    let fell = decision(101_000_000_000).await;
+    assert_eq!(acted(&fell).name, "rebalance");
+    // A feed that does not reach back holds up nothing.
+    let mut short_lived = block();
+    ratio(&mut short_lived, "0.5", 1);
+    assert_eq!(acted(&checked(&short_lived).await.assessment).name, "rebalance");
+}
+
 #[tokio::test]
 async fn gas_is_priced_by_the_chains_feed() {
     let decision = async |answer: i64| {
