@@ -257,8 +257,8 @@ impl Scene {
         let payer_pays = |to: usize, wei| self.send(PAYER, wallet(to), wei, Bytes::new());
         match beat {
             // A transaction meets a contract that has changed since it was simulated.
-            12 | 19 | 48 => self.word((beat % 4) as usize, 2, 1).await?,
-            13 | 20 | 49 => self.word(((beat - 1) % 4) as usize, 2, 0).await?,
+            8 | 24 | 37 | 55 => self.word((beat % 4) as usize, 2, 1).await?,
+            9 | 25 | 38 | 56 => self.word(((beat - 1) % 4) as usize, 2, 0).await?,
             15 => payer_pays(0, 5_000_000).await?,
             17 => {
                 let data = Bytes::from(B256::left_padding_from(wallet(1).as_slice()).0.to_vec());
