@@ -7,6 +7,7 @@
 mod check;
 mod demo;
 mod explain;
+mod gas;
 mod keeper;
 mod once;
 mod out;
@@ -143,6 +144,9 @@ enum Command {
     /// Transactions that were sent
     #[command(subcommand)]
     Tx(TxCommand),
+    /// What everything cost
+    #[command(subcommand)]
+    Gas(gas::GasCommand),
     /// Keys: made, imported, looked at
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -278,6 +282,7 @@ async fn dispatch(args: Args, registry: Registry) -> Result<Exit> {
         }
         Command::Tx(TxCommand::Bump(args)) => tx::order(session, "bump", args).await,
         Command::Tx(TxCommand::Cancel(args)) => tx::order(session, "cancel", args).await,
+        Command::Gas(command) => gas::gas(session, command).await,
         Command::Wallet(command) => wallet::wallet(session, command).await,
         Command::Demo(demo) => demo::demo(session, demo).await,
     }

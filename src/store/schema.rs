@@ -184,5 +184,6 @@ pub(super) fn migrations() -> Migrator {
         simple(5, "since which block actions are due", super::spending::DUE_BLOCKS),
         simple(6, "exposure of intents", EXPOSURE),
         simple(7, "the ledger", crate::ledger::tables::TABLES),
+        simple(8, "sums of the ledger", crate::finance::sums::INDEX),
     ])
 }
