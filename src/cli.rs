@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! Exit codes: 0 done; 1 failed while running; 2 the command line or a file is wrong; 3 `check`
-//! found something on a chain that needs a person; 4 `once` sent something that was not included
+//! found something on a chain that needs a person, or `gas reconcile` something unexplained; 4 `once` sent something that was not included
 //! in time.
 
 mod check;
@@ -42,7 +42,7 @@ pub(crate) enum Exit {
     Done,
     /// The command line or a file is wrong.
     BadConfig,
-    /// `check` found something on a chain.
+    /// `check` found something on a chain, or `gas reconcile` something unexplained.
     Findings,
     /// Sent, but not included in time.
     NotIncluded,

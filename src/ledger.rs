@@ -15,13 +15,23 @@
     clippy::cast_lossless
 )]
 
+mod booking;
+pub mod bookkeeper;
+pub mod chain;
 pub mod entry;
+pub mod external;
+mod fees;
+mod flows;
+mod queue;
 pub mod read;
+pub mod reconcile;
 pub(crate) mod tables;
 mod write;
 
 pub use entry::{BlockRef, Checkpoint, Entry, Fees, Holder, Inflow, PricedAt, Source};
 pub use read::{Filter, Period};
+
+pub(crate) use write::withdraw;
 
 use crate::store::Store;
 

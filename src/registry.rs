@@ -9,11 +9,14 @@ use ballast_chains::BlockReader;
 use ballast_strategy_api::{DynStrategy, Strategy, StrategyError};
 use futures::future::BoxFuture;
 
-use crate::config::{Params, Problem};
+use crate::{
+    config::{Params, Problem},
+    ledger::external::External,
+};
 
 /// Every strategy shipped with Ballast. Add yours here.
 pub fn strategies() -> Registry {
-    Registry::default().with::<ballast_fli::Fli>()
+    Registry::default().with::<External>().with::<ballast_fli::Fli>()
 }
 
 /// The strategies that a binary knows.

@@ -34,10 +34,10 @@ pub(crate) use product::ProductTask;
 pub(crate) use recorder::Recorder;
 pub(crate) use seat::{Seat, TurnResult};
 pub(crate) use status::Recent;
-pub use status::{Balance, Board, ChainStatus, LastDecision, ProductStatus, Reserves};
+pub use status::{Balance, Board, ChainStatus, LastDecision, ProductStatus, Reconciled, Reserves};
 pub(crate) use supervisor::{ProductSpec, Shared, open_lane};
 pub(crate) use wallets::WalletHandle;
-pub(crate) use wiring::{Group, wire};
+pub(crate) use wiring::{Group, profile_of, wire};
 
 use std::{sync::Arc, time::Duration};
 
@@ -51,6 +51,7 @@ use crate::{
     alerts,
     config::{Config, Environment},
     http::{self, Access, Facts, Streams, Surface},
+    ledger::{bookkeeper::Bookkeeper, chain::Endpoints},
     registry::Registry,
     store::Store,
     telemetry,
@@ -116,7 +117,14 @@ impl Keeper {
                 products.spawn(supervisor::keep(spec, shared, token));
             }
             let (name, token) = (format!("chain {}", group.profile.name), stop.child_token());
+            let books = self.books(&mut group, &board);
             let unit = ChainUnit::new(group, board.clone());
+            let (heads, books_name) = (unit.heads(), format!("books of {name}"));
+            let books_token = stop.child_token();
+            critical.spawn(async move {
+                books.run(heads, books_token).await;
+                (books_name, Ok(()))
+            });
             critical.spawn(async move { (name, unit.run(token).await) });
         }
         info!(products = products.len(), chains = self.config.chains.len(), "keeping");
@@ -139,6 +147,14 @@ impl Keeper {
 }
 
 impl Keeper {
+    /// What keeps the books of a chain's wallets.
+    fn books(&self, group: &mut Group, board: &Board) -> Bookkeeper {
+        let chain = Arc::new(Endpoints::new(group.pool.clone(), &group.profile));
+        let (ledger, profile) = (self.store.ledger(), Arc::clone(&group.profile));
+        let clients = std::mem::take(&mut group.clients);
+        Bookkeeper::new(chain, ledger, profile, clients, board.clone())
+    }
+
     fn surface(
         &self,
         groups: &[Group],

@@ -12,6 +12,8 @@
     clippy::cast_lossless
 )]
 
+pub mod history;
+
 use std::time::Duration;
 
 use alloy::{

@@ -86,6 +86,8 @@ pub struct EndpointProfile {
     pub ws: Option<Url>,
     /// Most requests per second; `None`: unlimited.
     pub requests_per_second: Option<NonZeroU32>,
+    /// Whether it has the state after every block there ever was.
+    pub archive: bool,
 }
 
 impl EndpointProfile {
@@ -105,6 +107,7 @@ impl fmt::Debug for EndpointProfile {
             .field("url", &self.label())
             .field("ws", &self.ws.is_some())
             .field("requests_per_second", &self.requests_per_second)
+            .field("archive", &self.archive)
             .finish()
     }
 }

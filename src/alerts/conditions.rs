@@ -126,7 +126,12 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         let summary = "its wallet cannot sign: nothing is sent for it";
         about.condition("without_wallet", Severity::Critical, BLOCKS_OF_EMERGENCY, (summary, why))
     });
-    let halted = halted.into_iter().chain(without_wallet);
+    let unexplained = status.reconciled.as_ref().and_then(|reconciled| {
+        let summary = "its books do not explain what its wallet holds";
+        let problem = reconciled.problem.as_ref()?;
+        Some(about.condition("unexplained_balance", Severity::Critical, 0, (summary, problem)))
+    });
+    let halted = halted.into_iter().chain(without_wallet).chain(unexplained);
     let Some(last) = &status.last else { return halted.collect() };
     let is_urgent = matches!(last.urgency, Some("emergency" | "prompt"));
     let by_decision = match last.kind {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ballast_chains::{ChainProfile, pool::Privacy};
+use ballast_strategy_api::Strategy as _;
 
 use super::{
     Category, Limits, Mode, Params, ProductConfig,
@@ -15,7 +16,7 @@ use super::{
     schema::PRODUCT,
     wallet,
 };
-use crate::registry::Registry;
+use crate::{ledger::external::External, registry::Registry};
 
 /// Most blocks for which what is due is left to another instance.
 const MAX_ACT_AFTER_BLOCKS: u64 = 10_000;
@@ -60,6 +61,9 @@ pub(super) fn read(
     if let (Some(chain), Some(wallet)) = (&chain, &wallet) {
         owners.claim(chain, wallet, reader);
     }
+    if strategy.as_deref() == Some(External::KIND) {
+        external(reader);
+    }
     let limits = limits(reader, chain.as_deref(), known);
     let rpc = reader.has("rpc").then(|| endpoints::read(reader, "rpc", Use::Read, known.source));
     if reader.value("params").is_some_and(|value| value.as_dict().is_none()) {
@@ -83,6 +87,32 @@ pub(super) fn read(
         rpc,
         params,
     })
+}
+
+/// A wallet that no strategy acts with is watched, whoever has its key, and its costs are somebody's.
+fn external(reader: &mut Reader<'_>) {
+    let kind = External::KIND;
+    for key in ["wallet.key", "wallet.keystore", "wallet.aws_kms"] {
+        if reader.has(key) {
+            let why = format!("strategy = \"{kind}\" sends nothing; expected wallet.address");
+            reader.wrong(key, why);
+        }
+    }
+    let stated = reader.has("category");
+    let automated = reader.value("category").and_then(|value| value.as_str()) == Some("automated");
+    if !stated {
+        let why = format!(
+            "missing with strategy = \"{kind}\"; expected whose costs these are: \"launch\", \
+             \"composite\" or \"other\""
+        );
+        reader.push("category", why);
+    } else if automated {
+        let why = format!(
+            "strategy = \"{kind}\" automates nothing; expected \"launch\", \"composite\" or \
+             \"other\""
+        );
+        reader.wrong("category", why);
+    }
 }
 
 /// Whether its transactions are private. The chain has to have private endpoints then: falling

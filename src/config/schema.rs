@@ -394,7 +394,7 @@ pub(super) const CHAIN: Schema = Schema {
             "a Chainlink feed that says whether the sequencer of a layer 2 is up",
         ),
     ],
-    later: &["archive"],
+    later: &[],
 };
 
 /// Expected form of addresses.
@@ -425,8 +425,15 @@ pub(super) const ENDPOINT: Schema = Schema {
             Follows("no limit"),
             "most requests per second",
         ),
+        key(
+            "archive",
+            "true or false",
+            Is("false"),
+            "it has the state after every block there ever was; `gas reconcile` proves with it; only in \
+             `rpc`",
+        ),
     ],
-    later: &["archive"],
+    later: &[],
 };
 
 /// What holds of the keys that say which kind of wallet it is.

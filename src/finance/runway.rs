@@ -7,6 +7,7 @@
 //! in it: that is what a reserve is for.
 
 use alloy::primitives::{Address, U256, uint};
+use ballast_strategy_api::Strategy as _;
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -14,6 +15,8 @@ use super::{
     sums::{DayCost, days},
 };
 use crate::{
+    config::{ProductConfig, WalletSource},
+    ledger::external::External,
     safe_batch::{Batch, Call},
     store::{Store, StoreError},
 };
@@ -185,6 +188,12 @@ pub async fn history(store: &Store, of: (&str, u64), now: u64) -> Result<History
     let today = now.checked_div(DAY).unwrap_or_default();
     let since = today.saturating_sub(HISTORY).saturating_mul(DAY);
     Ok(History::new(&days(store, of, since).await?, today))
+}
+
+/// Whether a product's wallet is for us to fill: one that signs here, or one that people act with.
+/// One that is only watched for a take-over is somebody else's.
+pub fn is_ours(product: &ProductConfig) -> bool {
+    !matches!(product.wallet, WalletSource::WatchOnly(_)) || product.strategy == External::KIND
 }
 
 /// A wallet that may have to be topped up.

@@ -109,6 +109,104 @@ impl Ledger {
     }
 }
 
+/// A stretch of one wallet's ledger: blocks after one and up to another, and the nonces used in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) chain_id: u64,
+    pub(super) wallet: Address,
+    pub(super) after: u64,
+    pub(super) until: u64,
+    /// The first nonce of it, and the one after its last.
+    pub(super) nonces: (u64, u64),
+}
+
+impl Stretch {
+    fn on(&self, sql: &'static str) -> Statement {
+        Statement::new(sql)
+            .with(self.chain_id)
+            .with(text_of(self.wallet))
+            .with(self.after)
+            .with(self.until)
+    }
+}
+
+impl Ledger {
+    /// A page of the entries that are of a stretch by their block or by their nonce, in the order
+    /// of the nonces; one that cannot be read is there with its nonce and why.
+    pub(super) async fn page(
+        &self,
+        of: &Stretch,
+        from_nonce: u64,
+        limit: u64,
+    ) -> Result<Vec<(u64, Result<Entry, StoreError>)>, StoreError> {
+        let query = of.on(PAGE).with(of.nonces.0).with(of.nonces.1).with(from_nonce).with(limit);
+        let read = |row: &SqliteRow| {
+            let nonce: i64 = row.try_get("nonce").map_err(|error| StoreError::Corrupt {
+                what: "an entry of the ledger",
+                detail: error.to_string(),
+            })?;
+            Ok((u64::try_from(nonce).unwrap_or_default(), entry(row)))
+        };
+        self.store.rows(query).await?.iter().map(read).collect()
+    }
+
+    /// The inflows of a stretch, by block; one that cannot be read is there with its block and why.
+    pub(super) async fn came(
+        &self,
+        of: &Stretch,
+    ) -> Result<Vec<(u64, Result<Inflow, StoreError>)>, StoreError> {
+        let read = |row: &SqliteRow| {
+            let block: i64 = row.try_get("block_number").map_err(|error| StoreError::Corrupt {
+                what: "an inflow of the ledger",
+                detail: error.to_string(),
+            })?;
+            Ok((u64::try_from(block).unwrap_or_default(), inflow(row)))
+        };
+        self.store.rows(of.on(CAME)).await?.iter().map(read).collect()
+    }
+
+    /// The checkpoints of a wallet from a block to another, both included, ascending.
+    pub(super) async fn held(
+        &self,
+        (chain_id, wallet): (u64, Address),
+        (from, to): (u64, u64),
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        let query = Statement::new(HELD).with(chain_id).with(text_of(wallet)).with(from).with(to);
+        self.store.rows(query).await?.iter().map(checkpoint).collect()
+    }
+
+    /// All wallets whose books have begun, by product and chain.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn holders(&self) -> Result<Vec<Holder>, StoreError> {
+        let rows = self.store.rows(Statement::new(HOLDERS)).await?;
+        rows.iter().map(|row| Columns::of(row, "a checkpoint of the ledger").holder()).collect()
+    }
+
+    /// The newest checkpoint of a wallet.
+    pub(super) async fn newest(
+        &self,
+        chain_id: u64,
+        wallet: Address,
+    ) -> Result<Option<Checkpoint>, StoreError> {
+        let query = Statement::new(NEWEST).with(chain_id).with(text_of(wallet));
+        self.store.rows(query).await?.first().map(checkpoint).transpose()
+    }
+
+    /// Entries of products on a chain for which the price, or the strategy's word, is still to be
+    /// had: from a nonce of a wallet on, at most so many.
+    pub(super) async fn incomplete(
+        &self,
+        chain_id: u64,
+        chain: &str,
+        limit: u64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let query = Statement::new(INCOMPLETE).with(chain_id).with(chain).with(limit);
+        self.store.rows(query).await?.iter().map(entry).collect()
+    }
+}
+
 macro_rules! entry_columns {
     () => {
         "chain_id, chain, wallet, product, nonce, hash, category, action, urgency, why, attempts,
@@ -148,6 +246,47 @@ const CHECKPOINTS: &str = concat!(
         nonce FROM ledger_checkpoints ",
     filtered!(),
     " ORDER BY block_timestamp, chain_id, wallet"
+);
+
+const PAGE: &str = concat!(
+    "SELECT ",
+    entry_columns!(),
+    " FROM ledger_entries
+    WHERE chain_id = $1 AND wallet = $2 AND nonce >= $7
+        AND ((block_number > $3 AND block_number <= $4) OR (nonce >= $5 AND nonce < $6))
+    ORDER BY nonce LIMIT $8"
+);
+
+const CAME: &str = "
+SELECT chain_id, chain, wallet, product, block_number, block_hash, block_timestamp, number, wei,
+    source, counterparty, hash, booked_at FROM ledger_inflows
+WHERE chain_id = $1 AND wallet = $2 AND block_number > $3 AND block_number <= $4
+ORDER BY block_number, number";
+
+const HELD: &str = "
+SELECT chain_id, chain, wallet, product, block_number, block_hash, block_timestamp, balance, nonce
+FROM ledger_checkpoints
+WHERE chain_id = $1 AND wallet = $2 AND block_number >= $3 AND block_number <= $4
+ORDER BY block_number";
+
+/// A wallet is whose it was last.
+const HOLDERS: &str = "
+SELECT c.chain_id, c.chain, c.wallet, c.product FROM ledger_checkpoints c
+WHERE c.block_number = (SELECT MAX(n.block_number) FROM ledger_checkpoints n
+    WHERE n.chain_id = c.chain_id AND n.wallet = c.wallet)
+ORDER BY c.product, c.chain, c.wallet";
+
+const NEWEST: &str = "
+SELECT chain_id, chain, wallet, product, block_number, block_hash, block_timestamp, balance, nonce
+FROM ledger_checkpoints WHERE chain_id = $1 AND wallet = $2 ORDER BY block_number DESC LIMIT 1";
+
+/// The last to be booked first: what an old block's state is needed for may never be had.
+const INCOMPLETE: &str = concat!(
+    "SELECT ",
+    entry_columns!(),
+    " FROM ledger_entries
+    WHERE chain_id = $1 AND chain = $2 AND (native_usd IS NULL OR settled = 0)
+    ORDER BY block_number DESC LIMIT $3"
 );
 
 /// Reads a row's columns one after another, which is quicker than by their names.

@@ -1,6 +1,6 @@
 //! Rows as statements.
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use ballast_strategy_api::Settlement;
 
 use super::{
@@ -34,6 +34,75 @@ impl Ledger {
         let batch = inflows.iter().map(inflow).chain(held).collect();
         self.store.commit(batch).await
     }
+}
+
+impl Ledger {
+    /// Notes a price, and what the strategy says, of an entry that is booked.
+    pub(super) async fn complete(&self, entry: &Entry) -> Result<(), StoreError> {
+        let price = entry.price.as_ref().ok();
+        let settlement = entry.settlement.as_ref();
+        let update = at(COMPLETE, entry)
+            .with(price.map(|price| price.price.fixed18().to_string()))
+            .with(price.map(|price| price.round.to_string()))
+            .with(price.map(|price| price.updated_at))
+            .with(entry.price.as_ref().err().cloned())
+            .with(entry.usd.map(|usd| usd.micro().to_string()))
+            .with(u64::from(settlement.is_some()))
+            .with(settlement.and_then(income))
+            .with(settlement.and_then(|settled| json(&settled.tokens)))
+            .with(settlement.and_then(|settled| settled.slippage).map(|s| s.to_string()))
+            .with(settlement.and_then(|settled| json(&settled.facts)));
+        self.store.commit(vec![update]).await
+    }
+
+    /// Notes what was held, and forgets what was held at another block in its place.
+    pub(super) async fn hold(
+        &self,
+        checkpoint: &Checkpoint,
+        instead_of: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let mut batch = vec![hold(checkpoint)];
+        if let Some(block) = instead_of {
+            let holder = &checkpoint.holder;
+            batch.push(
+                Statement::new(DELETE_CHECKPOINT)
+                    .with(holder.chain_id)
+                    .with(text_of(holder.wallet))
+                    .with(block),
+            );
+        }
+        self.store.commit(batch).await
+    }
+
+    /// Takes back what came in and was held after a block, and changes entries to what the chain
+    /// says now; those that it does not have any more are taken back and wait for the journal.
+    pub(super) async fn take_back(
+        &self,
+        (chain_id, wallet): (u64, Address),
+        after: u64,
+        gone: &[Entry],
+        moved: &[Entry],
+    ) -> Result<(), StoreError> {
+        let of = |sql| Statement::new(sql).with(chain_id).with(text_of(wallet)).with(after);
+        let mut batch = vec![of(DELETE_INFLOWS), of(DELETE_CHECKPOINTS)];
+        batch.extend(gone.iter().chain(moved).map(|entry| at(DELETE_ENTRY, entry)));
+        batch.extend(gone.iter().map(|entry| at(UNMARK, entry)));
+        batch.extend(moved.iter().map(insert));
+        self.store.commit(batch).await
+    }
+}
+
+/// Takes the entry of a nonce back: the chain has taken back its block. For the journal, in the
+/// commit that opens the nonce again.
+pub(crate) fn withdraw(chain_id: u64, wallet: &str, nonce: u64) -> Statement {
+    Statement::new(DELETE_ENTRY).with(chain_id).with(wallet).with(nonce)
+}
+
+fn at(sql: &'static str, entry: &Entry) -> Statement {
+    Statement::new(sql)
+        .with(entry.holder.chain_id)
+        .with(text_of(entry.holder.wallet))
+        .with(entry.nonce)
 }
 
 fn of_holder(sql: &'static str, holder: &Holder) -> Statement {
@@ -91,10 +160,7 @@ fn json<T: serde::Serialize>(list: &[T]) -> Option<String> {
 }
 
 fn mark(entry: &Entry) -> Statement {
-    Statement::new(MARK)
-        .with(entry.holder.chain_id)
-        .with(text_of(entry.holder.wallet))
-        .with(entry.nonce)
+    at(MARK, entry)
 }
 
 fn inflow(inflow: &Inflow) -> Statement {
@@ -130,6 +196,26 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 ON CONFLICT (chain_id, wallet, nonce) DO NOTHING";
 
 const MARK: &str = "UPDATE slots SET booked = 1 WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
+
+const UNMARK: &str =
+    "UPDATE slots SET booked = NULL WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
+
+const DELETE_ENTRY: &str =
+    "DELETE FROM ledger_entries WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
+
+const DELETE_INFLOWS: &str =
+    "DELETE FROM ledger_inflows WHERE chain_id = $1 AND wallet = $2 AND block_number > $3";
+
+const DELETE_CHECKPOINTS: &str =
+    "DELETE FROM ledger_checkpoints WHERE chain_id = $1 AND wallet = $2 AND block_number > $3";
+
+const DELETE_CHECKPOINT: &str =
+    "DELETE FROM ledger_checkpoints WHERE chain_id = $1 AND wallet = $2 AND block_number = $3";
+
+const COMPLETE: &str = "
+UPDATE ledger_entries SET native_usd = $4, price_round = $5, price_updated_at = $6, unpriced = $7,
+    usd_micro = $8, settled = $9, income = $10, tokens = $11, slippage = $12, facts = $13
+WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
 
 const INSERT_INFLOW: &str = "
 INSERT INTO ledger_inflows (chain_id, wallet, chain, product, block_number, number, wei, source,

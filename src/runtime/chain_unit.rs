@@ -16,7 +16,7 @@ use ballast_chains::{
 use eyre::{Result, bail};
 use metrics::Histogram;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, sleep_until},
 };
@@ -41,6 +41,8 @@ pub(crate) struct ChainUnit {
     seats: Vec<Seat>,
     feeds: FeedDesk,
     board: Board,
+    /// The newest head, for whoever follows the chain beside the products.
+    heads: watch::Sender<Option<Head>>,
     begun: bool,
     newest: Option<(Head, Instant)>,
     last_turn: Option<Instant>,
@@ -66,7 +68,7 @@ struct Done {
 
 impl ChainUnit {
     pub(crate) fn new(group: Group, board: Board) -> Self {
-        let Group { profile, pool, source, seats, feeds, specs: _ } = group;
+        let Group { profile, pool, source, seats, feeds, specs: _, clients: _ } = group;
         board.enter_chain(&profile.name);
         let chain = profile.name.clone();
         let assess_seconds = metrics::histogram!("ballast_assess_seconds", "chain" => chain);
@@ -77,11 +79,17 @@ impl ChainUnit {
             seats,
             feeds,
             board,
+            heads: watch::Sender::new(None),
             begun: false,
             newest: None,
             last_turn: None,
             assess_seconds,
         }
+    }
+
+    /// The newest head, from the first on.
+    pub(crate) fn heads(&self) -> watch::Receiver<Option<Head>> {
+        self.heads.subscribe()
     }
 
     /// Runs until stopped. Ends early only when a part that must not end did.
@@ -187,6 +195,7 @@ impl ChainUnit {
         for seat in &self.seats {
             seat.announce(head);
         }
+        self.heads.send_replace(Some(head));
     }
 
     /// Starts one driver for all seats that are due; gives the moment to look again if they may

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
-use ballast_strategy_api::{Action, Assessment, Decision, DynStrategy, Observation, Urgency};
+use ballast_strategy_api::{
+    Action, Assessment, Decision, DynStrategy, Observation, Strategy as _, Urgency,
+};
 use eyre::Result;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +27,7 @@ use crate::{
     alerts, clock,
     config::ProductConfig,
     guard::{self, Circumstances, Past, Upkeep, Verdict},
+    ledger::external::External,
     submission::{Lane, LaneError, LaneEvent, Obeyed, Pursuit},
 };
 
@@ -370,7 +373,10 @@ impl ProductTask {
         for event in &events {
             info!(product = self.config.name, step = event.step(), "{event}");
             let (step, text) = (event.step(), event.to_string());
-            let incident = alerts::incidents::of(event);
+            // Of a wallet that no strategy acts with everything is sent by others.
+            let expected = matches!(event, LaneEvent::Foreign { .. } | LaneEvent::Adopted { .. })
+                && self.config.strategy == External::KIND;
+            let incident = if expected { None } else { alerts::incidents::of(event) };
             self.emit(*head, What::Transaction { step, text, incident });
         }
         events

@@ -67,6 +67,19 @@ pub struct ProductStatus {
     /// The transaction that is not final: the one that waits for inclusion, else the newest that is
     /// included.
     pub current: Option<SlotSnapshot>,
+    /// What the newest reconciliation of its books found.
+    pub reconciled: Option<Reconciled>,
+}
+
+/// What came of a reconciliation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reconciled {
+    /// Up to this block.
+    pub block: u64,
+    /// Its time, seconds since 1970.
+    pub at: u64,
+    /// What the books do not explain.
+    pub problem: Option<String>,
 }
 
 /// A wallet's balance after a block.
@@ -174,6 +187,12 @@ impl Board {
     pub(crate) fn reserves(&self, product: &str, reserves: Reserves) {
         if let Some(mut status) = self.products.get_mut(product) {
             status.reserves = Some(reserves);
+        }
+    }
+
+    pub(crate) fn reconciled(&self, product: &str, reconciled: Reconciled) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.reconciled = Some(reconciled);
         }
     }
 

@@ -19,8 +19,8 @@ use tracing::{info, warn};
 use super::status::{Board, Reserves};
 use crate::{
     clock,
-    config::{Config, ProductConfig, WalletSource},
-    finance::runway::{Holding, LEAST_HISTORY, Lasts, Runway, history, top_up},
+    config::{Config, ProductConfig},
+    finance::runway::{Holding, LEAST_HISTORY, Lasts, Runway, history, is_ours, top_up},
     store::{Store, StoreError},
 };
 
@@ -68,7 +68,7 @@ impl Treasurer {
         let mut knows_all = true;
         let config = Arc::clone(&self.config);
         for product in config.products.values() {
-            if matches!(product.wallet, WalletSource::WatchOnly(_)) {
+            if !is_ours(product) {
                 continue;
             }
             match self.holding(product, now).await? {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ballast_chains::{ChainProfile, pool::Pool, reader::BlockSource};
+use ballast_strategy_api::Strategy as _;
 use eyre::{Result, WrapErr, eyre};
 
 use super::{
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::{
     config::{Config, Environment, ProductConfig},
+    ledger::{bookkeeper::Client, external::External},
     registry::Registry,
     submission::Pretends,
 };
@@ -32,6 +34,8 @@ pub(crate) struct Group {
     pub(crate) seats: Vec<Seat>,
     /// … and as their own tasks are built; same order.
     pub(crate) specs: Vec<ProductSpec>,
+    /// … and as their books are kept.
+    pub(crate) clients: Vec<Client>,
 }
 
 /// Builds everything that needs no network. Two products with one wallet on one chain are refused
@@ -55,7 +59,7 @@ pub(crate) fn wire(
     for (name, (profile, members)) in groups {
         let pool = Pool::new(&profile).wrap_err_with(|| format!("chain {name}"))?;
         let feeds = FeedDesk::new(Arc::clone(&profile));
-        let (mut seats, mut specs) = (Vec::new(), Vec::new());
+        let (mut seats, mut specs, mut clients) = (Vec::new(), Vec::new(), Vec::new());
         let pretends = Pretends::default();
         for product in members {
             let wallet = WalletHandle::new(
@@ -71,12 +75,20 @@ pub(crate) fn wire(
             let seat = Seat::new(member, registry, wallet.clone(), readings);
             let mailbox = seat.mailbox();
             seats.push(seat);
+            let of = wallet.clone();
+            clients.push(Client {
+                product: product.name.clone(),
+                category: product.category,
+                external: product.strategy == External::KIND,
+                wallet: Box::new(move || of.address()),
+                strategy: mailbox.strategy.clone(),
+            });
             let (profile, pool) = (Arc::clone(&profile), pool.clone());
             let pretends = pretends.clone();
             specs.push(ProductSpec { config: product, profile, pool, wallet, mailbox, pretends });
         }
         let source = BlockSource::new(pool.provider(), &profile);
-        wired.push(Group { profile, pool, source, feeds, seats, specs });
+        wired.push(Group { profile, pool, source, feeds, seats, specs, clients });
     }
     Ok(wired)
 }

@@ -25,7 +25,7 @@ use super::{
     slot::{Attempt, EndpointAnswer, Intent, PostconditionState, Slot},
 };
 use crate::{
-    clock, failpoint,
+    clock, failpoint, ledger,
     store::{Statement, Store, StoreError},
 };
 
@@ -267,6 +267,7 @@ impl LaneJournal {
         for (nonce, state) in slots {
             batch.push(self.keyed(sql::SET_UNDONE, *nonce).with(state.label()));
             batch.push(self.event(*nonce, "undone", None, Some(block), ""));
+            batch.push(ledger::withdraw(self.chain_id, &self.wallet(), *nonce));
         }
         self.commit_again(batch).await
     }

@@ -81,6 +81,8 @@ pub(super) struct Endpoint {
     pub(super) ws: Option<Url>,
     /// Serves reads; otherwise it gets raw transactions only.
     pub(super) reads: bool,
+    /// Has the state after every block there ever was.
+    pub(super) archive: bool,
     /// Gets public raw transactions.
     pub(super) sends: bool,
     /// Gets private raw transactions.
@@ -116,6 +118,7 @@ impl Endpoint {
             url: profile.url.clone(),
             ws: profile.ws.clone(),
             reads: false,
+            archive: profile.archive,
             sends: false,
             private: false,
             changed: Notify::new(),

@@ -8,7 +8,7 @@ use alloy::{
     rpc::types::TransactionReceipt,
 };
 use ballast_chains::{BlockReader, ChainProfile, Head, heads, pool::Pool, profile::Finality};
-use ballast_strategy_api::DynStrategy;
+use ballast_strategy_api::{DynStrategy, Strategy as _};
 use eyre::{OptionExt as _, Result, WrapErr as _};
 
 use crate::{
@@ -21,13 +21,10 @@ use crate::{
         report::{Asked, TREND},
         sums::Groups,
     },
-    ledger::{BlockRef, Entry, Holder},
+    ledger::{BlockRef, Entry, Holder, external::External},
     runtime::{Board, Group, ProductSpec, wire},
     store::Store,
 };
-
-/// Strategies that act with nothing: whoever has the wallet sends.
-const WITHOUT_STRATEGY: &str = "external";
 
 pub(super) async fn from_chain(
     session: &Session,
@@ -92,7 +89,7 @@ async fn of_group(
                 product: product.clone(),
             },
             category: spec.config.category,
-            external: kind == WITHOUT_STRATEGY,
+            external: kind == External::KIND,
             action_of: &action_of,
             settle: strategy.is_some().then_some(&settle),
         };

@@ -19,8 +19,8 @@ use crate::{
         table::{Cell, Side, Table, Tone, colours},
     },
     clock,
-    config::{Config, WalletSource},
-    finance::runway::{Holding, LEAST_HISTORY, Lasts, Runway, decimal, history, top_up},
+    config::Config,
+    finance::runway::{Holding, LEAST_HISTORY, Lasts, Runway, decimal, history, is_ours, top_up},
     runtime::{Board, wire},
     store::Store,
 };
@@ -92,11 +92,8 @@ pub(super) async fn runway(session: Session, args: Args) -> Result<Exit> {
     for held in held {
         let wanted = args.product.as_ref().is_none_or(|product| *product == held.product);
         // What others hold is theirs to fill.
-        let signs = config
-            .products
-            .get(&held.product)
-            .is_some_and(|product| !matches!(product.wallet, WalletSource::WatchOnly(_)));
-        if wanted && signs {
+        let ours = config.products.get(&held.product).is_some_and(is_ours);
+        if wanted && ours {
             all.push(holding(&config, &store, held, now).await?);
         }
     }
@@ -243,7 +240,7 @@ fn table(told: &[Told], config: &Config, colours: bool) {
         ]);
     }
     if table.is_empty() {
-        out::line("no wallet here signs anything");
+        out::line("no wallet here is for us to fill: none signs, and none is external");
         return;
     }
     out::lines(&table.lines(colours));

@@ -327,9 +327,28 @@ send = {}
         "chains/mainnet.toml",
         r#"
 @CHAIN
+send = [{ url = "https://a.example", archive = true }, { url = "https://b.example", archive = 1 }]
+"#,
+        &[
+            "chains/mainnet.toml: send[0].archive = true: send endpoints are not read; expected to be left out",
+            "chains/mainnet.toml: send[1].archive = 1: send endpoints are not read; expected to be left out",
+        ],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+chain_id = 1
+rpc = [{ url = "https://a.example", archive = "yes" }]
+"#,
+        &["chains/mainnet.toml: rpc[0].archive = \"yes\": expected true or false"],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+@CHAIN
 archive = true
 "#,
-        &["chains/mainnet.toml: archive = true: not yet supported; expected to be left out"],
+        &["chains/mainnet.toml: archive = true: unknown key; expected one of: chain_id, …"],
     ),
     (
         "chains/mainnet.toml",

@@ -21,6 +21,7 @@ fn pool() -> Pool {
         url: "http://127.0.0.1:1".parse().unwrap(),
         ws: None,
         requests_per_second: None,
+        archive: false,
     };
     Pool::new(&ChainProfile { rpc: vec![nobody], ..profile() }).unwrap()
 }

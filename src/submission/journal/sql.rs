@@ -73,7 +73,7 @@ UPDATE slots SET state = $4, outcome = $4 WHERE chain_id = $1 AND wallet = $2 AN
 
 /// What fell away with a block that was final.
 pub(super) const SET_UNDONE: &str = "
-UPDATE slots SET state = $4, outcome = NULL, included_hash = NULL, included_block = NULL,
+UPDATE slots SET state = $4, outcome = NULL, booked = NULL, included_hash = NULL, included_block = NULL,
     included_block_hash = NULL, succeeded = NULL, gas_used = NULL, effective_gas_price = NULL,
     receipt = NULL, postcondition = 'due'
 WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
