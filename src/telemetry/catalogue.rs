@@ -345,7 +345,7 @@ mod tests {
     fn names_and_buckets_follow_the_kind() {
         for (name, kind, unit, ..) in CATALOGUE {
             assert_eq!(name.ends_with("_total"), *kind == Counter, "{name}");
-            let seconds = name.ends_with("_seconds") || *name == "ballast_head_timestamp";
+            let seconds = name.ends_with("_seconds") || name.ends_with("_timestamp");
             assert_eq!(seconds, *unit == Unit::Seconds, "{name}");
             let bucketed =
                 crate::telemetry::BUCKETS.iter().any(|(suffix, _)| name.ends_with(suffix));

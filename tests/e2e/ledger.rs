@@ -16,11 +16,16 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use ballast_devnet::{Mining, Node, accounts};
-use ballast_test_support::{Fault, FaultHandle, KeeperCommand, KeeperProcess, free_port};
+use ballast_test_support::{
+    Fault, FaultHandle, KeeperCommand, KeeperProcess, RAW_TRANSACTION, free_port,
+};
 use eyre::{OptionExt as _, Result, ensure};
 use serde_json::Value;
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
 
 use crate::harness::{DEADLINE, Setup, World, finish, json, key_name};
 
@@ -252,16 +257,16 @@ impl Scene {
         let payer_pays = |to: usize, wei| self.send(PAYER, wallet(to), wei, Bytes::new());
         match beat {
             // A transaction meets a contract that has changed since it was simulated.
-            12 | 31 | 44 => self.word((beat % 4) as usize, 2, 1).await?,
-            13 | 32 | 45 => self.word(((beat - 1) % 4) as usize, 2, 0).await?,
+            12 | 19 | 48 => self.word((beat % 4) as usize, 2, 1).await?,
+            13 | 20 | 49 => self.word(((beat - 1) % 4) as usize, 2, 0).await?,
             15 => payer_pays(0, 5_000_000).await?,
             17 => {
                 let data = Bytes::from(B256::left_padding_from(wallet(1).as_slice()).0.to_vec());
                 self.send(PAYER, PAYMASTER, 7_000_000, data).await?;
             }
-            19 => payer_pays(LAUNCH, 11_000_000).await?,
+            18 => payer_pays(LAUNCH, 11_000_000).await?,
             // Somebody else uses a key; whatever ours was at that nonce goes by the board.
-            23 | 37 => self.send(2, wallet(PAYER), 13, Bytes::new()).await?,
+            23 | 57 => self.send(2, wallet(PAYER), 13, Bytes::new()).await?,
             21 | 22 | 34 | 50 => {
                 self.send(LAUNCH, counter(0), 0, Bytes::from_static(b"count")).await?
             }
@@ -269,7 +274,7 @@ impl Scene {
             _ => {}
         }
         // Now and then nobody buys the next blocks at the price of before: replaced.
-        Ok(if (26..29).contains(&(beat % 40)) { 30 * BASE_FEE } else { BASE_FEE })
+        Ok(if (56..59).contains(&(beat % 60)) { 30 * BASE_FEE } else { BASE_FEE })
     }
 
     async fn count(&self, at: usize) -> Result<u64> {
@@ -353,37 +358,49 @@ async fn nothing_is_unexplained_after_two_hundred_transactions_of_every_kind() -
     }
     let mut beats = interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut cancelled = false;
-    let mut done = false;
+    let (mut orders, mut swallowed) = (JoinSet::new(), None::<FaultHandle>);
+    let (mut resume_at, mut done) = (u64::MAX, false);
     for beat in 1..MAX_BEATS {
         beats.tick().await;
         match beat {
-            10 | 40 => {
+            10 | 45 => {
                 scene.node().reorg(2).await?;
                 scene.layer1.follow(scene.node(), &scene.wallets).await?;
             }
-            18 | 41 => {
+            16 | 46 => {
                 keeper.kill9().await?;
                 keeper = scene.keeper().await?;
             }
-            // Nothing is bought now: an operator gives up what waits.
-            27 => {
-                let cancel = ["tx", "cancel", &name(3), "--json"].map(str::to_owned);
-                let cancel: Vec<&str> = cancel.iter().map(String::as_str).collect();
-                let (code, out, err) = finish(scene.command(&cancel)).await?;
+            // For a while nothing arrives, and an operator gives up what waits. Paused, since the
+            // strategy would take the nonce back at once.
+            26 => {
+                swallowed = Some(scene.world.proxy().inject(Fault::SwallowRaw.on(RAW_TRANSACTION)))
+            }
+            29 => {
+                let (code, out, err) = finish(scene.command(&["pause", &name(3)])).await?;
                 ensure!(code == 0, "{out:?} {err:?}");
-                cancelled = true;
+                orders.spawn(finish(scene.command(&["tx", "cancel", &name(3), "--json"])));
             }
             _ => {}
         }
         let base_fee = scene.disturb(beat).await?;
         scene.beat(base_fee).await?;
-        if beat > 60 && scene.is_done().await? {
+        if let Some(cancelled) = orders.try_join_next() {
+            let (code, out, err) = cancelled??;
+            ensure!(code == 0, "{out:?} {err:?}");
+            swallowed.take().ok_or_eyre("nothing was swallowed")?.remove();
+            resume_at = beat + 8;
+        }
+        if beat == resume_at {
+            let (code, out, err) = finish(scene.command(&["resume", &name(3)])).await?;
+            ensure!(code == 0, "{out:?} {err:?}");
+        }
+        if beat > resume_at && beat > 60 && scene.is_done().await? {
             done = true;
             break;
         }
     }
-    ensure!(done && cancelled, "{}", keeper.failure("it never counted enough"));
+    ensure!(done, "{}", keeper.failure("it never counted enough"));
     // The next day: everything is final, and the books of the day before are reconciled.
     scene.node().warp(86_400).await?;
     scene.layer1.follow(scene.node(), &scene.wallets).await?;

@@ -286,7 +286,7 @@ rpc = [{ ws = "wss://node.example" }, { url = "wss://a.example" }, { url = "http
             r#"chains/mainnet.toml: rpc[1].url = "wss://a.example": expected an http or https URL without user or password, { env = "NAME" } or { file = "PATH" }"#,
             r#"chains/mainnet.toml: rpc[2].ws = "http://b.example": expected a ws or wss URL without user or password, { env = "NAME" } or { file = "PATH" }"#,
             "chains/mainnet.toml: rpc[3].requests_per_second = 0: expected a whole number from 1 to 1000000",
-            "chains/mainnet.toml: rpc[4].rps = 5: unknown key; expected one of: url, ws, requests_per_second",
+            "chains/mainnet.toml: rpc[4].rps = 5: unknown key; expected one of: url, ws, requests_per_second, archive",
         ],
     ),
     (

@@ -74,7 +74,7 @@ fn without_a_strategy_there_is_no_key_and_a_cost_centre() {
     );
     refused(
         text(launch, "key = { env = \"KEY\" }", ""),
-        "wallet.key = {env = \"KEY\"}: strategy = \"none\" sends nothing; expected wallet.address",
+        "wallet.key = { env = \"KEY\" }: strategy = \"none\" sends nothing; expected wallet.address",
     );
     refused(text(launch, address, "[params]\nextension = 1"), "params.extension");
 }
