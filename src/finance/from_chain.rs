@@ -8,7 +8,8 @@
 //! calls), and else counts as `foreign`, or as `external` where no strategy acts. Which action was
 //! given up, how urgent it was and why, the chain does not say.
 //!
-//! It needs nodes that still have the state of that time.
+//! It needs nodes that still have the state of that time, or of some block before the wallet's first
+//! transaction.
 
 mod nodes;
 
@@ -133,7 +134,8 @@ pub async fn entries(
     let before = last_before(chain, from, newest).await?;
     let last = last_before(chain, until, newest).await?;
     let wallet = account.holder.wallet;
-    let ends = (chain.nonce(wallet, before).await?, chain.nonce(wallet, last).await?);
+    let (before, nonce) = first_known(chain, wallet, before, last).await?;
+    let ends = (nonce, chain.nonce(wallet, last).await?);
     let blocks = rises(chain, wallet, (before.number, last.number), ends).await?;
     let found: Vec<Vec<Entry>> = stream::iter(blocks)
         .map(|number| of_block(chain, account, number))
@@ -164,6 +166,29 @@ async fn last_before(
         }
     }
     Ok(low)
+}
+
+/// The nonce after `before`. Where a node does not have the state of then any more, the oldest that
+/// it has does as well if nothing had left the wallet by then: else the error stands.
+async fn first_known(
+    chain: &dyn Past,
+    wallet: Address,
+    before: BlockRef,
+    last: BlockRef,
+) -> Result<(BlockRef, u64), FromChainError> {
+    let error = match chain.nonce(wallet, before).await {
+        Ok(nonce) => return Ok((before, nonce)),
+        Err(error) => error,
+    };
+    let (mut gone, mut known) = (before.number, (last, chain.nonce(wallet, last).await?));
+    while known.0.number.saturating_sub(gone) > 1 {
+        let middle = chain.block(gone.midpoint(known.0.number)).await?;
+        match chain.nonce(wallet, middle).await {
+            Ok(nonce) => known = (middle, nonce),
+            Err(_) => gone = middle.number,
+        }
+    }
+    if known.1 == 0 { Ok(known) } else { Err(error) }
 }
 
 /// Numbers of the blocks above the first in which the nonce rises, in their order.

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use eyre::Result;
 
-use crate::{measure::Quantiles, run::Row, world::Kind};
+use crate::{books::Spread, measure::Quantiles, run::Row, world::Kind};
 
 /// What it ran on.
 pub(crate) fn machine() -> Result<String> {
@@ -78,6 +78,23 @@ pub(crate) fn tables(rows: &[Row]) -> String {
         text.push_str(&format!("- {} {}: {methods}\n", row.products, name(row.kind)));
     }
     text
+}
+
+/// A month's report over so many rows, as Markdown.
+pub(crate) async fn books(rows: u64) -> Result<String> {
+    let mut text = String::from(
+        "| rows of the ledger | wall, ms | CPU, ms | highest memory | store |\n|---|---|---|---|---|\n",
+    );
+    for (name, spread) in [("over a year", Spread::Year), ("all in the month", Spread::Month)] {
+        let (took, size) = crate::books::books(rows, spread).await?;
+        text.push_str(&format!(
+            "| {rows}, {name} | {:.0} | {:.0} | {:.0} MB | {size} MB |\n",
+            millis(took.wall),
+            millis(took.cpu),
+            megabytes(took.memory)
+        ));
+    }
+    Ok(text)
 }
 
 fn name(kind: Kind) -> &'static str {

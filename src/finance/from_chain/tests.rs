@@ -16,6 +16,8 @@ const OTHER: Address = Address::repeat_byte(2);
 #[derive(Debug, Default)]
 struct Script {
     blocks: Vec<Vec<Sent>>,
+    /// The state of earlier blocks is gone.
+    known_from: u64,
 }
 
 fn sent(from: Address, nonce: u64, input: Bytes) -> Sent {
@@ -40,6 +42,10 @@ impl Past for Script {
     }
 
     fn nonce(&self, of: Address, at: BlockRef) -> BoxFuture<'_, Result<u64, FromChainError>> {
+        if at.number < self.known_from {
+            let (what, cause) = ("a nonce".to_owned(), "state is gone".to_owned());
+            return Box::pin(std::future::ready(Err(FromChainError::Read { what, cause })));
+        }
         let until = usize::try_from(at.number).unwrap();
         let count = self.blocks[..=until].iter().flatten().filter(|sent| sent.from == of).count();
         Box::pin(std::future::ready(Ok(u64::try_from(count).unwrap())))
@@ -82,7 +88,7 @@ async fn what_a_transaction_was_for_is_told_by_what_it_is() {
         vec![itself],
         vec![sent(US, 3, bytes!("07"))],
     ];
-    let script = Script { blocks };
+    let script = Script { blocks, known_from: 0 };
     let said = |entry: &Entry| (entry.nonce, entry.action.clone(), entry.outcome);
     let found: Vec<_> = read(&script, false, (0, 10_000)).await.iter().map(said).collect();
     let expected = [
@@ -98,6 +104,21 @@ async fn what_a_transaction_was_for_is_told_by_what_it_is() {
     // Only the blocks of that time: from 1,030 on and before 1,040.
     assert_eq!(read(&script, false, (1_030, 1_040)).await.len(), 1);
     assert_eq!(read(&script, false, (2_000, 3_000)).await, []);
+}
+
+#[tokio::test]
+async fn state_that_is_gone_matters_only_after_the_first_transaction() {
+    let mut blocks = vec![Vec::new(); 20];
+    blocks[12] = vec![sent(US, 0, bytes!("07"))];
+    blocks[15] = vec![sent(US, 1, bytes!("07"))];
+    for (known_from, found) in [(0, Some(2)), (7, Some(2)), (11, Some(2)), (12, None), (16, None)] {
+        let script = Script { blocks: blocks.clone(), known_from };
+        let read = entries(&script, &account(false), (0, 10_000), script.newest()).await;
+        match found {
+            Some(count) => assert_eq!(read.unwrap().len(), count, "{known_from}"),
+            None => assert!(read.unwrap_err().to_string().contains("state is gone")),
+        }
+    }
 }
 
 #[test]
@@ -141,7 +162,7 @@ proptest! {
             (ours, theirs) = (ours + our, theirs + their);
             blocks.push(block);
         }
-        let script = Script { blocks };
+        let script = Script { blocks, known_from: 0 };
         let time = (from, from + length);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let found: Vec<u64> =
