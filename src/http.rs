@@ -9,6 +9,7 @@ mod access;
 pub mod api;
 mod events;
 mod failure;
+mod gas;
 mod limits;
 mod listener;
 mod operate;
@@ -70,6 +71,8 @@ pub(crate) struct Surface {
     pub(crate) stop: CancellationToken,
     /// Whether the keeper can do its work.
     pub(crate) readiness: Readiness,
+    /// What the files say for reports.
+    pub(crate) books: Arc<crate::finance::Facts>,
 }
 
 /// Binds the listener, so that a taken port is known before anything else starts.
@@ -110,6 +113,7 @@ fn router(surface: Surface) -> Router {
         .route("/api/v1/transactions", get(read::transactions))
         .route("/api/v1/transactions/{which}", get(read::transaction))
         .route("/api/v1/chains", get(read::chains))
+        .route("/api/v1/gas", get(gas::report))
         .route(EVENTS_PATH, get(events::events))
         .route_layer(from_fn_with_state(surface.clone(), access::reads));
     let writes = Router::new()

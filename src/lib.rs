@@ -2,19 +2,22 @@
 //!
 //! Reading order: [`registry`] (what can be kept) → [`config`] (what is kept) → [`runtime`] (the
 //! turn) → [`guard`] (what holds an action back) → [`submission`] (a transaction's life) →
-//! [`store`] (what survives a restart) → [`ledger`] (what it all cost) → [`cli`] and [`http`] (what people see).
+//! [`store`] (what survives a restart) → [`ledger`] (what it all cost) → [`finance`] (what that means
+//! for who pays) → [`cli`] and [`http`] (what people see).
 
 pub mod alerts;
 pub mod cli;
 mod clock;
 pub mod config;
 mod failpoint;
+pub mod finance;
 pub mod guard;
 pub mod http;
 pub mod ledger;
 pub mod money;
 pub mod registry;
 pub mod runtime;
+pub mod safe_batch;
 pub mod store;
 pub mod submission;
 pub mod telemetry;

@@ -18,6 +18,7 @@ mod recorder;
 mod seat;
 mod status;
 mod supervisor;
+mod treasurer;
 mod wallets;
 mod wiring;
 
@@ -33,7 +34,7 @@ pub(crate) use product::{Asking, ProductTask};
 pub(crate) use recorder::Recorder;
 pub(crate) use seat::{Seat, TurnResult};
 pub(crate) use status::Recent;
-pub use status::{Balance, Board, ChainStatus, LastDecision, ProductStatus, Reconciled};
+pub use status::{Balance, Board, ChainStatus, LastDecision, ProductStatus, Reconciled, Reserves};
 pub(crate) use supervisor::{ProductSpec, Shared, open_lane};
 pub(crate) use wallets::WalletHandle;
 pub(crate) use wiring::{Group, profile_of, wire};
@@ -55,6 +56,7 @@ use crate::{
     store::Store,
     telemetry,
 };
+use treasurer::Treasurer;
 
 /// How long tasks may take to end after a stop. What is under way is in the journal anyway.
 const GRACE: Duration = Duration::from_secs(15);
@@ -91,6 +93,12 @@ impl Keeper {
         critical.spawn(async move {
             telemetry::upkeep(handle, token).await;
             ("metrics upkeep".to_owned(), Ok(()))
+        });
+        let parts = (Arc::clone(&self.config), self.store.clone(), board.clone());
+        let (treasurer, token) = (Treasurer::new(parts.0, parts.1, parts.2), stop.child_token());
+        critical.spawn(async move {
+            treasurer.run(token).await;
+            ("treasurer".to_owned(), Ok(()))
         });
         if !self.config.notify.is_empty() || self.config.heartbeat.is_some() {
             let parts = (board.clone(), self.events.clone(), self.store.clone());
@@ -171,6 +179,7 @@ impl Keeper {
             streams: Streams::default(),
             stop,
             readiness: readiness::Readiness::new(&self.config),
+            books: Arc::new(crate::finance::Facts::of(&self.config)),
         })
     }
 }

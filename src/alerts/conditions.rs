@@ -10,6 +10,7 @@ use super::{Severity, Subject};
 use crate::{
     clock,
     config::Config,
+    finance::report::TIGHT_PERCENT,
     guard::Row,
     runtime::{Board, ChainStatus, GuardNote, LastDecision, ProductStatus, readiness},
     submission::pricing::INSUFFICIENT_FUNDS,
@@ -178,8 +179,11 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         _ => None,
     });
     let guarded = status.guard.iter().filter_map(|note| of_guard(about, note));
-    let low = low_balance(about, status);
-    halted.chain(by_decision).chain(observed).chain(guarded).chain(low).collect()
+    let money = low_balance(about, status)
+        .into_iter()
+        .chain(low_runway(about, status))
+        .chain(tight_budget(about, status));
+    halted.chain(by_decision).chain(observed).chain(guarded).chain(money).collect()
 }
 
 /// The wallet holds less than its file asks for.
@@ -190,6 +194,45 @@ fn low_balance(about: About<'_>, status: &ProductStatus) -> Option<Condition> {
         let summary = "its wallet holds less than min_balance";
         about.condition("low_balance", Severity::Warning, 0, (summary, &detail))
     })
+}
+
+/// The wallet may not last as long as its file asks for.
+fn low_runway(about: About<'_>, status: &ProductStatus) -> Option<Condition> {
+    let reserves = status.reserves.as_ref().filter(|reserves| reserves.is_low)?;
+    let top_up = match &reserves.top_up {
+        Some(path) => format!("transfers for the chain's Safe are ready in {path}"),
+        None => "the chain file names no treasury_safe, so no transfers are prepared".to_owned(),
+    };
+    let detail = format!(
+        "it lasts {} days in 95 of 100 cases of its past, {} in the middle; {top_up}",
+        reserves.runway.p95_days.text(),
+        reserves.runway.p50_days.text()
+    );
+    let summary = "its wallet may last shorter than min_runway";
+    Some(about.condition("low_runway", Severity::Warning, 0, (summary, &detail)))
+}
+
+/// Most of a budget is gone.
+fn tight_budget(about: About<'_>, status: &ProductStatus) -> Option<Condition> {
+    let budget = status.budget.as_ref()?;
+    let used = budget.used_percent.filter(|used| u128::from(*used) >= TIGHT_PERCENT)?;
+    let of = |name: &str, amount: &Option<String>| {
+        amount.as_ref().map(|amount| format!("{name} {amount}"))
+    };
+    let budgets: Vec<String> = of("monthly_budget_usd", &budget.monthly_budget_usd)
+        .into_iter()
+        .chain(of("hard_budget_usd", &budget.hard_budget_usd))
+        .collect();
+    let detail = format!(
+        "{used} %: {} USD spent in {} and {} pending, {}; at the pace of late the month ends at {}",
+        budget.spent_usd,
+        budget.month,
+        budget.reserved_usd,
+        budgets.join(", "),
+        budget.forecast_usd
+    );
+    let summary = "80 % or more of its budget is used";
+    Some(about.condition("budget_tight", Severity::Warning, 0, (summary, &detail)))
 }
 
 /// Products whose last look failed: nothing that was known of them is known to be over.

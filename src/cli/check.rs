@@ -1,5 +1,7 @@
 //! `ballast check`: every problem at once, before anything depends on it.
 
+mod stress;
+
 use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::{Address, Bytes, U256};
@@ -22,6 +24,7 @@ use crate::{
     clock,
     config::Secrets,
     runtime::{Board, Brought, FEED_CALLER, Group, ProductSpec, TurnResult, wire},
+    store::Store,
 };
 
 /// How long one chain's nodes may take for everything asked here.
@@ -72,8 +75,10 @@ pub(super) async fn check(session: Session, offline: bool, json: bool) -> Result
     let mut report = Report::default();
     if !offline {
         let groups = wire(&config, &session.registry, &session.environment, &Board::default())?;
+        // What the past tells is worth having; without it the files alone are held against each other.
+        let store = Store::open_readonly(&config.store.path).await.ok().flatten();
         for group in groups {
-            check_group(group, &mut report).await;
+            check_group(group, store.as_ref(), &mut report).await;
         }
     }
     let Report { findings, mut recognised } = report;
@@ -104,7 +109,7 @@ pub(super) async fn check(session: Session, offline: bool, json: bool) -> Result
     Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
 }
 
-async fn check_group(group: Group, report: &mut Report) {
+async fn check_group(group: Group, store: Option<&Store>, report: &mut Report) {
     let subject = format!("chain {}", group.profile.name);
     let findings = &mut report.findings;
     if timeout(ANSWER_WITHIN, group.pool.probe_all()).await.is_err() {
@@ -138,14 +143,14 @@ async fn check_group(group: Group, report: &mut Report) {
         );
         findings.push(error(&subject, text));
     }
-    let feeds = check_feeds(&group, head).await;
+    let feeds = check_feeds(&group, store, head).await;
     report.findings.extend(feeds);
     report.findings.extend(check_extra_fees(&group, head).await);
     check_products(group, head, report).await;
 }
 
 /// The feeds of a chain: whether they answer, and with something that can be used.
-async fn check_feeds(group: &Group, head: Head) -> Vec<Finding> {
+async fn check_feeds(group: &Group, store: Option<&Store>, head: Head) -> Vec<Finding> {
     let feeds = group.profile.feeds;
     let read = group.source.read_at(head, FEED_CALLER, move |reader: BlockReader| async move {
         feeds::read(&reader, &feeds).await
@@ -155,7 +160,15 @@ async fn check_feeds(group: &Group, head: Head) -> Vec<Finding> {
         Err(_) => FeedReading::failed(&feeds, "the feeds took too long to be read"),
     };
     let subject = format!("chain {}", group.profile.name);
-    let mut findings = check_price(group, &subject, head, reading.native_usd);
+    let mut findings = Vec::new();
+    if let Said::Answer(round) = &reading.native_usd {
+        for spec in &group.specs {
+            let subject = format!("product {}", spec.config.name);
+            let problem = stress::problem(spec, round.price, store).await;
+            findings.extend(problem.map(|problem| warning(&subject, problem)));
+        }
+    }
+    findings.extend(check_price(group, &subject, head, reading.native_usd));
     match reading.sequencer {
         Said::NoFeed => {}
         Said::Nothing(why) => findings.push(error(&subject, why)),

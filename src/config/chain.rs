@@ -78,6 +78,8 @@ pub(super) fn read(
     let chunk_gas = reader.get("chunk_gas", form::whole(1_000_000..=1_000_000_000));
     let max_lag = reader.get("max_lag", form::whole(0..=10_000));
     let fees = fees(reader);
+    // For its problems alone: see `super::finance`.
+    _ = reader.get(super::finance::TREASURY_SAFE, form::account);
     let multicall3 = reader.get("contracts.multicall3", form::account);
     let feeds = feeds(reader);
     let block_time = block_time?;

@@ -50,6 +50,7 @@ pub(super) fn read(
     let strategy = reader.get("strategy", |raw| among(form::text(raw)?, "strategy", &kinds));
     let chains: Vec<&str> = known.chains.iter().map(String::as_str).collect();
     let chain = reader.get("chain", |raw| among(form::text(raw)?, "chain", &chains));
+    let cost_centre = reader.get("cost_centre", form::book_name);
     let category = reader.get("category", form::word(Category::WORDS, &[]));
     let mode = reader.get("mode", form::word(Mode::WORDS, &[]));
     let paused = reader.get("paused", form::flag);
@@ -76,6 +77,7 @@ pub(super) fn read(
         strategy: strategy?,
         chain: chain?,
         category: category?,
+        cost_centre,
         mode: mode?,
         paused: paused?,
         dry_run: dry_run?,
@@ -142,11 +144,13 @@ fn privacy(reader: &mut Reader<'_>, chain: Option<&ChainProfile>) -> Option<Priv
 fn limits(reader: &mut Reader<'_>, chain: Option<&str>, known: Known<'_>) -> Option<Limits> {
     // Both are read before one that is wrong ends it.
     let patience = reader.get("limits.routine_patience", form::long_duration);
+    let min_runway = reader.get("limits.min_runway", form::days);
     let after = reader.get("limits.act_after_blocks", form::whole(0..=MAX_ACT_AFTER_BLOCKS));
     let limits = Limits {
         max_fee_per_gas: reader.get("limits.max_fee_per_gas", form::gas_price),
         max_transaction_cost: reader.get("limits.max_transaction_cost", form::ether),
         min_balance: reader.get("limits.min_balance", form::ether_or_zero),
+        min_runway_days: min_runway?,
         monthly_budget: reader.get("limits.monthly_budget_usd", form::usd),
         hard_budget: reader.get("limits.hard_budget_usd", form::usd),
         routine_base_fee: reader.get("limits.routine_base_fee", form::gas_price),
@@ -175,10 +179,12 @@ fn limits(reader: &mut Reader<'_>, chain: Option<&str>, known: Known<'_>) -> Opt
             );
         }
     }
-    if reader.has("limits.routine_patience") && !reader.has("limits.routine_base_fee") {
+    // Either makes routine work wait.
+    let waits = ["limits.routine_base_fee", "limits.monthly_budget_usd", "limits.hard_budget_usd"];
+    if reader.has("limits.routine_patience") && !waits.iter().any(|key| reader.has(key)) {
         reader.wrong(
             "limits.routine_patience",
-            "limits.routine_base_fee is missing; expected both or neither",
+            "nothing waits; expected limits.routine_base_fee or a budget with it",
         );
     }
     Some(limits)

@@ -18,6 +18,8 @@
 //!   not count against it: of the two the dearer one is paid, and the new one has what is left as its
 //!   cap. Other nonces count, whatever their urgency: they are paid besides.
 //! * A further attempt at a nonce has the same cap, or the cost that its nonce may have anyway.
+//! * While the month is on its way beyond the lower of both, routine work waits for cheaper blocks
+//!   before anything is used up: see `patience`.
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -30,7 +32,7 @@ use ballast_chains::feeds::Price;
 use ballast_strategy_api::{Urgency, decision::Timestamp};
 
 use super::{Circumstances, Finding, Row};
-use crate::{config::Limits, money::Usd};
+use crate::{config::Limits, finance::pace::Pace, money::Usd};
 
 /// Seconds in a day.
 const DAY: u64 = 86_400;
@@ -46,6 +48,8 @@ pub struct Spending {
     pub unpriced: U256,
     /// The most that what is signed and not included may cost.
     pub pending: Vec<Reservation>,
+    /// What was spent of late, over the month's beginning too.
+    pub pace: Pace,
 }
 
 /// The most that one nonce may cost, whichever attempt is included.
@@ -110,9 +114,12 @@ pub(super) fn findings(case: &Circumstances<'_>, limits: &Limits) -> Vec<Finding
     let used_up = budgets.into_iter().filter_map(|(row, budget, reason, key)| {
         let budget = budget.filter(|budget| used.total() >= *budget)?;
         let (spent, month) = (used.spent, month_name(case.now));
+        let forecast = case.past.spending.pace.forecast(case.now, used.total());
         let detail = format!(
-            "{spent} USD spent in {month} and {} USD pending, {key} is {budget}",
-            used.reserved
+            "{spent} USD spent in {month} and {} USD pending, {key} is {budget}; at the pace of late \
+             the month ends at {} USD",
+            used.reserved,
+            forecast.total()
         );
         Some(Finding::new(row, reason, detail))
     });

@@ -88,11 +88,12 @@ impl Row {
             | Self::OtherInstance
             | Self::HardBudget => (Binds, Binds, Binds),
             Self::Dispute => (Binds, Binds, Warns),
+            // An emergency breaks it, and says so.
+            Self::MonthlyBudget => (Binds, Warns, Warns),
             Self::Sequencer
             | Self::CoolDown
             | Self::Breaker
             | Self::StoreShort
-            | Self::MonthlyBudget
             | Self::NoPrice
             | Self::BaseFee => (Binds, Warns, Passes),
             Self::Repeating => (Warns, Warns, Warns),

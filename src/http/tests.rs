@@ -67,6 +67,7 @@ impl World {
             streams: Streams::default(),
             stop: CancellationToken::new(),
             readiness: Readiness::new(&config),
+            books: Arc::new(crate::finance::Facts::of(&config)),
         };
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

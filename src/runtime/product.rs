@@ -202,7 +202,8 @@ impl ProductTask {
             return;
         }
         let price = self.circumstances(head, &Past::default()).fresh_price();
-        if !self.accounts.refresh(head, price).await {
+        let refreshed = self.accounts.refresh(head, price).await;
+        if !self.accounts.tells(head, refreshed) {
             return;
         }
         let spent = self.accounts.budget_use(head.timestamp, price, &self.config.limits);
@@ -216,6 +217,10 @@ impl ProductTask {
             };
             gauge("ballast_month_spent_usd", &spent.spent_usd);
             gauge("ballast_month_reserved_usd", &spent.reserved_usd);
+            gauge("ballast_month_forecast_usd", &spent.forecast_usd);
+            if let Some(percent) = spent.used_percent {
+                gauge("ballast_month_budget_used_percent", &percent.to_string());
+            }
         }
         self.shared.board.spent(product, spent);
     }
@@ -366,7 +371,9 @@ impl ProductTask {
 
     /// Since when the action is due, where somebody wants to know.
     async fn first_due(&mut self, action: &Action, found_at: &Head) -> Option<Due> {
-        let waits = self.config.limits.routine_base_fee.is_some();
+        let limits = &self.config.limits;
+        let budget = limits.monthly_budget.or(limits.hard_budget).is_some();
+        let waits = limits.routine_base_fee.is_some() || budget;
         if self.counts_blocks() || (waits && action.urgency == Urgency::Routine) {
             Some(self.accounts.first_due(action, found_at).await)
         } else {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use alloy::primitives::{I256, U256};
+use alloy::primitives::{Address, I256, U256};
 use ballast_chains::Head;
 use ballast_strategy_api::Observation;
 use dashmap::DashMap;
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{accounts::BudgetUse, findings::GuardNote};
 use crate::{
+    finance::runway::Runway,
     store::{MAX_SERIES, SeriesKey},
     submission::SlotSnapshot,
 };
@@ -61,6 +62,10 @@ pub struct ProductStatus {
     pub moved: Option<String>,
     /// Native balance of its wallet, as last read.
     pub balance: Option<Balance>,
+    /// Its wallet's address, once its signer has told it.
+    pub wallet: Option<Address>,
+    /// How long that balance lasts, once there is a past to tell it from.
+    pub reserves: Option<Reserves>,
     /// The transaction that is not final: the one that waits for inclusion, else the newest that is
     /// included.
     pub current: Option<SlotSnapshot>,
@@ -86,6 +91,17 @@ pub struct Balance {
     pub wei: U256,
     /// The block's number.
     pub block: u64,
+}
+
+/// How long a wallet lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reserves {
+    /// How long.
+    pub runway: Runway,
+    /// Whether that is less than its file asks for.
+    pub is_low: bool,
+    /// The file with a Safe's transfers that top up the wallets of its chain, if one is ready.
+    pub top_up: Option<String>,
 }
 
 /// Values of recent blocks, by block time, the oldest first.
@@ -161,6 +177,18 @@ impl Board {
     pub(crate) fn balance(&self, product: &str, balance: Balance) {
         if let Some(mut status) = self.products.get_mut(product) {
             status.balance = Some(balance);
+        }
+    }
+
+    pub(crate) fn wallet(&self, product: &str, wallet: Address) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.wallet = Some(wallet);
+        }
+    }
+
+    pub(crate) fn reserves(&self, product: &str, reserves: Reserves) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.reserves = Some(reserves);
         }
     }
 

@@ -139,6 +139,7 @@ async fn open_wallet(
             Ok(wallet) => {
                 ready.set(1.0);
                 shared.board.has_wallet(name);
+                shared.board.wallet(name, wallet.address());
                 return Ok(Some(wallet));
             }
             Err(error @ NoWallet::Shared { .. }) => return Err(error.into()),

@@ -194,5 +194,6 @@ pub(super) fn migrations() -> Migrator {
         simple(7, "the ledger", crate::ledger::tables::TABLES),
         simple(8, "fees beside gas", EXTRA_FEES),
         simple(9, "what products act on", super::agreements::TABLES),
+        simple(10, "sums of the ledger", crate::finance::sums::INDEX),
     ])
 }

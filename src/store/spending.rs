@@ -71,6 +71,8 @@ pub struct Cost {
     pub nonce: u64,
     /// The block that holds it.
     pub block_hash: B256,
+    /// Gas used.
+    pub gas: u64,
     /// All that it cost, wei: gas, and the data fee of a layer 2 where its receipt names one.
     pub wei: U256,
     /// Time of the block; `None` while it is not booked.
@@ -304,6 +306,7 @@ fn cost(row: &SqliteRow) -> Result<Cost, StoreError> {
         wallet: get(row, "wallet")?,
         nonce: unsigned(row, "nonce")?,
         block_hash: parse(row, "block_hash")?,
+        gas: unsigned(row, "gas_used")?,
         wei,
         at: at.and_then(|at| u64::try_from(at).ok()),
         price: price.and_then(Price::from_fixed18),

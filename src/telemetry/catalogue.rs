@@ -166,6 +166,20 @@ const CATALOGUE: &[Row] = &[
         "Events that a transaction's state does not know: a bug, or a reorganisation beyond finality",
     ),
     (
+        "ballast_month_budget_used_percent",
+        Gauge,
+        Unit::Count,
+        "product",
+        "Percent of the lower budget that is spent or reserved this UTC month, rounded up",
+    ),
+    (
+        "ballast_month_forecast_usd",
+        Gauge,
+        Unit::Count,
+        "product",
+        "Cost of this UTC month by its end at the pace of late, US dollars",
+    ),
+    (
         "ballast_month_reserved_usd",
         Gauge,
         Unit::Count,
@@ -278,6 +292,13 @@ const CATALOGUE: &[Row] = &[
         "Native balance of a product's wallet in whole coins, for charts and alerts only",
     ),
     ("ballast_wallet_ready", Gauge, Unit::Count, "product", "0 while its wallet cannot sign"),
+    (
+        "ballast_wallet_runway_days",
+        Gauge,
+        Unit::Count,
+        "product, chain, quantile",
+        "Days that the wallet's balance lasts: in the middle (p50), and in 95 of 100 cases (p95)",
+    ),
 ];
 
 /// Tells the recorder what every metric means.

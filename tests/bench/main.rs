@@ -1,14 +1,15 @@
 //! `make bench`: the keeper beside a bare loop, counted and timed at a proxy. What it measures and
 //! what came out is in `docs/performance.md`.
 //!
-//! One binary in three roles: the driver, the keeper with one strategy more (any command line of
-//! `ballast`), and the bare loop (`bare PLAN`).
+//! One binary in three roles: the driver, the keeper with one strategy more (`run` and `gas` of the
+//! command line of `ballast`), and the bare loop (`bare PLAN`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed bench")]
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a failed step is a failed bench")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is the result")]
 
 mod bare;
+mod books;
 mod measure;
 mod proxy;
 mod report;
@@ -34,6 +35,9 @@ struct Args {
     /// Numbers of wallets that send at every block
     #[arg(long, value_delimiter = ',', default_value = "1,20", value_name = "N,…")]
     wallets: Vec<usize>,
+    /// Rows of the ledger that a month's report adds up; 0: none
+    #[arg(long, default_value = "1000000", value_name = "N")]
+    rows: u64,
     /// Blocks that are measured for each
     #[arg(long, default_value = "200", value_name = "N")]
     blocks: usize,
@@ -46,7 +50,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
     let done = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [_, "bare", plan] => bare::run(plan),
-        [.., "run"] => {
+        [.., "run"] | [_, "--config", _, "gas", ..] => {
             return ballast::cli::main(ballast::registry::strategies().with::<view::BenchView>());
         }
         _ => drive(&Args::parse()),
@@ -82,6 +86,9 @@ async fn drive(args: &Args) -> Result<()> {
     }
     if !rows.is_empty() {
         println!("\n{}", report::submissions(&rows));
+    }
+    if args.rows > 0 {
+        println!("{}", report::books(args.rows).await?);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::{fs, time::Duration};
 use eyre::Result;
 
 use crate::{
+    books::Spread,
     measure::Quantiles,
     run::Row,
     submissions::{Rate, Submissions},
@@ -107,6 +108,23 @@ pub(crate) fn submissions(rows: &[Submissions]) -> String {
         ));
     }
     text
+}
+
+/// A month's report over so many rows, as Markdown.
+pub(crate) async fn books(rows: u64) -> Result<String> {
+    let mut text = String::from(
+        "| rows of the ledger | wall, ms | CPU, ms | highest memory | store |\n|---|---|---|---|---|\n",
+    );
+    for (name, spread) in [("over a year", Spread::Year), ("all in the month", Spread::Month)] {
+        let (took, size) = crate::books::books(rows, spread).await?;
+        text.push_str(&format!(
+            "| {rows}, {name} | {:.0} | {:.0} | {:.0} MB | {size} MB |\n",
+            millis(took.wall),
+            millis(took.cpu),
+            megabytes(took.memory)
+        ));
+    }
+    Ok(text)
 }
 
 fn name(kind: Kind) -> &'static str {

@@ -15,6 +15,7 @@ mod documents;
 mod endpoints;
 mod faults;
 mod files;
+mod finance;
 mod fli;
 mod full;
 mod guard;

@@ -181,3 +181,52 @@ fn a_chain_is_wrong_without_a_head_and_with_an_old_one() {
     // A head ahead of the clock is fresh.
     assert_eq!(of(Some(head(200)), 100), None);
 }
+
+#[test]
+fn a_low_wallet_and_a_tight_budget_are_told_with_what_to_do() {
+    use crate::{
+        finance::runway::{Lasts, Runway},
+        runtime::{BudgetUse, Reserves},
+    };
+    let reserves = |is_low, top_up: Option<&str>| Reserves {
+        runway: Runway {
+            history_days: 90,
+            p50_days: Lasts::Days(20),
+            p95_days: Lasts::Days(4),
+            dearest_day_wei: U256::from(1),
+            mean_day_wei: U256::from(1),
+        },
+        is_low,
+        top_up: top_up.map(str::to_owned),
+    };
+    let budget = |percent| BudgetUse {
+        month: "2026-10".into(),
+        spent_usd: "79".into(),
+        reserved_usd: "1".into(),
+        unpriced_wei: "0".into(),
+        monthly_budget_usd: Some("100".into()),
+        hard_budget_usd: None,
+        used_percent: percent,
+        forecast_usd: "140".into(),
+    };
+    let told = |status: ProductStatus| {
+        let about = About { name: "p", block_time: Duration::from_secs(12), min_balance: None };
+        let found = of_product(about, &status).into_iter();
+        found.map(|c| (c.name, c.detail)).collect::<Vec<_>>()
+    };
+    let of = |reserves, percent| ProductStatus {
+        reserves,
+        budget: Some(budget(percent)),
+        ..with(last("wait", None))
+    };
+    assert_eq!(told(of(Some(reserves(false, None)), Some(79))), []);
+    assert_eq!(told(of(None, None)), [], "without a budget nothing is used of it");
+    let both = told(of(Some(reserves(true, Some("data/top-up-mainnet.json"))), Some(80)));
+    let [(runway, first), (tight, second)] = both.as_slice() else { panic!("{both:?}") };
+    assert_eq!((*runway, *tight), ("low_runway", "budget_tight"));
+    assert!(first.contains("4 days in 95 of 100") && first.contains("data/top-up-mainnet.json"));
+    assert!(second.starts_with("80 %: 79 USD spent in 2026-10"), "{second}");
+    assert!(second.contains("the month ends at 140"), "{second}");
+    let without = told(of(Some(reserves(true, None)), None));
+    assert!(without[0].1.contains("names no treasury_safe"), "{without:?}");
+}

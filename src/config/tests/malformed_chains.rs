@@ -11,6 +11,26 @@ pub(super) const CASES: &[Case] = &[
     (
         "chains/mainnet.toml",
         r#"
+treasury_safe = "0x0000000000000000000000000000000000000000"
+@CHAIN
+"#,
+        &[
+            r#"chains/mainnet.toml: treasury_safe = "0x0000000000000000000000000000000000000000": the zero address is nobody's; expected an address: 0x and 40 hexadecimal digits, with EIP-55 checksum or all in lower case"#,
+        ],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+treasury_safe = "0xA77DE01e157f9f57C7c4A326eeE9C4874D0598B6"
+@CHAIN
+"#,
+        &[
+            r#"chains/mainnet.toml: treasury_safe = "0xA77DE01e157f9f57C7c4A326eeE9C4874D0598B6": the EIP-55 checksum is wrong, so a digit may be too; expected an address: 0x and 40 hexadecimal digits, with EIP-55 checksum or all in lower case"#,
+        ],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
 rpc = ["http://127.0.0.1:8545"]
 "#,
         &["chains/mainnet.toml: chain_id: missing; expected a whole number above 0"],

@@ -82,6 +82,31 @@ fn without_a_strategy_there_is_no_key_and_a_cost_centre() {
 pub(super) const CASES: &[Case] = &[
     (
         "products/eth2x-fli.toml",
+        r#"
+cost_centre = """two
+lines"""
+@PRODUCT
+[limits]
+min_runway = "36h"
+"#,
+        &[
+            r#"products/eth2x-fli.toml: cost_centre = "two\nlines": expected 1 to 80 characters on one line, such as "6100 Gas""#,
+            r#"products/eth2x-fli.toml: limits.min_runway = "36h": expected whole days from 1day to 30days, such as "14days""#,
+        ],
+    ),
+    (
+        "products/eth2x-fli.toml",
+        r#"
+@PRODUCT
+[limits]
+routine_patience = "6h"
+"#,
+        &[
+            r#"products/eth2x-fli.toml: limits.routine_patience = "6h": nothing waits; expected limits.routine_base_fee or a budget with it"#,
+        ],
+    ),
+    (
+        "products/eth2x-fli.toml",
         "",
         &[
             "products/eth2x-fli.toml: chain: missing; expected the name of a file in chains/",
@@ -351,7 +376,6 @@ routine_patience = "6h"
             r#"products/eth2x-fli.toml: limits.hard_budget_usd = -5: expected US dollars with at most six decimals, not below limits.monthly_budget_usd"#,
             r#"products/eth2x-fli.toml: limits.monthly_budget_usd = "30000": a budget needs the price of the native currency; expected contracts.native_usd_feed in chains/mainnet.toml"#,
             r#"products/eth2x-fli.toml: limits.monthly_budget_usd = "30000": expected US dollars above 0 with at most six decimals, such as 30000 or 99.5"#,
-            r#"products/eth2x-fli.toml: limits.routine_patience = "6h": limits.routine_base_fee is missing; expected both or neither"#,
         ],
     ),
     (

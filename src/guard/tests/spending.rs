@@ -174,7 +174,85 @@ fn months_are_those_of_the_calendar() {
     assert!(month_start(u64::MAX) > 4_107_542_400);
 }
 
+/// Ten dollars a day for as long as the pace looks back, at 30 gwei.
+fn at_a_pace(used: u64) -> Past {
+    let mut past = spent(used);
+    for day in 0..30 {
+        let wei = U256::from(1_000_000_u128 * 30 * GWEI);
+        past.spending.pace.add(NOW - (30 - day) * 86_400, (usd(10), wei, 1_000_000));
+    }
+    past
+}
+
+/// The month has 12 and a half days left, which cost 125 dollars and some at this pace.
+#[test]
+fn a_budget_that_will_not_last_makes_routine_work_wait_for_cheaper_blocks() {
+    let past = at_a_pace(100);
+    let waits = "waits for a cheap block";
+    let at = |urgency, budget: Limits, gwei: u128| {
+        said(urgency, &budget, &past, |c| c.next_base_fee = Some(gwei * GWEI))
+    };
+    // On course: whatever a block costs.
+    assert_eq!(at(Urgency::Routine, budgets(Some(230), None), 900), "permit");
+    // A third of what the rest would cost is left: a third of the usual price.
+    let tight = budgets(Some(143), None);
+    assert_eq!(at(Urgency::Routine, tight, 10), "permit");
+    assert_eq!(at(Urgency::Routine, tight, 11), waits);
+    assert_eq!(at(Urgency::Routine, tight, 29), waits);
+    assert_eq!(at(Urgency::Prompt, tight, 900), "permit");
+    assert_eq!(at(Urgency::Emergency, tight, 900), "permit");
+    // The hard budget alone is one that routine work must not exhaust.
+    assert_eq!(at(Urgency::Routine, budgets(None, Some(143)), 29), waits);
+    // The lower cap of the two binds.
+    let both = Limits { routine_base_fee: Some(5 * GWEI), ..tight };
+    assert_eq!(at(Urgency::Routine, both, 6), waits);
+    // Patience ends it, and people are told why.
+    let (chain, mut case) = (chain(), None);
+    let case = case.get_or_insert(fine(&chain, &past));
+    (case.next_base_fee, case.first_due) = (Some(29 * GWEI), Some(NOW - 21_600));
+    let judgement = judge(action(Urgency::Routine), case, &tight);
+    assert!(matches!(judgement.verdict, Verdict::Permit(_)));
+    let (told, _) = &judgement.notes[0];
+    assert_eq!(told.row, Row::PatienceOver);
+    assert!(told.detail.contains("the month is on its way to"), "{}", told.detail);
+}
+
+#[test]
+fn every_breach_is_explained() {
+    let (chain, past) = (chain(), at_a_pace(150));
+    let limits = budgets(Some(100), Some(300));
+    for urgency in [Urgency::Prompt, Urgency::Emergency] {
+        let judgement = judge(action(urgency), &fine(&chain, &past), &limits);
+        assert!(matches!(judgement.verdict, Verdict::Permit(_)));
+        let told = judgement.notes.iter().find(|(finding, _)| finding.row == Row::MonthlyBudget);
+        let (told, effect) = told.expect("it is told");
+        assert_eq!(*effect, Effect::Warns);
+        assert!(told.detail.contains("monthly_budget_usd is 100"), "{}", told.detail);
+        assert!(told.detail.contains("the month ends at"), "{}", told.detail);
+    }
+}
+
 proptest! {
+    /// However tight the budget and however dear the block: nothing but the hard budget holds an
+    /// emergency back.
+    #[test]
+    fn a_tight_budget_never_binds_an_emergency(
+        used in 0_u64..1_000, monthly in 1_u64..1_000, more in 0_u64..1_000, gwei in 0_u128..100_000,
+        waited in 0_u64..100_000,
+    ) {
+        let (chain, past) = (chain(), at_a_pace(used));
+        let limits = budgets(Some(monthly), Some(monthly + more));
+        let mut case = fine(&chain, &past);
+        (case.next_base_fee, case.first_due) = (Some(gwei * GWEI), Some(NOW - waited));
+        for urgency in [Urgency::Prompt, Urgency::Emergency] {
+            match judge(action(urgency), &case, &limits).verdict {
+                Verdict::Permit(_) => prop_assert!(used < monthly + more),
+                Verdict::Refuse(finding) => prop_assert_eq!(finding.row, Row::HardBudget),
+                Verdict::Rehearse(_) => prop_assert!(false),
+            }
+        }
+    }
+
     #[test]
     fn a_month_holds_its_moments(at in 0_u64..253_402_300_800) {
         let start = month_start(at);

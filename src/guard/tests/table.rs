@@ -20,7 +20,7 @@ const TABLE: [(Row, &str); 17] = [
     (Row::StoreShort, "Bw-"),
     (Row::OtherInstance, "BBB"),
     (Row::HardBudget, "BBB"),
-    (Row::MonthlyBudget, "Bw-"),
+    (Row::MonthlyBudget, "Bww"),
     (Row::NoPrice, "Bw-"),
     (Row::BaseFee, "Bw-"),
     (Row::PatienceOver, "w--"),

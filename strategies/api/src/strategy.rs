@@ -61,6 +61,14 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
     /// What a simulated or mined refusal of one of this strategy's calls means.
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
 
+    /// The action that calldata is a call of, by its name in [`Action`](crate::Action); `None` for
+    /// what is none of this strategy's. It is how costs are told apart that are read from the chain
+    /// alone.
+    fn action_of(calldata: &[u8]) -> Option<&'static str> {
+        _ = calldata;
+        None
+    }
+
     /// Income and realised figures of a mined call, from its logs.
     fn settle(&self, receipt: &TransactionReceipt) -> Settlement;
 }

@@ -30,7 +30,7 @@ pub mod snapshot;
 pub mod variant;
 pub mod viewer;
 
-use alloy::{primitives::Address, rpc::types::TransactionReceipt};
+use alloy::{primitives::Address, rpc::types::TransactionReceipt, sol_types::SolCall as _};
 use ballast_chains::{BlockReader, Revert};
 use ballast_strategy_api::{
     ActsOn, Assessment, Listing, Refusal, Settlement, Strategy, StrategyError, account::is_contract,
@@ -144,6 +144,16 @@ impl Strategy for Fli {
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
         refusal::of_action(action, revert)
+    }
+
+    fn action_of(calldata: &[u8]) -> Option<&'static str> {
+        let selector = calldata.first_chunk::<4>()?;
+        match *selector {
+            Ext::rebalanceCall::SELECTOR => Some("rebalance"),
+            Ext::iterateRebalanceCall::SELECTOR => Some("iterateRebalance"),
+            Ext::ripcordCall::SELECTOR => Some("ripcord"),
+            _ => None,
+        }
     }
 
     fn settle(&self, receipt: &TransactionReceipt) -> Settlement {
