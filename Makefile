@@ -42,9 +42,9 @@ soak: setup ## Many products for many blocks with random trouble, then everythin
 		cargo test --quiet --locked -p ballast --test e2e \
 		soak::every_intent_of_many_products_is_executed_once -- --exact --nocapture
 
-screenshots: setup browser ## The pictures of docs/screenshots, from a running keeper
-	@BALLAST_SCREENSHOTS="$(CURDIR)/docs/screenshots" cargo test --quiet --locked -p ballast --test e2e \
-		page::shots::pictures_of_a_keeper_at_work -- --exact
+screenshots: setup browser ## The pictures of docs/screenshots, from a running keeper and a month's report
+	@BALLAST_SCREENSHOTS="$(CURDIR)/docs/screenshots" cargo test --quiet --locked -p ballast --test e2e -- \
+		--exact page::shots::pictures_of_a_keeper_at_work finance::page::the_page_is_drawn_in_a_browser
 
 BENCH_ARGS ?=
 bench: setup ## The keeper beside a bare loop; builds for release, some 15 minutes. docs/performance.md

@@ -80,7 +80,7 @@ impl Treasurer {
             }
         }
         for (chain, holdings) in &by_chain {
-            let prepared = self.prepare(chain, holdings, now);
+            let prepared = self.prepare((chain, knows_all), holdings, now);
             for (holding, low) in holdings {
                 let Some(runway) = holding.history.runway(holding.balance) else { continue };
                 gauge(&holding.product, chain, &runway);
@@ -115,15 +115,22 @@ impl Treasurer {
         }))
     }
 
-    /// The file of a chain's top-up, while one of its wallets is low.
-    fn prepare(&mut self, name: &str, holdings: &[(Holding, bool)], now: u64) -> Option<PathBuf> {
+    /// The file of a chain's top-up, while one of its wallets is low. One that an earlier process
+    /// left goes too, as soon as every balance is known.
+    fn prepare(
+        &mut self,
+        (name, knows_all): (&str, bool),
+        holdings: &[(Holding, bool)],
+        now: u64,
+    ) -> Option<PathBuf> {
         let chain = self.config.chains.get(name)?;
         let safe = *self.config.finance.treasury_safes.get(name)?;
         let folder = self.config.store.path.parent().unwrap_or_else(|| Path::new("."));
         let path = folder.join(format!("top-up-{name}.json"));
         if !holdings.iter().any(|(_, low)| *low) {
-            if self.prepared.remove(name).is_some() {
+            if self.prepared.remove(name).is_some() || (knows_all && path.exists()) {
                 drop(std::fs::remove_file(&path));
+                info!(chain = name, path = %path.display(), "no wallet is low any more");
             }
             return None;
         }

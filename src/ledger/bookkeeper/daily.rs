@@ -112,8 +112,15 @@ impl Bookkeeper {
 }
 
 fn told(product: &str, found: &Reconciliation) {
+    let block = found.to.number;
     match found.problem() {
-        None => info!(product, block = found.to.number, "reconciled: nothing is unexplained"),
+        None if found.unproven.is_empty() => {
+            info!(product, block, "reconciled: nothing is unexplained");
+        }
+        None => {
+            let unproven = found.unproven.join("; ");
+            warn!(product, block, unproven, "reconciled, as far as the chain still tells");
+        }
         Some(problem) => {
             warn!(product, problem, "the books do not explain what the wallet holds");
         }
