@@ -30,8 +30,11 @@ use crate::{heads::Head, profile::FeeModel};
 
 /// Blocks whose tips are looked at.
 const HISTORY_BLOCKS: u64 = 10;
-/// The percentile of each block's tips, by gas, that counts as the market's.
-const TIP_PERCENTILE: f64 = 50.0;
+/// What is asked for of each block's tips, by gas: the lowest, and the median.
+const TIP_PERCENTILES: [f64; 2] = [0.0, 50.0];
+/// A block with less of its gas limit used than this had room for everybody: what somebody paid
+/// in it above the lowest bought nothing.
+const SPARSE_BELOW: f64 = 0.05;
 /// EIP-1559: a block aims at its gas limit divided by this.
 const ELASTICITY: u64 = 2;
 /// EIP-1559: the base fee moves by at most one part in this many per block.
@@ -45,8 +48,8 @@ pub struct Quote {
     /// Base fee of the next block, which is what an inclusion will pay at the earliest. Zero for
     /// legacy transactions, whose price contains it.
     pub next_base_fee: u128,
-    /// What the market pays on top of it (the median transaction of recent blocks); for legacy
-    /// transactions the whole price. At least the chain's minimum.
+    /// What the market pays on top of it (the median transaction of recent blocks, the lowest
+    /// where they had room); for legacy transactions the whole price. At least the chain's minimum.
     pub priority_fee: u128,
     /// The least price that can be included in the next block: its base fee and the chain's
     /// minimum on top.
@@ -95,7 +98,7 @@ pub async fn quote(
         Some(_) => FeeError::Overflow(head.number),
         None => FeeError::NoBaseFee(head.number),
     })?;
-    let ask = |block| provider.get_fee_history(HISTORY_BLOCKS, block, &[TIP_PERCENTILE]);
+    let ask = |block| provider.get_fee_history(HISTORY_BLOCKS, block, &TIP_PERCENTILES);
     // At the head itself; an endpoint that has not got it yet can only give slightly older tips.
     let history = match ask(BlockNumberOrTag::Number(head.number)).await {
         Ok(history) => history,
@@ -105,9 +108,7 @@ pub async fn quote(
         FeeModel::Eip1559 | FeeModel::Legacy => formula,
         FeeModel::OpStack => steepest(head).ok_or(FeeError::Overflow(head.number))?,
     });
-    let tips: Vec<u128> =
-        history.reward.unwrap_or_default().iter().filter_map(|row| row.first().copied()).collect();
-    let priority_fee = market_tip(tips).max(min_priority_fee);
+    let priority_fee = market_tip(&history).max(min_priority_fee);
     let least = next_base_fee.checked_add(min_priority_fee);
     let least = least.ok_or(FeeError::Overflow(head.number))?;
     Ok(Quote { legacy: false, next_base_fee, priority_fee, least })
@@ -164,9 +165,24 @@ pub fn next_base_fee(head: &Head) -> Option<u128> {
     }
 }
 
-/// The median of the blocks' tips. Empty blocks report zero and say nothing about the market.
-fn market_tip(mut tips: Vec<u128>) -> u128 {
-    tips.retain(|tip| *tip > 0);
+/// What had to be paid in recent blocks: the median over those that had a tip at all. Of a block
+/// that was filled its own median counts. One that had room says that the lowest was enough, and
+/// the lowest of all such blocks counts for each of them: else a single generous transaction on a
+/// quiet chain would be the market for ten blocks, and what we offer above it would be the next.
+fn market_tip(history: &FeeHistory) -> u128 {
+    let blocks = history.gas_used_ratio.iter().zip(history.reward.iter().flatten());
+    let (mut tips, mut sparse) = (Vec::new(), Vec::new());
+    for (ratio, rewards) in blocks {
+        let mut some = rewards.iter().copied().filter(|tip| *tip > 0);
+        if *ratio < SPARSE_BELOW {
+            // The first is the lowest; none was paid by what a chain of the OP stack puts first.
+            sparse.extend(some.next());
+        } else {
+            tips.extend(some.next_back());
+        }
+    }
+    let lowest = sparse.iter().min().copied();
+    tips.extend(lowest.into_iter().cycle().take(sparse.len()));
     tips.sort_unstable();
     tips.get(tips.len() / 2).copied().unwrap_or(0)
 }
@@ -240,15 +256,49 @@ mod tests {
         assert_eq!((quote.legacy, quote.priority_fee, quote.least), (true, 5, 5));
     }
 
+    /// A history of blocks, each with its fill in percent and its lowest and median tip.
+    fn blocks(of: &[(u8, u128, u128)]) -> FeeHistory {
+        FeeHistory {
+            gas_used_ratio: of.iter().map(|(percent, ..)| f64::from(*percent) / 100.0).collect(),
+            reward: Some(of.iter().map(|(_, lowest, median)| vec![*lowest, *median]).collect()),
+            ..FeeHistory::default()
+        }
+    }
+
     #[test]
     fn the_market_tip_is_the_median_of_blocks_that_had_one() {
-        assert_eq!(market_tip(vec![]), 0);
-        assert_eq!(market_tip(vec![0, 0, 0]), 0);
-        assert_eq!(market_tip(vec![0, 5, 0]), 5);
-        assert_eq!(market_tip(vec![9, 1, 5]), 5);
+        let tip = |of: &[(u8, u128, u128)]| market_tip(&blocks(of));
+        assert_eq!(tip(&[]), 0);
+        assert_eq!(tip(&[(0, 0, 0), (0, 0, 0)]), 0);
+        assert_eq!(tip(&[(0, 0, 0), (50, 1, 5), (90, 0, 0)]), 5);
+        assert_eq!(tip(&[(50, 1, 9), (50, 1, 1), (50, 1, 5)]), 5);
+        assert_eq!(market_tip(&FeeHistory::default()), 0, "a node without rewards");
+    }
+
+    #[test]
+    fn where_blocks_have_room_the_lowest_tip_is_enough() {
+        let tip = |of: &[(u8, u128, u128)]| market_tip(&blocks(of));
+        assert_eq!(tip(&[(1, 3, 150), (1, 7, 7), (2, 9, 90)]), 3);
+        assert_eq!(tip(&[(1, 0, 150), (1, 7, 7)]), 7, "nothing was paid by the first one's lowest");
+        assert_eq!(tip(&[(1, 2, 2), (40, 5, 8), (60, 5, 9), (70, 5, 7)]), 8, "most were filled");
     }
 
     proptest! {
+        /// Blocks that have room, and one of them with somebody who pays far too much beside what
+        /// others pay there: it stays what it was.
+        #[test]
+        fn a_generous_stranger_on_a_quiet_chain_is_not_the_market(
+            at in 0_usize..40, generous in 1_000_u128..1_000_000, floor in 1_u128..100,
+        ) {
+            let mut known: Vec<(u8, u128, u128)> = vec![(1, floor, floor)];
+            for block in 0..40 {
+                let recent = known.len().saturating_sub(10);
+                let tip = market_tip(&blocks(&known[recent..])).max(floor);
+                prop_assert_eq!(tip, floor, "at block {}", block);
+                known.push(if block == at { (1, floor, generous) } else { (1, floor, floor) });
+            }
+        }
+
         #[test]
         fn the_base_fee_never_moves_by_more_than_an_eighth(
             base in 0_u128..=1_000_000_000_000_000, used in 0_u64..=30_000_000,
