@@ -35,7 +35,9 @@ use ballast_strategy_api::{Action, Exposure, Urgency, decision::Timestamp};
 
 pub use self::{
     agreed::{Agreed, MOVED},
-    breaker::{BREAKER_AFTER, COOL_DOWN, COOL_DOWN_AFTER, CallResult, REPEAT_WINDOW, Recent},
+    breaker::{
+        BREAKER_AFTER, COOL_DOWN, COOL_DOWN_AFTER, CallResult, REPEAT_WINDOW, REPEATED, Recent,
+    },
     budget::{Reservation, Spending, Used},
     stop::StopCheck,
     table::{Effect, Row},

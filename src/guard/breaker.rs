@@ -23,7 +23,8 @@ pub const BREAKER_AFTER: u32 = 5;
 /// nothing: a limit on repeating is there to end a loop, not a product.
 pub const REPEAT_WINDOW: Duration = Duration::from_hours(24);
 
-const REPEATED: &str = "repeated too often";
+/// The reason of [`Row::RepeatLimit`] and [`Row::Repeating`].
+pub const REPEATED: &str = "repeated too often";
 
 /// One included call of the product.
 #[derive(Debug, Clone, PartialEq, Eq)]

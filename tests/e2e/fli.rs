@@ -139,10 +139,9 @@ impl Stage {
 
     /// A few blocks go by in which nothing is sent, and nothing that was mined had reverted.
     async fn assert_rests(&self) -> Result<Vec<Mined>> {
-        let sent = self.world.proxy().raw_transactions().len();
+        let sent = self.world.sent();
         self.world.wait_blocks(3).await?;
-        let after = self.world.proxy().raw_transactions().len();
-        assert_eq!(after, sent, "{}", self.keeper.tail());
+        assert_eq!(self.world.sent(), sent, "{}", self.keeper.tail());
         let mined = self.mined().await?;
         assert!(mined.iter().all(|call| call.succeeded), "{mined:?}");
         assert_eq!(u64::try_from(mined.len())?, self.world.mined().await?, "{mined:?}");

@@ -96,9 +96,9 @@ async fn wait_mined(world: &World, keeper: &KeeperProcess, count: u64) -> Result
 
 /// A few blocks go by and nothing is sent.
 async fn assert_rests(world: &World, keeper: &KeeperProcess) -> Result<()> {
-    let sent = world.proxy().raw_transactions().len();
+    let sent = world.sent();
     world.wait_blocks(3).await?;
-    assert_eq!(world.proxy().raw_transactions().len(), sent, "{}", keeper.tail());
+    assert_eq!(world.sent(), sent, "{}", keeper.tail());
     Ok(())
 }
 

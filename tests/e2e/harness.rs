@@ -1,6 +1,6 @@
 //! A world to test in: a devnet, a proxy before it, a configuration directory, and the binary.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use ballast_devnet::{BasisOptions, Devnet, DevnetOptions, FliOptions, Mining, Product, accounts};
 use ballast_test_support::{ConfigDir, KeeperCommand, KeeperProcess, ProxyHandle, RpcProxy};
@@ -8,7 +8,7 @@ use eyre::Result;
 use serde_json::Value;
 
 /// Longest wait for anything: generous, since it is only reached by a failure.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Name of the first product's file.
 pub(crate) const PRODUCT: &str = "eth2x-fli";
@@ -177,6 +177,12 @@ impl World {
 
     pub(crate) fn proxy(&self) -> ProxyHandle {
         self.proxy.handle()
+    }
+
+    /// Everything that was sent, once each: the same bytes may go out again until a keeper has seen
+    /// them in a block.
+    pub(crate) fn sent(&self) -> BTreeSet<String> {
+        self.proxy.raw_transactions().into_iter().collect()
     }
 
     /// The keeper's nonce by the newest block: how many transactions it got mined.

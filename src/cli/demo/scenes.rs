@@ -5,7 +5,10 @@ use ballast_devnet::Trade;
 use eyre::{Result, bail};
 
 use super::{chain::Chain, venue::Rules, words};
-use crate::runtime::{Event, LastDecision, What};
+use crate::{
+    guard::REPEATED,
+    runtime::{Event, LastDecision, What},
+};
 
 /// Chunks that a delever of several steps has at least: the rebalance, and those that follow it.
 const STEPS: usize = 3;
@@ -166,10 +169,14 @@ impl Play {
         decision: &LastDecision,
         chain: &mut Chain,
     ) -> Result<()> {
-        if decision.kind != "wait" || !chain.has_seen_the_move(event.head.number) {
+        // The guard lets no more than two rebalances follow each other at once, and then one for each
+        // cooldown.
+        let is_repeated = decision.kind == "refused" && decision.reason == REPEATED;
+        let waits = decision.kind == "wait" || is_repeated;
+        if !waits || !chain.has_seen_the_move(event.head.number) {
             return Ok(());
         }
-        if decision.reason.contains("cooldown not over") {
+        if is_repeated || decision.reason.contains("cooldown not over") {
             let cooldown = chain.rules().cooldown.saturating_add(1);
             return chain.let_pass(cooldown).await;
         }

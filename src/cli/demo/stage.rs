@@ -153,8 +153,10 @@ fn write_config(dir: &Path, chains: &[Chain], block_time: Duration) -> Result<()
             format!("chains/{}.toml", chain.name()),
             format!(
                 "chain_id = {}\nblock_time = \"{block_time}\"\nconfirmations = 3\n\
-                 rpc = [{{ url = \"{http}\", ws = \"{ws}\" }}]\n",
+                 rpc = [{{ url = \"{http}\", ws = \"{ws}\" }}]\n\
+                 contracts.native_usd_feed = \"{}\"\n",
                 chain.id(),
+                chain.devnet().deployment().feeds.eth_usd,
             ),
         )?;
         let (strategy, extension) = chain.params();

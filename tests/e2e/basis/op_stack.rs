@@ -1,13 +1,18 @@
 //! What a chain of the OP stack takes beside gas: asked for before sending, held against the caps, and
 //! booked as the receipt says, to the wei.
 
-use alloy::primitives::{Address, Bytes, U256, address};
+use std::time::{Duration, UNIX_EPOCH};
+
+use alloy::{
+    primitives::{Address, Bytes, U256, address},
+    providers::Provider as _,
+};
 use ballast_devnet::{BasisMethodology, BasisOptions};
 use ballast_test_support::Fault;
-use eyre::Result;
+use eyre::{OptionExt as _, Result};
 use serde_json::{Value, json};
 
-use super::{INTERVAL, RESTS, RIPCORD_COOLDOWN, Stage, setup};
+use super::{INTERVAL, PATIENT, RESTS, RIPCORD_COOLDOWN, Stage, setup};
 use crate::harness::{BASIS, DEADLINE, Setup, World, finish, json};
 
 const ORACLE: Address = address!("420000000000000000000000000000000000000F");
@@ -68,7 +73,7 @@ fn with_extra_fields(mut receipt: Value) -> Value {
 
 /// A world on a chain of the OP stack, with or without its oracle.
 async fn world(oracle_code: Option<Bytes>, product: &str) -> Result<World> {
-    let chain = "fee_model = \"op-stack\"\nfinality = \"safe\"\n".to_owned();
+    let chain = format!("{PATIENT}fee_model = \"op-stack\"\nfinality = \"safe\"\n");
     let product = product.to_owned();
     let usual = setup(BasisMethodology::default());
     let world = World::start(Setup { chain, product, ..usual }).await?;
@@ -78,6 +83,15 @@ async fn world(oracle_code: Option<Bytes>, product: &str) -> Result<World> {
     let rewrite = Fault::rewrite(|_, receipt| with_extra_fields(receipt));
     drop(world.proxy().inject(rewrite.on("eth_getTransactionReceipt")));
     Ok(world)
+}
+
+impl Stage {
+    /// The UTC month of a block.
+    async fn month_of(&self, block: u64) -> Result<String> {
+        let block = self.world.devnet.node().provider().get_block_by_number(block.into()).await?;
+        let at = Duration::from_secs(block.ok_or_eyre("no such block")?.header.timestamp);
+        Ok(humantime::format_rfc3339_seconds(UNIX_EPOCH + at).to_string()[..7].to_owned())
+    }
 }
 
 #[tokio::test]
@@ -108,6 +122,15 @@ async fn the_fees_are_booked_as_the_receipt_says_to_the_wei() -> Result<()> {
     assert!(!stage.keeper.lines().iter().any(|line| line.contains("step=\"final\"")));
     stage.world.devnet.node().mine(32).await?;
     stage.keeper.wait_for_line("step=\"final\"", DEADLINE).await?;
+
+    // And so do the books.
+    let booked = format!("cost={whole}");
+    let line = stage.keeper.wait_for_line("booked ", DEADLINE).await?;
+    assert!(line.contains(&booked), "{line}, not {booked}");
+    let month = stage.month_of(call.block).await?;
+    let report = finish(stage.world.ballast(&["gas", "report", "--json", "--month", &month]));
+    let total = json(&report.await?.1)["total"].clone();
+    assert_eq!((&total["count"], &total["wei"]), (&json!(1), &json!(whole.to_string())), "{total}");
     stage.keeper.terminate()?;
     assert!(stage.keeper.wait_exit(DEADLINE).await?.success());
     Ok(())
@@ -141,7 +164,7 @@ async fn without_the_oracle_routine_work_waits_and_the_rest_goes_out() -> Result
     assert!(held.contains(BASIS), "{held}");
     assert!(stage.assert_rests().await?.is_empty(), "routine work went out");
     stage.move_to("1.13").await?;
-    stage.wait_mined("rebalance", 1).await?;
+    stage.settle(2).await?;
     stage.move_to("1.36").await?;
     stage.world.devnet.node().warp(RIPCORD_COOLDOWN).await?;
     stage.wait_mined("ripcord", 1).await

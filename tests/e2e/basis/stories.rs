@@ -9,7 +9,7 @@ use ballast_devnet::{
 use ballast_test_support::{Fault, KeeperProcess, RpcProxy};
 use eyre::Result;
 
-use super::{COOLDOWN, INTERVAL, RIPCORD_COOLDOWN, count};
+use super::{COOLDOWN, INTERVAL, PATIENT, RIPCORD_COOLDOWN, count};
 use crate::{
     fli,
     harness::{BASIS, DEADLINE, PRODUCT, Setup, World, key_name},
@@ -18,8 +18,6 @@ use crate::{
 
 /// Seconds between blocks in which the clock does nothing else.
 const BLOCK_TIME: u64 = 2;
-/// A machine that is busy with all of these worlds must not be taken for a chain that is slow.
-const PATIENT: &str = "assess_timeout = \"60s\"\nrequest_timeout = \"20s\"\n";
 /// How late a slow chain answers.
 const LATE: Duration = Duration::from_millis(700);
 

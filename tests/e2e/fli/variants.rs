@@ -94,10 +94,9 @@ impl Fleet {
 
     /// A few blocks go by in which nothing is sent, and nothing that was mined had reverted.
     async fn assert_rest(&self) -> Result<Vec<Vec<Mined>>> {
-        let sent = self.world.proxy().raw_transactions().len();
+        let sent = self.world.sent();
         self.world.wait_blocks(3).await?;
-        let after = self.world.proxy().raw_transactions().len();
-        assert_eq!(after, sent, "{}", self.keeper.tail());
+        assert_eq!(self.world.sent(), sent, "{}", self.keeper.tail());
         let mut all = Vec::new();
         for product in &self.products {
             let mined = self.mined(product).await?;
