@@ -8,7 +8,7 @@ use eyre::Result;
 use serde_json::Value;
 
 /// Longest wait for anything: generous, since it is only reached by a failure.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 
 /// Name of the first product's file.
 pub(crate) const PRODUCT: &str = "eth2x-fli";
