@@ -127,14 +127,16 @@ fn legacy(head: &Head, price: u128, min_price: u128) -> Result<Quote, FeeError> 
 
 /// The base fee of the block after `head` as the node reckons it, which knows its chain's own
 /// parameters (OP stack chains have others than mainnet). `None` if the history is not of this
-/// head, or says what no chain's rule allows: more than an eighth above the head's.
+/// head, or says what no chain's rule allows: more than an eighth above or below the head's. Some
+/// nodes answer zero for a block that is not there yet, and an offer by that would buy nothing.
 fn told_base_fee(history: &FeeHistory, head: &Head) -> Option<u128> {
     let base = head.base_fee_per_gas?;
     let (next, rest) = history.base_fee_per_gas.split_last()?;
     let blocks = u64::try_from(rest.len()).ok()?;
     let newest = history.oldest_block.checked_add(blocks)?.checked_sub(1)?;
-    let most = steepest(head)?;
-    (newest == head.number && rest.last() == Some(&base) && *next <= most).then_some(*next)
+    let least = base.checked_sub(base.div_ceil(MAX_CHANGE_DENOMINATOR))?;
+    let is_allowed = (least..=steepest(head)?).contains(next);
+    (newest == head.number && rest.last() == Some(&base) && is_allowed).then_some(*next)
 }
 
 /// The most that the base fee of the block after `head` may be where the chain sets the rule's
@@ -240,6 +242,9 @@ mod tests {
         assert_eq!(of(0, &[90, 100, 102]), Some(102), "blocks 0 and 1, and the one after");
         assert_eq!(of(0, &[90, 100, 113]), Some(113), "an eighth, rounded up");
         assert_eq!(of(0, &[90, 100, 114]), None, "no rule allows it");
+        assert_eq!(of(0, &[90, 100, 87]), Some(87), "an eighth, rounded up");
+        assert_eq!(of(0, &[90, 100, 86]), None, "no rule allows it");
+        assert_eq!(of(0, &[90, 100, 0]), None, "a block that the node does not know yet");
         assert_eq!(of(1, &[90, 100, 102]), None, "of another height");
         assert_eq!(of(0, &[90, 99, 102]), None, "of another block");
         assert_eq!(of(0, &[]), None);

@@ -11,7 +11,7 @@ use std::mem;
 use alloy::primitives::I256;
 use ballast_strategy_api::{Observation, decision::fixed18};
 use metrics::{Counter, Gauge};
-use tracing::info;
+use tracing::{debug, info};
 
 use super::{
     events::{Event, What},
@@ -68,6 +68,9 @@ impl Recorder {
             let action = decision.action.as_deref().unwrap_or_default();
             let (product, head) = (&self.product, decision.head.number);
             info!(product, head, kind, action, reason, detail, "decision");
+        } else {
+            let (product, head, kind) = (&self.product, decision.head.number, decision.kind);
+            debug!(product, head, kind, reason = decision.reason, "decision as before");
         }
         self.store(&decision, is_new);
         if self.shared.events.is_heard() {

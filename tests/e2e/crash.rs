@@ -10,6 +10,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use alloy::{
@@ -23,13 +24,20 @@ use ballast_test_support::{Fault, KeeperCommand, KeeperProcess, RAW_TRANSACTION,
 use eyre::{Result, ensure, eyre};
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use crate::harness::{DEADLINE, PRODUCT, Setup, World, finish, json};
+use crate::{
+    harness::{DEADLINE, PRODUCT, Setup, World, finish, json},
+    stage::follow,
+};
 
 const INTERVAL: u64 = 86_401;
 /// Wei per gas of a block, unless the story has another.
 const BASE_FEE: u128 = 1_000_000_000;
 /// SIGKILL.
 const KILLED: i32 = 9;
+/// Longest time that a story may take, all of whose waits are for something that the keeper does.
+const STORY: Duration = Duration::from_mins(10);
+/// Longest wait for the keeper to have dealt with a block before the next one is made.
+const FOLLOWS_WITHIN: Duration = Duration::from_secs(20);
 
 /// What happens to the transaction of one rebalance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,8 +182,9 @@ impl Stage {
             ensure!(signal == Some(KILLED), "it ended by itself: {status}\n{}", keeper.tail());
             if let Some(swallowed) = swallowed {
                 // Killed before anything was sent, there was nothing to forget.
-                let sent = self.distinct_sent().len() > told.sent_before;
-                ensure!(swallowed.fired() == u64::from(sent), "the node did not forget");
+                let is_sent = || self.distinct_sent().len() > told.sent_before;
+                let forgot = async || swallowed.fired() == u64::from(is_sent());
+                wait_until("the node to forget what it was sent", DEADLINE, forgot).await?;
             }
             self.world.proxy().heal();
             keeper = self.command(story).start()?;
@@ -203,7 +212,7 @@ impl Stage {
         told: &mut Told,
         end: impl AsyncFn(&mut KeeperProcess, &Told) -> bool,
     ) -> Result<()> {
-        wait_until("the end of the story", DEADLINE, async || {
+        wait_until("the end of the story", STORY, async || {
             if end(keeper, told).await {
                 return Ok(());
             }
@@ -218,7 +227,7 @@ impl Stage {
 
     /// One block more, or what the story has instead. Where the story turns on something that the
     /// keeper does, no block is made before it has.
-    async fn step(&self, keeper: &KeeperProcess, story: Story, told: &mut Told) -> Result<()> {
+    async fn step(&self, keeper: &mut KeeperProcess, story: Story, told: &mut Told) -> Result<()> {
         let node = self.world.devnet.node();
         let is_sent = self.distinct_sent().len() > told.sent_before;
         match story {
@@ -258,7 +267,13 @@ impl Stage {
         }
         // Left to itself, the base fee of empty blocks ends at a few wei.
         node.set_next_base_fee(told.base_fee).await?;
-        self.world.pass_blocks(1).await
+        let mark = keeper.mark();
+        self.world.pass_blocks(1).await?;
+        // Blocks that the keeper had not dealt with would make the story another one.
+        match follow(keeper, mark, node.block_number().await?, FOLLOWS_WITHIN).await {
+            Err(error) if keeper.is_running()? => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     fn distinct_sent(&self) -> BTreeSet<String> {

@@ -21,7 +21,7 @@ use self::{
 use crate::{
     chance::Chance,
     harness::DEADLINE,
-    stage::{Account, BASE_FEE, Stage, Subject},
+    stage::{Account, BASE_FEE, Beat, Stage, Subject},
 };
 
 /// Seed of the slice where none is given; `FAULT_SEED=all` runs the whole matrix.
@@ -110,12 +110,13 @@ async fn play(stage: &mut Stage, row: &Row) -> Result<(Account, u64)> {
     }
     stage
         .play(&keeper, async || {
-            let base_fee = match row.shape {
-                Shape::Requests(_) => force.pass(stage),
-                Shape::Held(choice) => force.hold(stage, &pool, choice).await?,
+            // Of what is in force nobody knows whether the keeper hears of a block.
+            let (base_fee, is_followed) = match row.shape {
+                Shape::Requests(_) => (force.pass(stage), force.is_over),
+                Shape::Held(choice) => (force.hold(stage, &pool, choice).await?, true),
             };
             let over = force.is_over && stage.is_done().await?;
-            Ok((!over).then_some(base_fee))
+            Ok((!over).then_some(Beat { base_fee, is_followed }))
         })
         .await?;
     let fired = fired(&faults)?;
@@ -135,7 +136,7 @@ async fn start_anew(
     let mut blocks = LASTS;
     let passed = async || {
         blocks = blocks.saturating_sub(1);
-        Ok((blocks > 0).then_some(BASE_FEE))
+        Ok((blocks > 0).then_some(Beat { base_fee: BASE_FEE, is_followed: false }))
     };
     stage.play(&keeper, passed).await?;
     ensure!(stage.world.proxy.raw_transactions().is_empty(), "sent on another chain");

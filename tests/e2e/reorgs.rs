@@ -187,14 +187,14 @@ async fn swapped(stage: &mut Stage, from_original: bool, unfinal: u64) -> Result
     };
     stage.play(&keeper, replaced).await?;
     // Cheap blocks again, in which either may be.
-    stage.beat(BASE_FEE).await?;
-    stage.beat(BASE_FEE).await?;
+    stage.followed(&keeper, BASE_FEE).await?;
+    stage.followed(&keeper, BASE_FEE).await?;
     let both = at_first(&pool);
     let (original, replacement) = (both[0].hash, both[1].hash);
     let (before, after) =
         if from_original { (original, replacement) } else { (replacement, original) };
     stage.world.proxy.release(&pool, before).await?;
-    stage.beat(BASE_FEE).await?;
+    stage.followed(&keeper, BASE_FEE).await?;
     ensure!(stage.world.mined().await? == 1, "{before} is not in a block");
     let included = async || told(&keeper, "included") == 1;
     until(&keeper, "the first inclusion", included).await?;
@@ -203,7 +203,7 @@ async fn swapped(stage: &mut Stage, from_original: bool, unfinal: u64) -> Result
         let is_sent = || pool.transactions().iter().any(|held| held.nonce == mined);
         stage.play(&keeper, async || Ok((!is_sent()).then_some(BASE_FEE))).await?;
         release_next(stage, &pool).await?;
-        stage.beat(BASE_FEE).await?;
+        stage.followed(&keeper, BASE_FEE).await?;
         let included = async || told(&keeper, "included") == mined + 1;
         until(&keeper, "the next inclusion", included).await?;
     }

@@ -17,7 +17,7 @@ mod report;
 mod trouble;
 mod world;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ballast_test_support::KeeperProcess;
 use eyre::{OptionExt as _, Result, ensure};
@@ -32,9 +32,10 @@ use self::{
 };
 use crate::{chance::Chance, harness::DEADLINE, stage::BASE_FEE};
 
-/// Blocks within which everything is done and final once nothing goes wrong any more: what is left
-/// takes a block or two each, and the machine may be busy.
+/// Blocks, and time, within which everything is done and final once nothing goes wrong any more: what
+/// is left takes a block or two each, and the machine may be busy. Over when both are.
 const SETTLES_WITHIN: u64 = 500;
+const SETTLES_UNTIL: Duration = Duration::from_mins(5);
 /// What the keeper's memory may grow by over the last three quarters of the second half, as a share
 /// of what it was at the first quarter, and what is too little to tell, in kilobytes.
 const GROWTH_PERCENT: u64 = 20;
@@ -116,13 +117,15 @@ impl Soak {
         self.trouble.end();
         self.dear = 0;
         self.revive()?;
-        for passed in 0..SETTLES_WITHIN {
+        let (mut passed, quiet) = (0, Instant::now());
+        while passed < SETTLES_WITHIN || quiet.elapsed() < SETTLES_UNTIL {
             beats.tick().await;
             if audit::is_settled(&self.world).await? {
                 self.report.settled_after = passed;
                 return Ok(());
             }
             self.beat().await?;
+            passed += 1;
         }
         Err(audit::unsettled(&self.world).await?)
     }

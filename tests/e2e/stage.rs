@@ -21,8 +21,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::harness::{DEADLINE, PRODUCT, Setup, World, key_name};
 
-/// Time between two blocks: long enough for a turn of the keeper, which a test must not outrun.
+/// Least time between two blocks.
 const BEAT: Duration = Duration::from_millis(250);
+/// Longest wait for the keeper to have dealt with a block before the next one is made: a test must
+/// not outrun it, however slow the machine is.
+const FOLLOWS_WITHIN: Duration = Duration::from_secs(20);
 /// Blocks after which one is final, unless a play has another number.
 pub(crate) const FINALITY: u64 = 4;
 /// Wei per gas of a block, unless the play has another. Left to itself, the base fee of empty blocks
@@ -86,6 +89,22 @@ pub(crate) struct Stage {
     last_trade: u64,
 }
 
+/// A block that a play makes next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beat {
+    /// Wei per gas.
+    pub(crate) base_fee: u128,
+    /// Whether the block after it waits until the keeper has dealt with it: not where the keeper may
+    /// not hear of it.
+    pub(crate) is_followed: bool,
+}
+
+impl From<u128> for Beat {
+    fn from(base_fee: u128) -> Self {
+        Self { base_fee, is_followed: true }
+    }
+}
+
 /// What was done by the end of a play, by the node and by the journal.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
@@ -104,7 +123,7 @@ impl Stage {
     pub(crate) async fn start(subject: Subject) -> Result<Self> {
         let world = World::start(Setup { mining: Mining::Manual, ..Setup::default() }).await?;
         let chain = format!(
-            "chain_id = 1\nblock_time = \"250ms\"\nconfirmations = {FINALITY}\nrequest_timeout = \"1s\"\n\
+            "chain_id = 1\nblock_time = \"250ms\"\nconfirmations = {FINALITY}\n\
              rpc = [{{ url = \"{}\", ws = \"{}\" }}]\n",
             world.proxy.http_url(),
             world.proxy.ws_url()
@@ -217,18 +236,31 @@ impl Stage {
         }
     }
 
+    /// One block more, and the keeper has dealt with it.
+    pub(crate) async fn followed(&self, keeper: &KeeperProcess, base_fee: u128) -> Result<()> {
+        let mark = keeper.mark();
+        self.beat(base_fee).await?;
+        let head = self.node().block_number().await?;
+        follow(keeper, mark, head, FOLLOWS_WITHIN).await.map(drop)
+    }
+
     /// Makes a block each beat, at the base fee that `step` says, until `step` says none.
-    pub(crate) async fn play(
+    pub(crate) async fn play<B: Into<Beat>>(
         &self,
         keeper: &KeeperProcess,
-        mut step: impl AsyncFnMut() -> Result<Option<u128>>,
+        mut step: impl AsyncFnMut() -> Result<Option<B>>,
     ) -> Result<()> {
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for _ in 0..MAX_BEATS {
             beats.tick().await;
-            let Some(base_fee) = step().await? else { return Ok(()) };
-            self.beat(base_fee).await?;
+            let Some(next) = step().await? else { return Ok(()) };
+            let Beat { base_fee, is_followed } = next.into();
+            if is_followed {
+                self.followed(keeper, base_fee).await?;
+            } else {
+                self.beat(base_fee).await?;
+            }
         }
         let seen = self.is_done().await;
         Err(keeper.failure(&format!("not over after {MAX_BEATS} blocks: {seen:?}")))
@@ -370,6 +402,26 @@ impl Stage {
     async fn open(&self) -> Result<SqliteConnection> {
         let options = SqliteConnectOptions::new().filename(self.store()).read_only(true);
         Ok(SqliteConnection::connect_with(&options).await?)
+    }
+}
+
+/// Waits until the keeper has decided about the block `head`, and acted on that, since `mark` of its
+/// output; whether it has. One that no endpoint tells of the block, or that is busy with an earlier
+/// one for so long, is outrun after all.
+///
+/// # Errors
+/// When the keeper has ended.
+pub(crate) async fn follow(
+    keeper: &KeeperProcess,
+    mark: u64,
+    head: u64,
+    within: Duration,
+) -> Result<bool> {
+    let decided = format!("head={head} kind=");
+    let told = tokio::time::timeout(within, keeper.wait_for_line_since(mark, &decided, DEADLINE));
+    match told.await {
+        Ok(told) => told.map(|_| true),
+        Err(_) => Ok(false),
     }
 }
 

@@ -2,6 +2,7 @@ mod bench;
 mod deep;
 mod extra;
 mod giving_up;
+mod hands;
 mod looks;
 mod orders;
 mod private;

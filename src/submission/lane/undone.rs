@@ -41,7 +41,7 @@ impl Lane {
         if !finals.iter().any(|slot| slot.nonce >= at_head) {
             return Ok(false);
         }
-        let canonical = self.canonical(&finals, head).await?;
+        let canonical = self.canonical(heights(&finals), head).await?;
         let Some(undone) = undone(&finals, at_head, head.number, &canonical) else {
             return Ok(false);
         };
@@ -60,11 +60,16 @@ impl Lane {
     ) -> Result<bool, LaneError> {
         let is_own = answered.wallet == self.book.wallet;
         let journal = self.book.journal.of_wallet(answered.wallet);
-        if answered.block.is_none() || !journal.is_writable() {
+        let Some(block) = answered.block.filter(|_| journal.is_writable()) else {
+            return Ok(false);
+        };
+        // Nearly always it is where it was: the others are looked at only if it is not.
+        let known = self.canonical(std::iter::once(block.0), head).await?;
+        if known.get(&block.0).is_none_or(|hash| *hash == block.1) {
             return Ok(false);
         }
         let finals = journal.finals(MAX_UNDONE).await.map_err(LaneError::Journal)?;
-        let canonical = self.canonical(&finals, head).await?;
+        let canonical = self.canonical(heights(&finals), head).await?;
         let gone: Vec<FinalSlot> =
             finals.into_iter().filter(|slot| fell_away(slot, &canonical)).collect();
         if !gone.iter().any(|slot| slot.nonce == answered.nonce) {
@@ -106,17 +111,13 @@ impl Lane {
         }
     }
 
-    /// The canonical hashes at the heights that spent the nonces, as far as the chain is that long.
+    /// The canonical hashes at these heights, as far as the chain is that long.
     async fn canonical(
         &self,
-        finals: &[FinalSlot],
+        heights: impl Iterator<Item = u64>,
         head: &Head,
     ) -> Result<BTreeMap<u64, B256>, LaneError> {
-        let mut heights: Vec<u64> = finals
-            .iter()
-            .filter_map(|slot| slot.block.map(|(height, _)| height))
-            .filter(|height| *height <= head.number)
-            .collect();
+        let mut heights: Vec<u64> = heights.filter(|height| *height <= head.number).collect();
         heights.sort_unstable();
         heights.dedup();
         let places = heights.iter().copied().map(Place::Number).collect();
@@ -126,6 +127,11 @@ impl Lane {
         let known = heights.into_iter().zip(blocks);
         Ok(known.filter_map(|(height, block)| Some((height, block?.hash))).collect())
     }
+}
+
+/// The heights that spent nonces, as far as they are known.
+fn heights(finals: &[FinalSlot]) -> impl Iterator<Item = u64> {
+    finals.iter().filter_map(|slot| slot.block.map(|(height, _)| height))
 }
 
 /// The states that slots have again.

@@ -1,6 +1,12 @@
 //! The bench that the tests stand at: a store, a chain, a lane and a strategy that has no opinion.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use alloy::{
     primitives::{Address, Bytes, U256, address},
@@ -93,6 +99,8 @@ pub(super) struct Bench {
     pub(super) profile: Arc<ChainProfile>,
     /// The guard's word on what is under way.
     pub(super) upkeep: Upkeep,
+    /// Whether somebody has stopped the product.
+    pub(super) stopped: Arc<AtomicBool>,
 }
 
 impl Bench {
@@ -109,7 +117,8 @@ impl Bench {
         let owner = Wallet::from_key(&SecretString::from(KEY)).unwrap().address();
         let sim = Sim::new(&store, owner);
         let lane = open(&store, &sim, &profile).await.unwrap();
-        Self { store, sim, lane, profile, upkeep: Upkeep::for_test(Leave::Sign) }
+        let (upkeep, stopped) = (Upkeep::for_test(Leave::Sign), Arc::default());
+        Self { store, sim, lane, profile, upkeep, stopped }
     }
 
     /// The process dies and comes back.
@@ -124,7 +133,10 @@ impl Bench {
 
     /// The process restarts with this wallet.
     pub(super) async fn change_wallet(&mut self, wallet: Wallet) {
-        self.lane = open_with(&self.store, &self.sim, &self.profile, wallet).await.unwrap();
+        let stopped = Arc::clone(&self.stopped);
+        let stop = move || stopped.load(Ordering::Relaxed).then_some("stopped");
+        let parts = (wallet, StopCheck::new(stop));
+        self.lane = open_with(&self.store, &self.sim, &self.profile, parts).await.unwrap();
     }
 
     pub(super) async fn pursue(&mut self, action: Action) -> Pursuit {
@@ -186,18 +198,17 @@ pub(super) async fn open(
     profile: &Arc<ChainProfile>,
 ) -> Result<Lane, LaneError> {
     let wallet = Wallet::from_key(&SecretString::from(KEY)).unwrap();
-    open_with(store, sim, profile, wallet).await
+    open_with(store, sim, profile, (wallet, StopCheck::new(|| None))).await
 }
 
 async fn open_with(
     store: &Store,
     sim: &Sim,
     profile: &Arc<ChainProfile>,
-    wallet: Wallet,
+    (wallet, stop): (Wallet, StopCheck),
 ) -> Result<Lane, LaneError> {
     let (product, profile) = ("eth2x".into(), Arc::clone(profile));
-    let (pretends, stop) = (Pretends::default(), StopCheck::new(|| None));
-    let privacy = Privacy::Public;
+    let (pretends, privacy) = (Pretends::default(), Privacy::Public);
     let spec = LaneSpec { product, wallet, profile, privacy, pretends, stop };
     Lane::open(spec, sim.clone(), store.journal()).await
 }

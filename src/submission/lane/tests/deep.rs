@@ -207,6 +207,19 @@ async fn what_was_carried_out_for_good_and_fails_in_the_other_chain_is_due_again
 }
 
 #[tokio::test]
+async fn what_was_carried_out_for_good_costs_one_block_to_ask_for_at_each_head() {
+    let mut bench = Bench::new().await;
+    for key in 0..20 {
+        confirmed(&mut bench, key).await;
+    }
+    bench.pass(3).await;
+    assert_eq!(bench.lane.unfinished(), 0);
+    let before = bench.sim.world().blocks_asked;
+    assert_eq!(bench.pursue(action(7)).await, Pursuit::Answered { nonce: 7 });
+    assert_eq!(bench.sim.world().blocks_asked - before, 1, "of 20 that are final");
+}
+
+#[tokio::test]
 async fn trouble_with_a_former_wallet_does_not_keep_the_present_one_from_being_followed() {
     let mut bench = Bench::new().await;
     confirmed(&mut bench, 1).await;

@@ -2,7 +2,13 @@
 //! something waits for inclusion except at its own nonce, and in no chain that ever is the one of
 //! the head an intent took effect twice; neither with contracts that forbid it nor without.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
 
 use alloy::primitives::B256;
 use ballast_chains::{pool::SendAnswer, profile::Finality};
@@ -12,6 +18,7 @@ use sqlx::Row as _;
 
 use super::{
     bench::{Bench, NoOpinion, action, call, permit, ripcord},
+    hands::{self, Hand, hands, moody},
     sim::{FAILS_WHEN_MINED, FLAKY, FRAGILE, ONCE, ONCE_EACH},
 };
 use crate::{
@@ -55,12 +62,21 @@ enum Step {
     Unavailable(bool),
     Reverting(bool),
     BaseFee(u128),
+    /// Something that people do, or this machine.
+    Hand(Hand),
 }
 
 impl Step {
     /// Whether the lane takes part; all others happen to the chain and its nodes alone.
     fn is_the_lanes(&self) -> bool {
-        matches!(self, Self::Pursue { .. } | Self::Observe | Self::ObserveStale | Self::Restart)
+        matches!(
+            self,
+            Self::Pursue { .. }
+                | Self::Observe
+                | Self::ObserveStale
+                | Self::Restart
+                | Self::Hand(Hand::Order(_))
+        )
     }
 }
 
@@ -86,6 +102,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => prop_oneof![3 => Just(false), 1 => Just(true)].prop_map(Step::Unavailable),
         1 => any::<bool>().prop_map(Step::Reverting),
         1 => (1_u128..80).prop_map(|gwei| Step::BaseFee(gwei * super::sim::GWEI)),
+        4 => hands().prop_map(Step::Hand),
     ];
     proptest::collection::vec(step, 1..60)
 }
@@ -118,7 +135,7 @@ fn wanted(key: u64, kind: u8, urgency: Urgency) -> Action {
     Action { candidates: NonEmpty::one(call("only", data.into())), ..action }
 }
 
-async fn take(bench: &mut Bench, step: &Step) {
+async fn take(bench: &mut Bench, mood: &Arc<AtomicU8>, step: &Step) {
     match step {
         Step::Pursue { key, kind, urgency } => pursue(bench, wanted(*key, *kind, *urgency)).await,
         Step::NothingDue => bench.nothing_due(),
@@ -147,7 +164,7 @@ async fn take(bench: &mut Bench, step: &Step) {
         Step::Restart => {
             // A chain that cannot be reached keeps a process from starting, not from living.
             let unavailable = std::mem::take(&mut bench.sim.world().faults.unavailable);
-            bench.restart().await;
+            bench.change_wallet(moody(mood)).await;
             bench.sim.world().faults.unavailable = unavailable;
         }
         Step::Answers { answer, swallowed } => {
@@ -165,6 +182,7 @@ async fn take(bench: &mut Bench, step: &Step) {
         Step::Unavailable(on) => bench.sim.world().faults.unavailable = *on,
         Step::Reverting(on) => bench.sim.world().faults.reverting = *on,
         Step::BaseFee(wei) => bench.sim.world().base_fee = *wei,
+        Step::Hand(hand) => hands::take(bench, mood, hand).await,
     }
 }
 
@@ -272,6 +290,13 @@ async fn check(bench: &Bench) {
     }
 }
 
+/// What somebody has stopped sends nothing, unless somebody orders it.
+fn check_stop(bench: &Bench, step: &Step, sent_before: usize) {
+    if bench.stopped.load(Ordering::Relaxed) && !matches!(step, Step::Hand(Hand::Order(_))) {
+        assert_eq!(bench.sim.sent().len(), sent_before, "sent while stopped");
+    }
+}
+
 /// Once the faults end and blocks come, everything ends.
 async fn settle(bench: &mut Bench) {
     bench.sim.world().faults = super::sim::Faults::default();
@@ -307,13 +332,18 @@ fn play_random_steps() {
             empty(&store).await;
             let mut bench =
                 Bench::with(store.clone(), Finality::Confirmations(CONFIRMATIONS)).await;
+            let mood = Arc::<AtomicU8>::default();
+            bench.change_wallet(moody(&mood)).await;
             for step in &steps {
-                take(&mut bench, step).await;
+                let sent = bench.sim.sent().len();
+                take(&mut bench, &mood, step).await;
                 check_chain(&bench);
                 if step.is_the_lanes() {
                     check(&bench).await;
+                    check_stop(&bench, step, sent);
                 }
             }
+            hands::rest(&mut bench, &mood).await;
             settle(&mut bench).await;
         });
         Ok(())
@@ -326,6 +356,7 @@ fn play_random_steps() {
 async fn empty(store: &Store) {
     // What refers to others goes first.
     let deletes = [
+        "DROP TRIGGER IF EXISTS no_disk",
         "DELETE FROM events",
         "DELETE FROM answers",
         "DELETE FROM attempts",

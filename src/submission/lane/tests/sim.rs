@@ -109,6 +109,8 @@ pub(super) struct World {
     /// The word that views answer, by block hash; else zero.
     pub(super) words: BTreeMap<B256, U256>,
     pub(super) safe: u64,
+    /// Blocks that were asked for by their places.
+    pub(super) blocks_asked: usize,
     /// What a transaction costs beside gas × price: as the oracle tells it, if it does …
     pub(super) extra: Option<ExtraQuote>,
     /// … and as receipts do.
@@ -141,6 +143,7 @@ impl Sim {
             gas: 100_000,
             words: BTreeMap::new(),
             safe: 0,
+            blocks_asked: 0,
             extra: Some(ExtraQuote::NONE),
             paid: ExtraFees::default(),
             salt: 0,

@@ -75,6 +75,7 @@ impl Node for Sim {
         &self,
         places: Vec<Place>,
     ) -> BoxFuture<'_, Result<Vec<Option<BlockMark>>, CallError>> {
+        self.world().blocks_asked += places.len();
         self.read(move |world| {
             let tagged = places.iter().any(|p| matches!(p, Place::Safe | Place::Finalized));
             if world.faults.no_tags && tagged {
