@@ -12,12 +12,20 @@ mod stories;
 mod twap;
 mod venues;
 
-use alloy::primitives::{Address, I256, U256, utils::parse_ether};
+use std::collections::BTreeSet;
+
+use alloy::{
+    consensus::Transaction as _,
+    primitives::{Address, I256, U256, utils::parse_ether},
+};
 use ballast_devnet::{BasisMarket, BasisMethodology, BasisOptions, Trade, accounts};
 use ballast_test_support::{KeeperProcess, wait_until};
 use eyre::{OptionExt as _, Result};
 
-use crate::harness::{DEADLINE, Setup, World};
+use crate::{
+    harness::{DEADLINE, Setup, World},
+    stage::decode,
+};
 
 /// A second more than the product's interval, of its cooldown, and of the ripcord's.
 const INTERVAL: u64 = 86_401;
@@ -127,15 +135,18 @@ impl Stage {
         waited.map(drop).map_err(|error| self.keeper.failure(&error.to_string()))
     }
 
-    /// Whether all that was sent is in blocks, so many calls or more, and nothing is due by the
-    /// keeper's last word.
+    /// Whether each nonce that was sent for is in a block, so many calls or more, and nothing is due by
+    /// the keeper's last word.
     async fn is_settled(&self, calls: usize) -> Result<bool> {
         let mined = self.mined().await?.len();
+        // A nonce of a block that took long may have been sent for twice.
         let sent = self.world.sent();
+        let nonces = sent.iter().map(|raw| Ok(decode(raw)?.nonce()));
+        let nonces = nonces.collect::<Result<BTreeSet<u64>>>()?;
         let said = self.keeper.lines();
         let last = said.iter().rfind(|line| line.contains(" decision product="));
         let rests = last.is_some_and(|line| line.contains(RESTS));
-        Ok(rests && mined >= calls && mined == sent.len())
+        Ok(rests && mined >= calls && mined == nonces.len())
     }
 
     /// Waits for that.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ballast_test_support::{KeeperCommand, KeeperProcess, wait_until};
+use ballast_test_support::{Browser, KeeperCommand, KeeperProcess, wait_until};
 use eyre::Result;
 
 use crate::harness::{DEADLINE, finish};
@@ -88,6 +88,7 @@ async fn ctrl_c_ends_it_in_order_and_keeps_what_was_asked_for() -> Result<()> {
         let mined = async || count(&show.lines(), story, "mined ") >= 1;
         wait_until("a transaction on each chain", DEADLINE, mined).await?;
     }
+    both_are_on_the_page(&show).await?;
     show.interrupt()?;
     assert!(show.wait_exit(DEADLINE).await?.success(), "{}", show.tail());
     let lines = show.lines();
@@ -105,6 +106,31 @@ async fn ctrl_c_ends_it_in_order_and_keeps_what_was_asked_for() -> Result<()> {
     assert_eq!(code, 0, "{err:?}");
     assert!(out.iter().any(|line| line.contains("leverage_ratio")), "{out:?}");
     Ok(())
+}
+
+/// Both chains, with a block, and both products, with a chart, their transactions and what those cost
+/// at the price of the chain's feed.
+async fn both_are_on_the_page(show: &KeeperProcess) -> Result<()> {
+    let line = show.wait_for_line("page: ", DEADLINE).await?;
+    let page = line.split("page: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let browser = Browser::start().await?;
+    browser.open(page.expect("an address after page:")).await?;
+    for (chain, product) in [("local-1", "eth2x-fli"), ("local-10", "eth-basis")] {
+        for there in [
+            format!(
+                "document.querySelector('[data-chain=\"{chain}\"]')?.innerText.includes('block')"
+            ),
+            format!("document.querySelector('.product[data-product=\"{product}\"] .line')"),
+            format!("document.body.innerText.includes('{product} on {chain}')"),
+            format!(
+                "document.querySelector('tr[data-product=\"{product}\"]')?.innerText.includes('$')"
+            ),
+        ] {
+            browser.wait_for(&there, DEADLINE).await?;
+        }
+    }
+    assert_eq!(browser.console_errors().await?, Vec::<String>::new());
+    browser.close().await
 }
 
 /// Killed nodes are gone a moment later.

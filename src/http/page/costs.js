@@ -22,6 +22,13 @@ export class Costs {
   }
 }
 
+/** What was paid while the feed gave no price is not in the sum, and said beside it. */
+function cost(total) {
+  if (Number(total.unpriced) === 0) return dollars(total.usd);
+  if (Number(total.unpriced) === Number(total.count)) return "no price";
+  return `${dollars(total.usd)} + ${total.unpriced} without a price`;
+}
+
 function line(product) {
   const { total, budget } = product;
   const failed = Number(total.failed.count) + Number(total.cancelled.count) + Number(total.foreign.count);
@@ -31,7 +38,7 @@ function line(product) {
     h("td", {}, product.category),
     number(String(total.count)),
     number(failed === 0 ? "–" : String(failed)),
-    number(dollars(total.usd)),
+    number(cost(total)),
     number(total.usd_per_success === null ? "–" : dollars(total.usd_per_success)),
     h("td", { "data-budget": budget?.state ?? null }, budget ? `${budget.used_percent} %, ${STATES[budget.state]}` : "–"));
 }
