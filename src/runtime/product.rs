@@ -134,7 +134,8 @@ impl ProductTask {
     pub(crate) async fn observe(&mut self) -> Vec<LaneEvent> {
         let Some(head) = *self.mailbox.heads.borrow_and_update() else { return Vec::new() };
         self.lane.agree(self.show_agreed());
-        if self.lane.may_skip(&head) {
+        // An order is answered at once, also where there is nothing to give it to.
+        if self.order.is_none() && self.lane.may_skip(&head) {
             self.keep_accounts(&head).await;
             return Vec::new();
         }

@@ -184,7 +184,17 @@ async fn orders_for_nobody_are_refused() -> Result<()> {
         assert_eq!(code, 2, "{args:?}: {out:?} {err:?}");
     }
     assert!(!world.store().exists(), "nothing was written");
-    Ok(())
+
+    // With nothing under way there is nothing to wait for.
+    let mut keeper = world.run().await?;
+    let refused = async || {
+        let told = finish(world.operator(&["tx", "bump", PRODUCT, "--json"])).await;
+        let (code, out, _) = told.map_err(|error| error.to_string())?;
+        let what = json(&out)["what"].as_str().unwrap_or_default().to_owned();
+        let expected = code == 1 && what == "no transaction of the product is under way";
+        if expected { Ok(()) } else { Err(format!("{code}: {what}")) }
+    };
+    keeper.wait_until("a plain answer", DEADLINE, refused).await
 }
 
 /// A transaction that the market left behind: offered more for, given up, looked at.

@@ -31,7 +31,7 @@ async fn the_page_is_drawn_in_a_browser() -> Result<()> {
     let file = dir.path().join("gas.html");
     std::fs::write(&file, &page)?;
     let browser = Browser::start().await?;
-    browser.resize(1280, 1640, false).await?;
+    browser.resize(1280, 2040, false).await?;
     browser.open(&format!("file://{}", file.display())).await?;
     let drawn = browser.run(DRAWN).await?;
     let drawn: Vec<u64> = serde_json::from_value(drawn)?;
