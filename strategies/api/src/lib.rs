@@ -11,6 +11,7 @@ pub mod settlement;
 pub mod strategy;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
+pub mod tool;
 
 pub use action::{
     Action, Blocks, Call, Direction, Exposure, NonEmpty, Postcondition, StateKey, Urgency,
@@ -19,3 +20,4 @@ pub use decision::{Assessment, Decision, Observation, Timestamp, Unit};
 pub use erased::DynStrategy;
 pub use settlement::{Fact, Settlement};
 pub use strategy::{Refusal, Strategy, StrategyError};
+pub use tool::{Host, Told, Tool};

@@ -1,0 +1,146 @@
+//! What a plan starts from: the index at one block.
+
+use std::collections::BTreeSet;
+
+use alloy::{
+    primitives::{Address, Bytes, U256},
+    sol_types::{SolCall, SolValue},
+};
+use ballast_chains::BlockReader;
+use ballast_strategy_api::StrategyError;
+use futures::future;
+
+use crate::contracts::{
+    IGeneralIndexModule::{executionInfoCall, executionInfoReturn, wethCall},
+    ISetToken::{
+        getComponentsCall, getDefaultPositionRealUnitCall, isInitializedModuleCall,
+        positionMultiplierCall, totalSupplyCall,
+    },
+    IToken::{decimalsCall, symbolCall},
+};
+
+/// An index at one block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Its token.
+    pub set_token: Address,
+    /// Its supply, 18 decimals.
+    pub supply: U256,
+    /// Its position multiplier, 18 decimals.
+    pub multiplier: U256,
+    /// What every trade has on one side.
+    pub weth: Address,
+    /// What it holds, in the index's own order, then what it shall hold newly.
+    pub tokens: Vec<Token>,
+}
+
+/// One component, or one that shall become one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// The token.
+    pub address: Address,
+    /// What it calls itself.
+    pub symbol: String,
+    /// Its decimals.
+    pub decimals: u8,
+    /// Base units per 10^18 of the index's supply.
+    pub unit: U256,
+    /// Whether the index lists it as a component now.
+    pub is_component: bool,
+    /// Most of it that one trade moves, base units.
+    pub max_size: U256,
+    /// Seconds that it rests between two trades.
+    pub cool_off: U256,
+    /// Where it is traded; empty if nobody has said so.
+    pub exchange: String,
+    /// How it is traded there.
+    pub exchange_data: Bytes,
+}
+
+impl Index {
+    /// Reads it, with the tokens of `wanted` that it does not hold yet.
+    ///
+    /// # Errors
+    /// [`StrategyError::Misconfigured`] if the module does not serve this index, or a component has
+    /// a position that is none; [`StrategyError::Read`] if the chain did not answer.
+    pub async fn read(
+        set_token: Address,
+        module: Address,
+        wanted: &[Address],
+        at: &BlockReader,
+    ) -> Result<Self, StrategyError> {
+        let (components, multiplier, supply, serves, weth) = futures::try_join!(
+            at.call(set_token, getComponentsCall {}),
+            at.call(set_token, positionMultiplierCall {}),
+            at.call(set_token, totalSupplyCall {}),
+            at.call(set_token, isInitializedModuleCall { module }),
+            at.call(module, wethCall {}),
+        )
+        .map_err(StrategyError::reading("the index"))?;
+        if !serves {
+            let why = format!("{module} is no module of the index {set_token}");
+            return Err(StrategyError::Misconfigured(why));
+        }
+        let held: BTreeSet<Address> = components.iter().copied().collect();
+        let new = wanted.iter().filter(|token| !held.contains(*token));
+        let tokens = components.iter().map(|token| (*token, true));
+        let tokens = tokens.chain(new.map(|token| (*token, false)));
+        let tokens = tokens
+            .map(|(token, is_component)| Token::read(set_token, module, token, is_component, at));
+        let tokens = future::try_join_all(tokens).await?;
+        let multiplier = U256::try_from(multiplier).ok().filter(|m| !m.is_zero());
+        let multiplier = multiplier.ok_or(StrategyError::Arithmetic("the position multiplier"))?;
+        Ok(Self { set_token, supply, multiplier, weth, tokens })
+    }
+}
+
+impl Token {
+    async fn read(
+        set_token: Address,
+        module: Address,
+        address: Address,
+        is_component: bool,
+        at: &BlockReader,
+    ) -> Result<Self, StrategyError> {
+        let reading = StrategyError::reading("a component");
+        let (symbol, decimals, unit, how) = futures::try_join!(
+            at.call_raw(address, symbolCall {}.abi_encode().into()),
+            at.call(address, decimalsCall {}),
+            at.call(set_token, getDefaultPositionRealUnitCall { component: address }),
+            at.call(module, executionInfoCall { setToken: set_token, component: address }),
+        )
+        .map_err(|cause| match cause {
+            refused @ ballast_chains::ReadError::Reverted(_) => StrategyError::Misconfigured(
+                format!("{address} does not answer as a token does: {refused}"),
+            ),
+            other => reading(other),
+        })?;
+        let unit =
+            U256::try_from(unit).map_err(|_| StrategyError::Arithmetic("a negative unit"))?;
+        let executionInfoReturn { maxSize, coolOffPeriod, exchangeName, exchangeData, .. } = how;
+        let symbol = symbol_of(&symbol);
+        let symbol = if symbol.is_empty() { address.to_string() } else { symbol };
+        Ok(Self {
+            address,
+            symbol,
+            decimals,
+            unit,
+            is_component,
+            max_size: maxSize,
+            cool_off: coolOffPeriod,
+            exchange: exchangeName,
+            exchange_data: exchangeData,
+        })
+    }
+}
+
+/// A symbol as text: a string, or 32 bytes with it at their beginning as older tokens answer.
+/// Control characters are left out, since people read it in a terminal.
+fn symbol_of(answer: &Bytes) -> String {
+    let text = String::abi_decode(answer).unwrap_or_else(|_| {
+        let word = answer.get(..32).unwrap_or_default();
+        let text: Vec<u8> = word.iter().copied().take_while(|byte| *byte != 0).collect();
+        String::from_utf8(text).unwrap_or_default()
+    });
+    text.chars().filter(|c| !c.is_control()).take(32).collect()
+}
