@@ -6,7 +6,7 @@ DEMO_ARGS ?=
 # Cargo features beyond the default, as the merge gate sets them: FEATURES="--features aws-kms"
 FEATURES ?=
 
-.PHONY: help setup demo test faults bench screenshots fmt lint docs deny ci clean
+.PHONY: help setup demo test faults soak bench screenshots fmt lint docs deny ci clean
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -33,6 +33,14 @@ faults: setup ## Every fault of an endpoint against every kind of work, as a tab
 	@FAULT_SEED=all cargo test --quiet --locked -p ballast --test e2e \
 		faults::the_matrix_or_a_slice_of_it -- --exact; \
 		code=$$?; cat target/faults.md; exit $$code
+
+SOAK_SEED ?= $(shell date +%s)
+SOAK_BLOCKS ?= 2000
+SOAK_PRODUCTS ?= 20
+soak: setup ## Many products for many blocks with random trouble, then everything is counted; some minutes
+	@SOAK_SEED=$(SOAK_SEED) SOAK_BLOCKS=$(SOAK_BLOCKS) SOAK_PRODUCTS=$(SOAK_PRODUCTS) \
+		cargo test --quiet --locked -p ballast --test e2e \
+		soak::every_intent_of_many_products_is_executed_once -- --exact --nocapture
 
 screenshots: setup browser ## The pictures of docs/screenshots, from a running keeper
 	@BALLAST_SCREENSHOTS="$(CURDIR)/docs/screenshots" cargo test --quiet --locked -p ballast --test e2e \

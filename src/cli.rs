@@ -1,12 +1,13 @@
 //! The command line.
 //!
 //! Exit codes: 0 done; 1 failed while running; 2 the command line or a file is wrong; 3 `check`
-//! found something on a chain that needs a person; 4 `once` sent something that was not included
+//! found something on a chain that needs a person, or `gas reconcile` something unexplained; 4 `once` sent something that was not included
 //! in time.
 
 mod check;
 mod demo;
 mod explain;
+mod gas;
 mod keeper;
 mod once;
 mod out;
@@ -42,7 +43,7 @@ pub(crate) enum Exit {
     Done,
     /// The command line or a file is wrong.
     BadConfig,
-    /// `check` found something on a chain.
+    /// `check` found something on a chain, or `gas reconcile` something unexplained.
     Findings,
     /// Sent, but not included in time.
     NotIncluded,
@@ -151,6 +152,9 @@ enum Command {
     /// Transactions that were sent
     #[command(subcommand)]
     Tx(TxCommand),
+    /// What everything cost
+    #[command(subcommand)]
+    Gas(gas::GasCommand),
     /// Keys: made, imported, looked at
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -289,6 +293,7 @@ async fn dispatch(command: Command, session: Session) -> Result<Exit> {
         }
         Command::Tx(TxCommand::Bump(args)) => tx::order(session, "bump", args).await,
         Command::Tx(TxCommand::Cancel(args)) => tx::order(session, "cancel", args).await,
+        Command::Gas(command) => gas::gas(session, command).await,
         Command::Wallet(command) => wallet::wallet(session, command).await,
         Command::Demo(demo) => demo::demo(session, demo).await,
     }

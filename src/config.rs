@@ -19,6 +19,7 @@ mod directory;
 mod endpoints;
 mod environment;
 mod file;
+mod finance;
 mod form;
 mod overrides;
 mod params;
@@ -54,7 +55,7 @@ pub use self::{
     secret::{Secret, SecretError},
 };
 use self::{directory::Directory, endpoints::SecretSource, product::Known, reader::Reader};
-use crate::{money::Usd, registry::Registry};
+use crate::{finance::report::Accounts, money::Usd, registry::Registry};
 
 /// A whole deployment, checked.
 #[derive(Debug, Clone)]
@@ -69,11 +70,22 @@ pub struct Config {
     pub heartbeat: Option<HeartbeatConfig>,
     /// Who is told what is wrong.
     pub notify: Vec<NotifyConfig>,
+    /// How costs are booked elsewhere.
+    pub finance: FinanceConfig,
     /// Chains by name; never empty.
     pub chains: BTreeMap<String, ChainProfile>,
     /// Products by name; never empty. Each one's chain is in `chains`, its strategy in the registry,
     /// and no two share a wallet on a chain as far as files (and secrets, if resolved) tell.
     pub products: BTreeMap<String, ProductConfig>,
+}
+
+/// How costs are booked elsewhere, and who pays for the wallets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FinanceConfig {
+    /// Accounts and cost centres of the journal.
+    pub accounts: Accounts,
+    /// The Safes that pay for wallets, by the chain's name.
+    pub treasury_safes: BTreeMap<String, Address>,
 }
 
 /// Where what must survive is kept.
@@ -104,8 +116,10 @@ pub struct ProductConfig {
     pub strategy: String,
     /// A chain's name.
     pub chain: String,
-    /// Cost centre.
+    /// What its costs are counted to.
     pub category: Category,
+    /// Its cost centre in somebody's books, if it has one of its own.
+    pub cost_centre: Option<String>,
     /// What the keeper may do.
     pub mode: Mode,
     /// Sends nothing until the file says otherwise.
@@ -146,6 +160,17 @@ impl Category {
         ("launch", Self::Launch),
         ("other", Self::Other),
     ];
+
+    /// Its word in product files and reports.
+    pub fn word(self) -> &'static str {
+        let known = Self::WORDS.iter().find(|(_, category)| *category == self);
+        known.map_or("other", |(word, _)| word)
+    }
+
+    /// The category of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(known, _)| *known == word).map(|(_, category)| *category)
+    }
 }
 
 /// What the keeper may do with a product.
@@ -192,6 +217,8 @@ pub struct Limits {
     pub max_transaction_cost: Option<U256>,
     /// Wallet balance in wei below which people are warned.
     pub min_balance: Option<U256>,
+    /// Whole days that the balance has to last; people are warned below.
+    pub min_runway_days: u64,
     /// What routine work may cost in a UTC month; above 0.
     pub monthly_budget: Option<Usd>,
     /// What everything may cost in a UTC month; not below `monthly_budget`.
@@ -204,6 +231,8 @@ pub struct Limits {
     pub act_after_blocks: u64,
 }
 
+/// How long a wallet has to last where a product file does not say, days.
+const DEFAULT_MIN_RUNWAY: u64 = 14;
 /// How long routine work waits for a cheap block where a product file does not say.
 const DEFAULT_PATIENCE: Duration = Duration::from_hours(6);
 
@@ -214,6 +243,7 @@ impl Default for Limits {
             max_fee_per_gas: None,
             max_transaction_cost: None,
             min_balance: None,
+            min_runway_days: DEFAULT_MIN_RUNWAY,
             monthly_budget: None,
             hard_budget: None,
             routine_base_fee: None,
@@ -302,13 +332,17 @@ fn read(
         let open_reads = reader.get("http.open_reads", form::flag);
         let heartbeat = alerts::heartbeat(reader, source);
         let notify = alerts::notify(reader, source);
+        let accounts = finance::accounts(reader);
         let http = HttpConfig { listen: listen?, token, open_reads: open_reads? };
-        Some((StoreConfig { path: path? }, http, heartbeat, notify))
+        Some((StoreConfig { path: path? }, http, heartbeat, notify, accounts?))
     });
-    let mut chains = BTreeMap::new();
+    let (mut chains, mut treasury_safes) = (BTreeMap::new(), BTreeMap::new());
     for (name, file) in &files.chains {
         let profile = file.as_ref().and_then(|file| chain::read(name, file, source, problems));
         chains.extend(profile.map(|profile| (name.clone(), profile)));
+        // `chains` knows nothing of who pays; a wrong address was reported with the profile.
+        let safe = file.as_ref().and_then(finance::treasury_safe);
+        treasury_safes.extend(safe.map(|safe| (name.clone(), safe)));
     }
     chain::report_shared_ids(files.chains.values().flatten(), problems);
     let names: BTreeSet<String> = files.chains.keys().cloned().collect();
@@ -321,6 +355,7 @@ fn read(
             file.as_ref().and_then(|file| product::read(name, file, known, &mut owners, problems));
         products.extend(product.map(|product| (name.clone(), product)));
     }
-    let (store, http, heartbeat, notify) = ballast?;
-    Some(Config { dir: dir.to_owned(), store, http, heartbeat, notify, chains, products })
+    let (store, http, heartbeat, notify, accounts) = ballast?;
+    let finance = FinanceConfig { accounts, treasury_safes };
+    Some(Config { dir: dir.to_owned(), store, http, heartbeat, notify, finance, chains, products })
 }

@@ -1,11 +1,12 @@
 //! Places at which a crash test kills the process.
 //!
 //! Every step that makes something durable, and the broadcast, has a name and two places: `name.before`
-//! and `name.after`. With the feature `failpoints`, which only tests turn on, two variables are read:
+//! and `name.after`. With the feature `failpoints`, which only tests turn on, these variables are read:
 //!
 //! * `BALLAST_KILL_AT=name.before#2`: the second time that place is reached, the process kills itself
 //!   with SIGKILL: nothing is flushed, closed or answered.
 //! * `BALLAST_PLACES=PATH`: each place is appended to that file when it is reached for the first time.
+//! * `BALLAST_MAX_PAGES=N`: the store does not grow above N pages, as on a full disk.
 //!
 //! Without the feature there is nothing here but empty functions; the merge gate looks for the names
 //! in the binary. `tests/e2e/crash.rs` takes the list of names from the sources.
@@ -26,6 +27,15 @@ pub(crate) fn after(step: &'static str) {
     armed::reach(step, "after");
     #[cfg(not(feature = "failpoints"))]
     let _ = step;
+}
+
+/// Most pages that the store may have, if that is limited.
+#[inline]
+pub(crate) fn max_pages() -> Option<String> {
+    #[cfg(feature = "failpoints")]
+    return armed::max_pages();
+    #[cfg(not(feature = "failpoints"))]
+    None
 }
 
 #[cfg(feature = "failpoints")]
@@ -52,6 +62,11 @@ mod armed {
             (place.to_owned(), time.parse().unwrap_or(1))
         });
         Orders { kill_at, places: std::env::var_os("BALLAST_PLACES").map(Into::into) }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own variable, in no binary of people")]
+    pub(super) fn max_pages() -> Option<String> {
+        std::env::var("BALLAST_MAX_PAGES").ok()
     }
 
     static ORDERS: LazyLock<Orders> = LazyLock::new(from_environment);

@@ -16,24 +16,28 @@
 //! signed carries the id of the chain file, so no other chain would take it.
 //!
 //! Reading order: [`table`](Row::effect) → `breaker`, [`budget`], `feeds`, `patience`, `others` (one
-//! row or two each).
+//! row or two each) → `stop` (what is asked once more before anything leaves).
 
+mod agreed;
 mod breaker;
 pub mod budget;
 mod feeds;
 mod others;
 mod patience;
+mod stop;
 mod table;
 
 use std::time::Duration;
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, feeds::FeedReading};
 use ballast_strategy_api::{Action, Exposure, Urgency, decision::Timestamp};
 
 pub use self::{
+    agreed::{Agreed, MOVED},
     breaker::{BREAKER_AFTER, COOL_DOWN, COOL_DOWN_AFTER, CallResult, REPEAT_WINDOW, Recent},
     budget::{Reservation, Spending, Used},
+    stop::StopCheck,
     table::{Effect, Row},
 };
 use crate::config::{Limits, Mode};
@@ -118,6 +122,11 @@ pub struct Circumstances<'a> {
     pub due_for_blocks: u64,
     /// Whether the disk is so full that the store's reserve was given up.
     pub store_short: bool,
+    /// The wallet's lowest nonce that is signed for and not included: whatever is done next is done
+    /// there.
+    pub waiting: Option<(Address, u64)>,
+    /// What the product may act on.
+    pub agreed: Agreed,
 }
 
 /// What the journal says of a product.
@@ -158,6 +167,7 @@ pub struct Upkeep {
     /// Whether nothing may be helped on but what lowers or keeps the product's exposure.
     pub delever_only: bool,
     limits: Limits,
+    left: budget::Left,
 }
 
 impl Upkeep {
@@ -171,10 +181,11 @@ impl Upkeep {
     }
 
     /// The caps of a further attempt: never above what the intent was permitted, nor above what
-    /// the configuration allows now.
+    /// configuration and budgets allow now.
     pub fn caps(&self, permitted: Caps, urgency: Urgency, chain: &ChainProfile) -> Caps {
         let now = caps(urgency, chain, &self.limits);
-        let cost = [permitted.max_transaction_cost, now.max_transaction_cost];
+        let left = self.left.at(urgency);
+        let cost = [permitted.max_transaction_cost, now.max_transaction_cost, left];
         Caps {
             max_fee_per_gas: permitted.max_fee_per_gas.min(now.max_fee_per_gas),
             max_transaction_cost: cost.into_iter().flatten().min(),
@@ -184,7 +195,8 @@ impl Upkeep {
     /// Everything is allowed that the chain allows, for the tests of what comes after the guard.
     #[cfg(test)]
     pub(crate) fn for_test(leave: Leave) -> Self {
-        Self { leave, disputed: false, delever_only: false, limits: Limits::default() }
+        let (limits, left) = (Limits::default(), budget::Left::default());
+        Self { leave, disputed: false, delever_only: false, limits, left }
     }
 }
 
@@ -199,7 +211,8 @@ pub fn upkeep(circumstances: &Circumstances<'_>, limits: &Limits) -> Upkeep {
     };
     let disputed = circumstances.dispute.is_some();
     let delever_only = circumstances.mode == Mode::DeleverOnly;
-    Upkeep { leave, disputed, delever_only, limits: *limits }
+    let left = budget::Left::of(circumstances, limits);
+    Upkeep { leave, disputed, delever_only, limits: *limits, left }
 }
 
 /// The same for an operator's order about what is under way: to stop the product is what one does
@@ -286,6 +299,7 @@ pub fn judge(action: Action, circumstances: &Circumstances<'_>, limits: &Limits)
 fn findings(action: &Action, case: &Circumstances<'_>, limits: &Limits) -> Vec<Finding> {
     let rows = [
         paused(case),
+        agreed::moved(case),
         delever_only(action, case),
         stale_head(case),
         dispute(case),
@@ -298,7 +312,7 @@ fn findings(action: &Action, case: &Circumstances<'_>, limits: &Limits) -> Vec<F
         patience::base_fee(action.urgency, case, limits),
     ];
     let mut found: Vec<Finding> = rows.into_iter().flatten().collect();
-    found.extend(budget::findings(action.urgency, case, limits));
+    found.extend(budget::findings(case, limits));
     let place = |row: Row| Row::ALL.iter().position(|other| *other == row);
     found.sort_by_key(|finding| place(finding.row));
     found

@@ -9,6 +9,7 @@ mod access;
 pub mod api;
 mod events;
 mod failure;
+mod gas;
 mod limits;
 mod listener;
 mod operate;
@@ -70,6 +71,8 @@ pub(crate) struct Surface {
     pub(crate) stop: CancellationToken,
     /// Whether the keeper can do its work.
     pub(crate) readiness: Readiness,
+    /// What the files say for reports.
+    pub(crate) books: Arc<crate::finance::Facts>,
 }
 
 /// Binds the listener, so that a taken port is known before anything else starts.
@@ -110,11 +113,13 @@ fn router(surface: Surface) -> Router {
         .route("/api/v1/transactions", get(read::transactions))
         .route("/api/v1/transactions/{which}", get(read::transaction))
         .route("/api/v1/chains", get(read::chains))
+        .route("/api/v1/gas", get(gas::report))
         .route(EVENTS_PATH, get(events::events))
         .route_layer(from_fn_with_state(surface.clone(), access::reads));
     let writes = Router::new()
         .route("/api/v1/products/{name}/pause", post(operate::pause))
         .route("/api/v1/products/{name}/resume", post(operate::resume))
+        .route("/api/v1/products/{name}/assess", post(operate::assess))
         .route("/api/v1/products/{name}/bump", post(operate::bump))
         .route("/api/v1/products/{name}/cancel", post(operate::cancel))
         .route("/api/v1/pause", post(operate::pause_all))

@@ -13,6 +13,7 @@ use std::fmt;
 
 use alloy::primitives::{U256, uint};
 use ballast_chains::feeds::Price;
+use serde::{Serialize, Serializer};
 
 /// Wei times a price of 18 decimals, per millionth of a dollar: 10¹⁸ · 10¹⁸ / 10⁶.
 const WEI_PRICE_PER_MICRO: U256 = uint!(1_000_000_000_000_000_000_000_000_000_000_U256);
@@ -33,6 +34,11 @@ impl Usd {
         Self(u128::from(micro))
     }
 
+    /// As [`from_micro`](Self::from_micro), for any amount there is.
+    pub fn from_micros(micro: u128) -> Self {
+        Self(micro)
+    }
+
     /// In millionths of a dollar.
     pub fn micro(self) -> u128 {
         self.0
@@ -42,6 +48,13 @@ impl Usd {
     pub fn cost(wei: U256, price: Price) -> Self {
         let Some(product) = wei.checked_mul(price.fixed18()) else { return Self(u128::MAX) };
         Self(u128::try_from(product.div_ceil(WEI_PRICE_PER_MICRO)).unwrap_or(u128::MAX))
+    }
+
+    /// What that many wei that came in are worth at this price, rounded down.
+    pub fn worth(wei: U256, price: Price) -> Self {
+        let product = wei.saturating_mul(price.fixed18());
+        let micro = product.checked_div(WEI_PRICE_PER_MICRO).unwrap_or_default();
+        Self(u128::try_from(micro).unwrap_or(u128::MAX))
     }
 
     /// How many wei this pays for at this price, rounded down, so that their
@@ -64,6 +77,13 @@ impl Usd {
     #[must_use]
     pub fn less(self, spent: Self) -> Self {
         Self(self.0.saturating_sub(spent.0))
+    }
+}
+
+/// As its exact decimal text.
+impl Serialize for Usd {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -120,6 +140,16 @@ mod tests {
             prop_assume!(told < U256::from(u128::MAX));
             prop_assert!(told * WEI_PRICE_PER_MICRO >= exact);
             prop_assert!(told.is_zero() || (told - U256::ONE) * WEI_PRICE_PER_MICRO < exact);
+        }
+
+        /// What came in is never told dearer than it is, nor cheaper by a whole millionth.
+        #[test]
+        fn a_worth_is_the_exact_one_rounded_down(wei in any::<u128>(), fixed in 1_u128..(1 << 100)) {
+            let told = Usd::worth(U256::from(wei), price(fixed));
+            let cost = Usd::cost(U256::from(wei), price(fixed));
+            prop_assert!(told <= cost && cost.micro() - told.micro() <= 1);
+            let exact = U256::from(wei) * U256::from(fixed);
+            prop_assert!(U256::from(told.micro()) * WEI_PRICE_PER_MICRO <= exact);
         }
 
         /// What a sum buys never costs more than the sum; one wei more does.

@@ -9,11 +9,18 @@ use ballast_chains::BlockReader;
 use ballast_strategy_api::{DynStrategy, Strategy, StrategyError, Tool};
 use futures::future::BoxFuture;
 
-use crate::config::{Params, Problem};
+use crate::{
+    config::{Params, Problem},
+    ledger::external::External,
+};
 
 /// Every strategy shipped with Ballast. Add yours here.
 pub fn strategies() -> Registry {
-    Registry::default().with::<ballast_fli::Fli>().tools(ballast_index::cli::tool())
+    Registry::default()
+        .with::<External>()
+        .with::<ballast_fli::Fli>()
+        .with::<ballast_basis::Basis>()
+        .tools(ballast_index::cli::tool())
 }
 
 /// The strategies that a binary knows.
@@ -32,6 +39,7 @@ pub type Connecting = BoxFuture<'static, Result<Arc<dyn DynStrategy>, StrategyEr
 struct Kind {
     check: fn(&Params) -> Vec<Problem>,
     connect: fn(&Params, BlockReader) -> Connecting,
+    action_of: fn(&[u8]) -> Option<&'static str>,
 }
 
 impl fmt::Debug for Kind {
@@ -49,7 +57,8 @@ impl Registry {
         if self.kinds.contains_key(S::KIND) {
             self.duplicates.push(S::KIND);
         } else {
-            self.kinds.insert(S::KIND, Kind { check: check::<S>, connect: connect::<S> });
+            let kind = Kind { check: check::<S>, connect: connect::<S>, action_of: S::action_of };
+            self.kinds.insert(S::KIND, kind);
         }
         self
     }
@@ -80,6 +89,11 @@ impl Registry {
     /// Needs no network. A kind that is not registered refuses nothing.
     pub fn check(&self, kind: &str, params: &Params) -> Vec<Problem> {
         self.kinds.get(kind).map(|kind| (kind.check)(params)).unwrap_or_default()
+    }
+
+    /// The action of this kind of product that calldata is a call of.
+    pub fn action_of(&self, kind: &str, calldata: &[u8]) -> Option<&'static str> {
+        self.kinds.get(kind).and_then(|kind| (kind.action_of)(calldata))
     }
 
     /// Connects a product's strategy at a block.

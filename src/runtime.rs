@@ -18,6 +18,7 @@ mod recorder;
 mod seat;
 mod status;
 mod supervisor;
+mod treasurer;
 mod wallets;
 mod wiring;
 
@@ -28,15 +29,15 @@ pub use events::{Event, Events, What};
 pub(crate) use feeds::{Brought, CALLER as FEED_CALLER};
 pub use findings::GuardNote;
 pub use orders::Orders;
-pub use pauses::Pauses;
-pub(crate) use product::ProductTask;
+pub use pauses::{Holding, Pauses};
+pub(crate) use product::{Asking, ProductTask};
 pub(crate) use recorder::Recorder;
 pub(crate) use seat::{Seat, TurnResult};
 pub(crate) use status::Recent;
-pub use status::{Balance, Board, ChainStatus, LastDecision, ProductStatus};
+pub use status::{Balance, Board, ChainStatus, LastDecision, ProductStatus, Reconciled, Reserves};
 pub(crate) use supervisor::{ProductSpec, Shared, open_lane};
 pub(crate) use wallets::WalletHandle;
-pub(crate) use wiring::{Group, wire};
+pub(crate) use wiring::{Group, profile_of, wire};
 
 use std::{sync::Arc, time::Duration};
 
@@ -50,10 +51,12 @@ use crate::{
     alerts,
     config::{Config, Environment},
     http::{self, Access, Facts, Streams, Surface},
+    ledger::{bookkeeper::Bookkeeper, chain::Endpoints},
     registry::Registry,
     store::Store,
     telemetry,
 };
+use treasurer::Treasurer;
 
 /// How long tasks may take to end after a stop. What is under way is in the journal anyway.
 const GRACE: Duration = Duration::from_secs(15);
@@ -91,6 +94,12 @@ impl Keeper {
             telemetry::upkeep(handle, token).await;
             ("metrics upkeep".to_owned(), Ok(()))
         });
+        let parts = (Arc::clone(&self.config), self.store.clone(), board.clone());
+        let (treasurer, token) = (Treasurer::new(parts.0, parts.1, parts.2), stop.child_token());
+        critical.spawn(async move {
+            treasurer.run(token).await;
+            ("treasurer".to_owned(), Ok(()))
+        });
         if !self.config.notify.is_empty() || self.config.heartbeat.is_some() {
             let parts = (board.clone(), self.events.clone(), self.store.clone());
             let (config, environment) = (Arc::clone(&self.config), self.environment.clone());
@@ -108,7 +117,14 @@ impl Keeper {
                 products.spawn(supervisor::keep(spec, shared, token));
             }
             let (name, token) = (format!("chain {}", group.profile.name), stop.child_token());
+            let books = self.books(&mut group, &board);
             let unit = ChainUnit::new(group, board.clone());
+            let (heads, books_name) = (unit.heads(), format!("books of {name}"));
+            let books_token = stop.child_token();
+            critical.spawn(async move {
+                books.run(heads, books_token).await;
+                (books_name, Ok(()))
+            });
             critical.spawn(async move { (name, unit.run(token).await) });
         }
         info!(products = products.len(), chains = self.config.chains.len(), "keeping");
@@ -131,6 +147,14 @@ impl Keeper {
 }
 
 impl Keeper {
+    /// What keeps the books of a chain's wallets.
+    fn books(&self, group: &mut Group, board: &Board) -> Bookkeeper {
+        let chain = Arc::new(Endpoints::new(group.pool.clone(), &group.profile));
+        let (ledger, profile) = (self.store.ledger(), Arc::clone(&group.profile));
+        let clients = std::mem::take(&mut group.clients);
+        Bookkeeper::new(chain, ledger, profile, clients, board.clone())
+    }
+
     fn surface(
         &self,
         groups: &[Group],
@@ -143,7 +167,7 @@ impl Keeper {
         Ok(Surface {
             facts: Arc::new(Facts::of(groups)),
             board: board.clone(),
-            store: self.store.clone(),
+            store: self.store.for_looking(),
             pauses: pauses.clone(),
             orders: orders.clone(),
             events: self.events.clone(),
@@ -155,6 +179,7 @@ impl Keeper {
             streams: Streams::default(),
             stop,
             readiness: readiness::Readiness::new(&self.config),
+            books: Arc::new(crate::finance::Facts::of(&self.config)),
         })
     }
 }

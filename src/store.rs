@@ -4,11 +4,15 @@
 //! those that wait together become one transaction and one fsync, and whoever handed one in hears
 //! back only when it is on the disk (`synchronous=FULL`). Decisions and series come second, gathered
 //! into one transaction per block; when the disk cannot follow they are dropped and counted, never the
-//! journal. Readers have connections of their own and wait for nobody.
+//! journal. Readers have connections of their own and wait for no write; those of people are apart
+//! from those of guard and submission ([`Store::for_looking`]), so whoever looks delays nobody who
+//! acts.
 //!
 //! The statements are the dialect that SQLite and PostgreSQL share; the tables are in [`schema`].
 
+mod agreements;
 mod decisions;
+mod health;
 mod lock;
 mod pauses;
 mod reserve;
@@ -27,12 +31,14 @@ use std::{
     time::Duration,
 };
 
+use futures::TryStreamExt as _;
 use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use thiserror::Error;
 
+pub use agreements::{Agreement, Moved};
 pub use decisions::{DecisionRow, StoredObservation};
 pub use pauses::Pause;
 pub use series::{MAX_SERIES, Resolution, SeriesKey, SeriesRecorder};
@@ -41,15 +47,18 @@ pub(crate) use spending::tests::JournalRow;
 pub use spending::{Cost, FirstDue};
 pub(crate) use statement::Statement;
 
-use crate::submission::Journal;
+use crate::{failpoint, ledger::Ledger, submission::Journal};
+use health::{FileId, LastWrite};
 use lock::FileLock;
 use reserve::{RESERVE, RETRY, Reserve};
 use writer::Writer;
 
 /// How long a statement waits for another process's lock on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections for reading.
+/// Connections for reading on the way to a decision or a send.
 const READERS: u32 = 4;
+/// The same for people: the page, the API and the command line.
+const LOOKERS: u32 = 4;
 
 /// Why the store could not be used. All of these need a person.
 #[derive(Debug, Error)]
@@ -99,6 +108,18 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The file is not where it was opened: what is written goes to a file that has no name.
+    #[error("{} was deleted or replaced: stop the keeper, and put it back", file.display())]
+    Gone {
+        /// The store.
+        file: PathBuf,
+    },
+    /// The last write failed, and none has succeeded since.
+    #[error("the last write failed: {detail}")]
+    WriteFailed {
+        /// Why.
+        detail: String,
+    },
     /// The store was opened for reading only, or is closed.
     #[error("the store takes no writes: it is {0}")]
     NotWritable(&'static str),
@@ -108,14 +129,28 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    desk: Desk,
+}
+
+/// Whose connections a handle reads over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Desk {
+    /// Those of whatever acts.
+    Acting,
+    /// Those of people who look.
+    Looking,
 }
 
 #[derive(Debug)]
 struct Inner {
     file: PathBuf,
-    reads: SqlitePool,
+    acting: SqlitePool,
+    looking: SqlitePool,
     writer: Option<Writer>,
     is_short: Arc<AtomicBool>,
+    last_write: Arc<LastWrite>,
+    /// The file that was opened; `None` for a store in memory.
+    opened: Option<FileId>,
     /// Held until the store is closed or gone.
     lock: Mutex<Option<FileLock>>,
 }
@@ -143,11 +178,12 @@ impl Store {
             .run(&writes)
             .await
             .map_err(|source| StoreError::Migrate { file: file.to_path_buf(), source })?;
-        let reads = connect(file, options_for_reading(file), READERS).await?;
+        let acting = connect(file, options_for_reading(file), READERS).await?;
+        let looking = connect(file, options_for_reading(file), LOOKERS).await?;
         let is_short = Arc::default();
         let reserve = Reserve::take(file, size, Arc::clone(&is_short)).await;
         let writer = Writer::start(writes, Some(reserve));
-        Ok(Self::of(file, reads, Some((writer, is_short)), Some(lock)))
+        Ok(Self::of(file, (acting, looking), Some((writer, is_short)), Some(lock)))
     }
 
     /// Opens the file for reading, beside a keeper that may be running; `None` if there is none.
@@ -158,8 +194,8 @@ impl Store {
         if !file.exists() {
             return Ok(None);
         }
-        let reads = connect(file, options_for_reading(file), READERS).await?;
-        Ok(Some(Self::of(file, reads, None, None)))
+        let reads = connect(file, options_for_reading(file), LOOKERS).await?;
+        Ok(Some(Self::of(file, (reads.clone(), reads), None, None)))
     }
 
     /// A store that is gone when it is dropped: for rehearsals where there is none yet. Takes
@@ -183,20 +219,34 @@ impl Store {
             .await
             .map_err(|source| StoreError::Migrate { file: file.to_path_buf(), source })?;
         let writer = Writer::start(one.clone(), None);
-        Ok(Self::of(file, one, Some((writer, Arc::default())), None))
+        Ok(Self::of(file, (one.clone(), one), Some((writer, Arc::default())), None))
     }
 
     fn of(
         file: &Path,
-        reads: SqlitePool,
+        (acting, looking): (SqlitePool, SqlitePool),
         writer: Option<(Writer, Arc<AtomicBool>)>,
         lock: Option<FileLock>,
     ) -> Self {
         let (writer, is_short) = writer.unzip();
         let is_short = is_short.unwrap_or_default();
-        let file = file.to_path_buf();
-        let inner = Inner { file, reads, writer, is_short, lock: Mutex::new(lock) };
-        Self { inner: Arc::new(inner) }
+        let last_write = writer.as_ref().map(Writer::last_write).unwrap_or_default();
+        let (opened, file, lock) = (FileId::of(file), file.to_path_buf(), Mutex::new(lock));
+        let inner = Inner { file, acting, looking, writer, is_short, last_write, opened, lock };
+        Self { inner: Arc::new(inner), desk: Desk::Acting }
+    }
+
+    /// The same store for people who look: it reads over connections that nothing else waits for.
+    #[must_use]
+    pub fn for_looking(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), desk: Desk::Looking }
+    }
+
+    fn reads(&self) -> &SqlitePool {
+        match self.desk {
+            Desk::Acting => &self.inner.acting,
+            Desk::Looking => &self.inner.looking,
+        }
     }
 
     /// The journal of transactions, on this store.
@@ -214,13 +264,21 @@ impl Store {
         self.inner.is_short.load(Ordering::Acquire)
     }
 
-    /// Whether the database answers.
+    /// Whether the store can do its work: the file is there and can be read, and the last write went
+    /// through.
     ///
     /// # Errors
-    /// When it does not.
+    /// Why it cannot.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1")
-            .execute(&self.inner.reads)
+        if self.inner.opened.is_some() && FileId::of(&self.inner.file) != self.inner.opened {
+            return Err(StoreError::Gone { file: self.inner.file.clone() });
+        }
+        if let Some(detail) = self.inner.last_write.failure() {
+            return Err(StoreError::WriteFailed { detail });
+        }
+        // A table, since a constant is answered without a look at the file.
+        sqlx::query("SELECT COUNT(*) FROM pauses")
+            .execute(self.reads())
             .await
             .map(|_| ())
             .map_err(|source| database("reading", &self.inner.file, source))
@@ -231,7 +289,8 @@ impl Store {
         if let Some(writer) = &self.inner.writer {
             writer.close().await;
         }
-        self.inner.reads.close().await;
+        self.inner.acting.close().await;
+        self.inner.looking.close().await;
         // Only now may another process have the file.
         drop(self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -244,6 +303,19 @@ impl Store {
             Some(Err(source)) => Err(database("writing", &self.inner.file, source)),
             None => Err(StoreError::NotWritable("closed")),
         }
+    }
+
+    /// The same as a step with a name: a place of [`failpoint`], on either side of which tests kill
+    /// the process.
+    pub(crate) async fn step(
+        &self,
+        name: &'static str,
+        batch: Vec<Statement>,
+    ) -> Result<(), StoreError> {
+        failpoint::before(name);
+        let written = self.commit(batch).await;
+        failpoint::after(name);
+        written
     }
 
     /// Hands in a low-priority batch that nobody waits for; a store for reading only forgets it.
@@ -260,9 +332,32 @@ impl Store {
     ) -> Result<Vec<sqlx::sqlite::SqliteRow>, StoreError> {
         statement
             .query()
-            .fetch_all(&self.inner.reads)
+            .fetch_all(self.reads())
             .await
             .map_err(|source| database("reading", &self.inner.file, source))
+    }
+}
+
+impl Store {
+    /// The gas ledger, on this store.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(self.clone())
+    }
+
+    /// Hands the rows of a query to `visit` one by one; no more than a few are in memory.
+    pub(crate) async fn each_row(
+        &self,
+        statement: Statement,
+        mut visit: impl FnMut(&sqlx::sqlite::SqliteRow) -> Result<(), StoreError> + Send,
+    ) -> Result<(), StoreError> {
+        let mut rows = statement.query().fetch(self.reads());
+        loop {
+            let next = rows.try_next().await;
+            match next.map_err(|source| database("reading", &self.inner.file, source))? {
+                Some(row) => visit(&row)?,
+                None => return Ok(()),
+            }
+        }
     }
 }
 
@@ -275,10 +370,13 @@ fn options(file: &Path) -> SqliteConnectOptions {
 }
 
 fn options_for_writing(file: &Path) -> SqliteConnectOptions {
-    options(file)
+    let options = options(file)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
+        .synchronous(SqliteSynchronous::Full);
+    failpoint::max_pages()
+        .into_iter()
+        .fold(options, |options, pages| options.pragma("max_page_count", pages))
 }
 
 fn options_for_reading(file: &Path) -> SqliteConnectOptions {

@@ -12,6 +12,8 @@
     clippy::cast_lossless
 )]
 
+pub mod history;
+
 use std::time::Duration;
 
 use alloy::{
@@ -157,6 +159,15 @@ pub async fn read(reader: &BlockReader, feeds: &FeedsProfile) -> FeedReading {
         },
     );
     FeedReading { native_usd, sequencer }
+}
+
+/// The price of the chain's native currency at the reader's block, in one round: for a strategy that
+/// weighs what an action is worth against its gas. How old it is, the round tells.
+pub async fn native_usd(reader: &BlockReader) -> Said<PriceRound> {
+    match reader.native_usd_feed() {
+        Some(feed) => said(price(reader, feed).await),
+        None => Said::NoFeed,
+    }
 }
 
 fn said<T>(answer: Result<T, String>) -> Said<T> {

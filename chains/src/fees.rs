@@ -6,12 +6,16 @@
 //! On a chain without EIP-1559 transactions ([`FeeModel::Legacy`]) all of a gas price is paid, so
 //! there is no base fee to leave room for: a quote has the whole price as its `priority_fee`, and
 //! the same arithmetic prices both.
+//!
+//! What a chain takes beside gas × price is in [`extra`].
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::float_arithmetic,
     clippy::cast_lossless
 )]
+
+pub mod extra;
 
 use alloy::{
     eips::BlockNumberOrTag,
@@ -97,7 +101,10 @@ pub async fn quote(
         Ok(history) => history,
         Err(_) => ask(BlockNumberOrTag::Latest).await.map_err(FeeError::History)?,
     };
-    let next_base_fee = told_base_fee(&history, head).unwrap_or(formula);
+    let next_base_fee = told_base_fee(&history, head).unwrap_or(match model {
+        FeeModel::Eip1559 | FeeModel::Legacy => formula,
+        FeeModel::OpStack => steepest(head).ok_or(FeeError::Overflow(head.number))?,
+    });
     let tips: Vec<u128> =
         history.reward.unwrap_or_default().iter().filter_map(|row| row.first().copied()).collect();
     let priority_fee = market_tip(tips).max(min_priority_fee);
@@ -125,8 +132,16 @@ fn told_base_fee(history: &FeeHistory, head: &Head) -> Option<u128> {
     let (next, rest) = history.base_fee_per_gas.split_last()?;
     let blocks = u64::try_from(rest.len()).ok()?;
     let newest = history.oldest_block.checked_add(blocks)?.checked_sub(1)?;
-    let most = base.checked_add(base.div_ceil(MAX_CHANGE_DENOMINATOR).max(1))?;
+    let most = steepest(head)?;
     (newest == head.number && rest.last() == Some(&base) && *next <= most).then_some(*next)
+}
+
+/// The most that the base fee of the block after `head` may be where the chain sets the rule's
+/// parameters itself, as those of the OP stack do: an eighth above the head's. `None` on overflow or
+/// for a head without one.
+fn steepest(head: &Head) -> Option<u128> {
+    let base = head.base_fee_per_gas?;
+    base.checked_add(base.div_ceil(MAX_CHANGE_DENOMINATOR).max(1))
 }
 
 /// The base fee of the block after `head`, by the formula of EIP-1559; `None` on overflow or for a

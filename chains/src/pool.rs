@@ -73,6 +73,7 @@ pub enum PoolError {
 pub struct Pool {
     shared: Arc<Shared>,
     provider: DynProvider,
+    archive: Option<DynProvider>,
 }
 
 /// What is known of one endpoint, for status output.
@@ -173,10 +174,14 @@ impl Pool {
         });
         endpoint::show_dispute(&shared.chain, false);
         // "Not local" only sets poll intervals of alloy's own, which nothing here uses.
-        let client = RpcClient::new(ReadService(Arc::clone(&shared)), false);
-        let provider =
-            ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased();
-        Ok(Self { shared, provider })
+        let reader = |archive| {
+            let service = ReadService { shared: Arc::clone(&shared), archive };
+            let client = RpcClient::new(service, false);
+            ProviderBuilder::new().disable_recommended_fillers().connect_client(client).erased()
+        };
+        let provider = reader(false);
+        let archive = profile.rpc.iter().any(|rpc| rpc.archive).then(|| reader(true));
+        Ok(Self { shared, provider, archive })
     }
 
     /// A provider that reads with ordered fail-over. It refuses to send or sign.
@@ -185,6 +190,12 @@ impl Pool {
     /// the answers of all fit endpoints; one that hangs costs less than one time-out in all.
     pub fn provider(&self) -> DynProvider {
         self.provider.clone()
+    }
+
+    /// As [`provider`](Self::provider), over the endpoints alone that have the state after every
+    /// block there ever was; `None` if none is said to.
+    pub fn archive(&self) -> Option<DynProvider> {
+        self.archive.clone()
     }
 
     /// Which block the endpoints disagree about, with its hashes and who has which, while they have
@@ -272,6 +283,7 @@ mod tests {
             url: url.parse().unwrap(),
             ws: None,
             requests_per_second: None,
+            archive: false,
         };
         ChainProfile {
             name: "test".to_owned(),

@@ -64,6 +64,8 @@ pub enum FeeModel {
     Eip1559,
     /// One gas price, all of which is paid: chains without EIP-1559 transactions.
     Legacy,
+    /// As EIP-1559, and a fee for publishing on Ethereum on top: chains of the OP stack.
+    OpStack,
 }
 
 /// When an included transaction counts as final.
@@ -86,6 +88,8 @@ pub struct EndpointProfile {
     pub ws: Option<Url>,
     /// Most requests per second; `None`: unlimited.
     pub requests_per_second: Option<NonZeroU32>,
+    /// Whether it has the state after every block there ever was.
+    pub archive: bool,
 }
 
 impl EndpointProfile {
@@ -105,6 +109,7 @@ impl fmt::Debug for EndpointProfile {
             .field("url", &self.label())
             .field("ws", &self.ws.is_some())
             .field("requests_per_second", &self.requests_per_second)
+            .field("archive", &self.archive)
             .finish()
     }
 }

@@ -61,6 +61,11 @@ impl BlockReader {
         self.caller
     }
 
+    /// The feed of the native currency's price, see [`feeds::native_usd`](crate::feeds::native_usd).
+    pub(crate) fn native_usd_feed(&self) -> Option<Address> {
+        self.source.native_usd_feed()
+    }
+
     /// Calls a view; joins the batch of its round. The contract sees Multicall3 as the sender.
     ///
     /// # Errors

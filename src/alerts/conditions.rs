@@ -10,8 +10,10 @@ use super::{Severity, Subject};
 use crate::{
     clock,
     config::Config,
+    finance::report::TIGHT_PERCENT,
     guard::Row,
     runtime::{Board, ChainStatus, GuardNote, LastDecision, ProductStatus, readiness},
+    submission::pricing::INSUFFICIENT_FUNDS,
 };
 
 /// Distance to the liquidation ceiling below which people are woken: 0.05.
@@ -125,7 +127,16 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         let summary = "its wallet cannot sign: nothing is sent for it";
         about.condition("without_wallet", Severity::Critical, BLOCKS_OF_EMERGENCY, (summary, why))
     });
-    let halted = halted.into_iter().chain(without_wallet);
+    let moved = status.moved.as_ref().map(|why| {
+        let summary = "what it acts on has changed: nothing is sent until a person agrees";
+        about.condition("moved", Severity::Critical, 0, (summary, why))
+    });
+    let unexplained = status.reconciled.as_ref().and_then(|reconciled| {
+        let summary = "its books do not explain what its wallet holds";
+        let problem = reconciled.problem.as_ref()?;
+        Some(about.condition("unexplained_balance", Severity::Critical, 0, (summary, problem)))
+    });
+    let halted = halted.into_iter().chain(without_wallet).chain(moved).chain(unexplained);
     let Some(last) = &status.last else { return halted.collect() };
     let is_urgent = matches!(last.urgency, Some("emergency" | "prompt"));
     let by_decision = match last.kind {
@@ -142,6 +153,12 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
             Severity::Warning,
             BLOCKS_OF_OTHERS,
             ("something is due, and the protocol refuses it", &said(last)),
+        )),
+        "held" if !is_urgent && last.reason == INSUFFICIENT_FUNDS => Some(about.condition(
+            "insufficient_funds",
+            Severity::Warning,
+            BLOCKS_OF_OTHERS,
+            ("its wallet cannot pay for what is due", &said(last)),
         )),
         "refused" | "held" => held(about, last),
         _ => None,
@@ -162,8 +179,11 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         _ => None,
     });
     let guarded = status.guard.iter().filter_map(|note| of_guard(about, note));
-    let low = low_balance(about, status);
-    halted.chain(by_decision).chain(observed).chain(guarded).chain(low).collect()
+    let money = low_balance(about, status)
+        .into_iter()
+        .chain(low_runway(about, status))
+        .chain(tight_budget(about, status));
+    halted.chain(by_decision).chain(observed).chain(guarded).chain(money).collect()
 }
 
 /// The wallet holds less than its file asks for.
@@ -174,6 +194,45 @@ fn low_balance(about: About<'_>, status: &ProductStatus) -> Option<Condition> {
         let summary = "its wallet holds less than min_balance";
         about.condition("low_balance", Severity::Warning, 0, (summary, &detail))
     })
+}
+
+/// The wallet may not last as long as its file asks for.
+fn low_runway(about: About<'_>, status: &ProductStatus) -> Option<Condition> {
+    let reserves = status.reserves.as_ref().filter(|reserves| reserves.is_low)?;
+    let top_up = match &reserves.top_up {
+        Some(path) => format!("transfers for the chain's Safe are ready in {path}"),
+        None => "the chain file names no treasury_safe, so no transfers are prepared".to_owned(),
+    };
+    let detail = format!(
+        "it lasts {} days in 95 of 100 cases of its past, {} in the middle; {top_up}",
+        reserves.runway.p95_days.text(),
+        reserves.runway.p50_days.text()
+    );
+    let summary = "its wallet may last shorter than min_runway";
+    Some(about.condition("low_runway", Severity::Warning, 0, (summary, &detail)))
+}
+
+/// Most of a budget is gone.
+fn tight_budget(about: About<'_>, status: &ProductStatus) -> Option<Condition> {
+    let budget = status.budget.as_ref()?;
+    let used = budget.used_percent.filter(|used| u128::from(*used) >= TIGHT_PERCENT)?;
+    let of = |name: &str, amount: &Option<String>| {
+        amount.as_ref().map(|amount| format!("{name} {amount}"))
+    };
+    let budgets: Vec<String> = of("monthly_budget_usd", &budget.monthly_budget_usd)
+        .into_iter()
+        .chain(of("hard_budget_usd", &budget.hard_budget_usd))
+        .collect();
+    let detail = format!(
+        "{used} %: {} USD spent in {} and {} pending, {}; at the pace of late the month ends at {}",
+        budget.spent_usd,
+        budget.month,
+        budget.reserved_usd,
+        budgets.join(", "),
+        budget.forecast_usd
+    );
+    let summary = "80 % or more of its budget is used";
+    Some(about.condition("budget_tight", Severity::Warning, 0, (summary, &detail)))
 }
 
 /// Products whose last look failed: nothing that was known of them is known to be over.
@@ -194,8 +253,10 @@ fn of_guard(about: About<'_>, note: &GuardNote) -> Option<Condition> {
         Row::MonthlyBudget => ("monthly_budget", Severity::Warning, 0),
         // The next block's reading may end it.
         Row::NoPrice => ("no_price", Severity::Warning, BLOCKS_OF_OTHERS),
-        Row::RepeatLimit => ("repeat_limit", Severity::Warning, 0),
+        Row::RepeatLimit | Row::Repeating => ("repeat_limit", Severity::Warning, 0),
         Row::Paused
+        // The board tells it, whether something is due or not.
+        | Row::Moved
         | Row::DeleverOnly
         | Row::StaleHead
         | Row::Sequencer

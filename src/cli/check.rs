@@ -1,16 +1,20 @@
 //! `ballast check`: every problem at once, before anything depends on it.
 
-use std::time::Duration;
+mod stress;
 
-use alloy::primitives::{Address, U256};
+use std::{sync::Arc, time::Duration};
+
+use alloy::primitives::{Address, Bytes, U256};
 use ballast_chains::{
     BlockReader, Head, amount,
     driver::{Job, Outcome, drive},
     feeds::{self, FeedReading, PriceRound, Said},
+    fees::extra::{self, GAS_PRICE_ORACLE},
     heads,
     pool::EndpointState,
+    profile::FeeModel,
 };
-use ballast_strategy_api::{Assessment, Decision, decision::CALLER_PERMITTED};
+use ballast_strategy_api::{Assessment, Decision, Doubt, DynStrategy, decision::CALLER_PERMITTED};
 use eyre::Result;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -19,11 +23,14 @@ use super::{Exit, Session, out};
 use crate::{
     clock,
     config::Secrets,
-    runtime::{Board, Brought, FEED_CALLER, Group, TurnResult, wire},
+    runtime::{Board, Brought, FEED_CALLER, Group, ProductSpec, TurnResult, wire},
+    store::Store,
 };
 
 /// How long one chain's nodes may take for everything asked here.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// Unsigned bytes of a call without arguments, about.
+const UNSIGNED_SAMPLE: usize = 50;
 
 /// One thing that is not as it should be.
 #[derive(Debug, Serialize)]
@@ -68,8 +75,10 @@ pub(super) async fn check(session: Session, offline: bool, json: bool) -> Result
     let mut report = Report::default();
     if !offline {
         let groups = wire(&config, &session.registry, &session.environment, &Board::default())?;
+        // What the past tells is worth having; without it the files alone are held against each other.
+        let store = Store::open_readonly(&config.store.path).await.ok().flatten();
         for group in groups {
-            check_group(group, &mut report).await;
+            check_group(group, store.as_ref(), &mut report).await;
         }
     }
     let Report { findings, mut recognised } = report;
@@ -100,7 +109,7 @@ pub(super) async fn check(session: Session, offline: bool, json: bool) -> Result
     Ok(if errors == 0 { Exit::Done } else { Exit::Findings })
 }
 
-async fn check_group(group: Group, report: &mut Report) {
+async fn check_group(group: Group, store: Option<&Store>, report: &mut Report) {
     let subject = format!("chain {}", group.profile.name);
     let findings = &mut report.findings;
     if timeout(ANSWER_WITHIN, group.pool.probe_all()).await.is_err() {
@@ -134,13 +143,14 @@ async fn check_group(group: Group, report: &mut Report) {
         );
         findings.push(error(&subject, text));
     }
-    let feeds = check_feeds(&group, head).await;
+    let feeds = check_feeds(&group, store, head).await;
     report.findings.extend(feeds);
+    report.findings.extend(check_extra_fees(&group, head).await);
     check_products(group, head, report).await;
 }
 
 /// The feeds of a chain: whether they answer, and with something that can be used.
-async fn check_feeds(group: &Group, head: Head) -> Vec<Finding> {
+async fn check_feeds(group: &Group, store: Option<&Store>, head: Head) -> Vec<Finding> {
     let feeds = group.profile.feeds;
     let read = group.source.read_at(head, FEED_CALLER, move |reader: BlockReader| async move {
         feeds::read(&reader, &feeds).await
@@ -150,7 +160,15 @@ async fn check_feeds(group: &Group, head: Head) -> Vec<Finding> {
         Err(_) => FeedReading::failed(&feeds, "the feeds took too long to be read"),
     };
     let subject = format!("chain {}", group.profile.name);
-    let mut findings = check_price(group, &subject, head, reading.native_usd);
+    let mut findings = Vec::new();
+    if let Said::Answer(round) = &reading.native_usd {
+        for spec in &group.specs {
+            let subject = format!("product {}", spec.config.name);
+            let problem = stress::problem(spec, round.price, store).await;
+            findings.extend(problem.map(|problem| warning(&subject, problem)));
+        }
+    }
+    findings.extend(check_price(group, &subject, head, reading.native_usd));
     match reading.sequencer {
         Said::NoFeed => {}
         Said::Nothing(why) => findings.push(error(&subject, why)),
@@ -162,6 +180,36 @@ async fn check_feeds(group: &Group, head: Head) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether the chain takes fees beside gas, and its file says so.
+async fn check_extra_fees(group: &Group, head: Head) -> Option<Finding> {
+    let subject = format!("chain {}", group.profile.name);
+    let model = group.profile.fee_model;
+    if model == FeeModel::OpStack {
+        let sample = Bytes::from_static(&[0xff; UNSIGNED_SAMPLE]);
+        let provider = group.pool.provider();
+        let asked = timeout(ANSWER_WITHIN, extra::quote(&provider, head.hash, model, &sample));
+        return match asked.await {
+            Ok(told) => told.err().map(|cause| {
+                let cause = crate::error_chain(&cause);
+                let text = format!("the L1 data fee is unknown, so routine work waits: {cause}");
+                error(&subject, text)
+            }),
+            Err(_) => Some(error(&subject, "the L1 data fee was not told in time".to_owned())),
+        };
+    }
+    let code = group.source.read_at(head, FEED_CALLER, |reader: BlockReader| async move {
+        reader.code(GAS_PRICE_ORACLE).await
+    });
+    let code = timeout(ANSWER_WITHIN, code).await.ok()?.ok()?;
+    (!code.is_empty()).then(|| {
+        let text = format!(
+            "it has the OP stack's GasPriceOracle at {GAS_PRICE_ORACLE}: without fee_model = \
+             \"op-stack\" caps and budgets do not count L1 data fees before they are paid"
+        );
+        warning(&subject, text)
+    })
 }
 
 /// The price, and the products whose budgets need it.
@@ -212,6 +260,7 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
             Some(Job { key, caller, timeout: limit, run })
         })
         .collect();
+    let mut connected = Vec::new();
     let names: Vec<String> = group.specs.iter().map(|s| s.config.name.to_string()).collect();
     drive(&group.source, head, jobs, |key, outcome| {
         let Some(product) = names.get(key) else { return };
@@ -219,10 +268,11 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
         match outcome {
             Outcome::Done(Brought::Feeds(_)) => {}
             Outcome::Done(Brought::Turn(TurnResult { strategy, assessed, .. })) => {
-                let description = strategy.map(|strategy| strategy.describe());
-                let product = product.clone();
-                recognised
-                    .extend(description.map(|description| Recognised { product, description }));
+                if let Some(strategy) = strategy {
+                    let (product, description) = (product.clone(), strategy.describe());
+                    recognised.push(Recognised { product, description });
+                    connected.push((key, strategy));
+                }
                 match assessed {
                     Ok(assessment) => findings.extend(check_assessment(subject, &assessment)),
                     Err(cause) => findings.push(error(subject, crate::error_chain(&cause))),
@@ -235,6 +285,16 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
         }
     })
     .await;
+    for (key, strategy) in connected {
+        if let Some(spec) = group.specs.get(key) {
+            findings.extend(audit(&group, head, spec, strategy).await);
+        }
+    }
+    check_wallets(&group, head, findings).await;
+}
+
+/// What every wallet holds, and whether it is a plain account.
+async fn check_wallets(group: &Group, head: Head, findings: &mut Vec<Finding>) {
     for spec in &group.specs {
         let subject = format!("product {}", spec.config.name);
         let Some(wallet) = spec.wallet.address() else { continue };
@@ -255,6 +315,28 @@ async fn check_products(mut group: Group, head: Head, report: &mut Report) {
     }
 }
 
+/// What the strategy itself has to say about the product.
+async fn audit(
+    group: &Group,
+    head: Head,
+    spec: &ProductSpec,
+    strategy: Arc<dyn DynStrategy>,
+) -> Vec<Finding> {
+    let subject = format!("product {}", spec.config.name);
+    let caller = spec.wallet.address().unwrap_or(FEED_CALLER);
+    let read = group.source.read_at(head, caller, move |reader: BlockReader| async move {
+        strategy.audit(&reader).await
+    });
+    let Ok(doubts) = timeout(ANSWER_WITHIN, read).await else {
+        return vec![warning(&subject, "its wiring took too long to be read".to_owned())];
+    };
+    let found = doubts.into_iter().map(|Doubt { is_error, text }| match is_error {
+        true => error(&subject, text),
+        false => warning(&subject, text),
+    });
+    found.collect()
+}
+
 fn check_assessment(subject: &str, assessment: &Assessment) -> Vec<Finding> {
     let mut findings = Vec::new();
     let permitted = assessment.observations.iter().find(|seen| seen.name == CALLER_PERMITTED);
@@ -270,7 +352,7 @@ fn check_assessment(subject: &str, assessment: &Assessment) -> Vec<Finding> {
 
 fn check_balance(
     subject: &str,
-    spec: &crate::runtime::ProductSpec,
+    spec: &ProductSpec,
     wallet: Address,
     balance: U256,
 ) -> Option<Finding> {

@@ -1,10 +1,11 @@
-//! `ballast demo`: two local chains with the published contracts, a market on each that moves, and
-//! the keeper of `ballast run` over both, told on the terminal as it happens.
+//! `ballast demo`: two local chains with the published contracts, a leveraged product on one and basis
+//! trading on the other, a market on each that moves, and the keeper of `ballast run` over both, told on the terminal as it happens.
 
 mod chain;
 mod scenes;
 mod stage;
 mod summary;
+mod venue;
 mod voice;
 mod words;
 

@@ -15,8 +15,8 @@ use url::Url;
 use crate::{
     config::{Config, Environment},
     http::api::{
-        Chains, Failure, Lives, OrderAnswer, PauseOrder, Product, ProductDetail, Products, Session,
-        Transactions,
+        AssessAnswer, AssessOrder, Chains, Failure, Lives, OrderAnswer, PauseOrder, Product,
+        ProductDetail, Products, Session, Transactions,
     },
     submission::TransactionFilter,
 };
@@ -35,6 +35,8 @@ pub(super) struct Keeper {
     http: reqwest::Client,
     base: Url,
     token: Option<SecretString>,
+    /// Whether it has a token to compare with.
+    wants_token: bool,
 }
 
 impl Keeper {
@@ -54,10 +56,13 @@ impl Keeper {
             .no_proxy()
             .build()
             .wrap_err("making an HTTP client")?;
-        let keeper = Self { http, base, token };
+        let mut keeper = Self { http, base, token, wants_token: false };
         let asked: Result<Session> = keeper.get("api/v1/session", &[]).await;
         match asked {
-            Ok(_) => Ok(Some(keeper)),
+            Ok(session) => {
+                keeper.wants_token = session.token_configured;
+                Ok(Some(keeper))
+            }
             Err(error) if is_nobody(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -66,6 +71,11 @@ impl Keeper {
     /// Where it answers.
     pub(super) fn url(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
+    }
+
+    /// Whether there is a token on both sides, without which no order is taken.
+    pub(super) fn takes_orders(&self) -> bool {
+        self.wants_token && self.token.is_some()
     }
 
     pub(super) async fn products(&self) -> Result<Products> {
@@ -92,6 +102,10 @@ impl Keeper {
     pub(super) async fn lives(&self, which: &str, product: Option<&str>) -> Result<Lives> {
         let query: Vec<_> = product.map(|name| ("product", name.to_owned())).into_iter().collect();
         self.get(&format!("api/v1/transactions/{which}"), &query).await
+    }
+
+    pub(super) async fn assess(&self, product: &str, dry_run: bool) -> Result<AssessAnswer> {
+        self.post(&format!("api/v1/products/{product}/assess"), &AssessOrder { dry_run }).await
     }
 
     /// `order` is `bump` or `cancel`.
@@ -235,7 +249,7 @@ mod tests {
         let mut serving = JoinSet::new();
         serving.spawn(async move { axum::serve(listener, app).await.unwrap() });
         let token = Some("0123456789abcdef".into());
-        (Keeper { http: reqwest::Client::new(), base, token }, seen, serving)
+        (Keeper { http: reqwest::Client::new(), base, token, wants_token: true }, seen, serving)
     }
 
     #[tokio::test]

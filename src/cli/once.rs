@@ -19,8 +19,8 @@ use super::{Exit, Session, explain, keeper::Keeper, out};
 use crate::{
     config::Config,
     runtime::{
-        Accounts, Board, Events, FEED_CALLER, Group, Orders, Pauses, ProductSpec, ProductTask,
-        Recorder, Seat, Shared, open_lane, wire,
+        Accounts, Asking, Board, Events, FEED_CALLER, Group, Orders, Pauses, ProductSpec,
+        ProductTask, Recorder, Seat, Shared, open_lane, wire,
     },
     store::Store,
     submission::{LaneEvent, lifecycle::Outcome},
@@ -45,12 +45,12 @@ pub(super) async fn once(session: Session, options: Options) -> Result<Exit> {
         out::error(&format!("no such product; there are: {known}"));
         return Ok(Exit::BadConfig);
     }
-    // A keeper assesses every block by itself, and two of them would fight over the nonces. A dry
-    // run reads beside it.
-    if !options.dry_run
-        && let Some(keeper) = Keeper::find(&config, &session.environment).await?
-    {
-        return running::follow(&keeper, &config, &options).await;
+    // Two processes would fight over the nonces. A dry run that has no token reads beside the keeper.
+    if let Some(keeper) = Keeper::find(&config, &session.environment).await? {
+        if !options.dry_run || keeper.takes_orders() {
+            return running::follow(&keeper, &config, &options).await;
+        }
+        out::note("a keeper runs, and takes no order without http.token: reading beside it");
     }
     let store = if options.dry_run {
         match Store::open_readonly(&config.store.path).await? {
@@ -148,8 +148,9 @@ async fn run_group(mut group: Group, shared: &Shared, options: &Options) -> Vec<
     let head = match newest(&group).await {
         Ok(head) => head,
         Err(error) => {
+            let why = crate::error_chain(error.as_ref());
             let names = group.specs.iter().map(|spec| spec.config.name.as_str());
-            return names.map(|name| Report::failed(name, &chain, format!("{error:#}"))).collect();
+            return names.map(|name| Report::failed(name, &chain, why.clone())).collect();
         }
     };
     let opened = group.specs.iter().map(|spec| timeout_at(deadline, spec.wallet.get()));
@@ -176,7 +177,10 @@ async fn run_group(mut group: Group, shared: &Shared, options: &Options) -> Vec<
                 task.take_pending_turn().await;
                 running.push((place, task, steps));
             }
-            Err(error) => reports.push(Report::failed(&name, &chain, format!("{error:#}"))),
+            Err(error) => {
+                let why = crate::error_chain(error.as_ref());
+                reports.push(Report::failed(&name, &chain, why));
+            }
         }
     }
     follow(&group, head, &mut running, deadline).await;
@@ -236,6 +240,7 @@ async fn start(
         shows_current: true,
         // Nobody gives one: there is no API beside this command.
         order: None,
+        asking: Asking::default(),
     })
 }
 

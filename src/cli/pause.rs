@@ -8,6 +8,7 @@ use crate::{
     clock,
     config::{Config, Mode},
     http::api::PauseOrder,
+    runtime::Pauses,
     store::{Pause, Store},
 };
 
@@ -109,7 +110,7 @@ async fn in_store(config: &Config, options: &Options) -> Result<Vec<Outcome>> {
         Order::Resume => store.close_pause(&names, &who, clock::now()).await,
     };
     let holding = match done {
-        Ok(()) => store.open_pauses().await,
+        Ok(()) => Pauses::load(&store).await,
         Err(error) => Err(error),
     };
     store.close().await;
@@ -117,14 +118,19 @@ async fn in_store(config: &Config, options: &Options) -> Result<Vec<Outcome>> {
     let outcomes = names.into_iter().filter_map(|name| {
         let product = config.products.get(name)?;
         let by_file = product.paused || product.mode == Mode::Paused;
-        let by_operator = holding.iter().any(|(held, _)| held == name);
-        let note = (options.order == Order::Resume && by_file).then(|| {
-            format!(
+        let pause = holding.of(name);
+        let stays = match (&pause, options.order) {
+            _ if by_file => Some(format!(
                 "{name} stays paused: its file says `paused = true` or `mode = \"paused\"`; \
                  change products/{name}.toml"
-            )
-        });
-        Some(Outcome { product: name.to_owned(), paused: by_file || by_operator, note })
+            )),
+            (Some(pause), Order::Resume) => {
+                Some(format!("{name} stays paused by {}: {}", pause.who, pause.reason))
+            }
+            (Some(_) | None, _) => None,
+        };
+        let note = stays.filter(|_| options.order == Order::Resume);
+        Some(Outcome { product: name.to_owned(), paused: by_file || pause.is_some(), note })
     });
     Ok(outcomes.collect())
 }

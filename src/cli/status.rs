@@ -18,6 +18,7 @@ use crate::{
     http::api::{
         Attempt, BlockMark, Chain, Current, Decision, Health, Observation, Paused, Product, Wallet,
     },
+    runtime::Pauses,
     store::{DecisionRow, Pause, Store},
     submission::{TransactionFilter, TransactionRow},
 };
@@ -138,12 +139,12 @@ impl Line {
 /// What files and store tell of products that nobody keeps just now.
 async fn from_store(store: Option<&Store>, config: &Config) -> Result<Vec<Line>> {
     let pauses = match store {
-        Some(store) => store.open_pauses().await?,
-        None => Vec::new(),
+        Some(store) => Pauses::load(store).await.map(Some)?,
+        None => None,
     };
     let mut lines = Vec::with_capacity(config.products.len());
     for product in config.products.values() {
-        let pause = pauses.iter().find(|(name, _)| *name == product.name).map(|(_, pause)| pause);
+        let pause = pauses.as_ref().and_then(|pauses| pauses.of(&product.name));
         let by_file = product.paused || product.mode == Mode::Paused;
         let (last, current) = match store {
             Some(store) => (
@@ -161,7 +162,7 @@ async fn from_store(store: Option<&Store>, config: &Config) -> Result<Vec<Line>>
             dry_run: product.dry_run,
             health: None,
             trouble: None,
-            paused: paused(by_file, pause),
+            paused: paused(by_file, pause.as_ref()),
             wallet: None,
             last,
             current,

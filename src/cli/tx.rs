@@ -151,6 +151,12 @@ fn told(life: &TransactionLife, config: &Config) -> Vec<String> {
         if let Some(cost) = &of.cost_wei {
             _ = write!(line, ", cost {}", out::coins(cost, symbol));
         }
+        let parts = [("L1 data", &of.l1_fee_wei), ("operator", &of.operator_fee_wei)];
+        for (name, wei) in parts {
+            if let Some(wei) = wei {
+                _ = write!(line, ", of it {name} fee {}", out::coins(wei, symbol));
+            }
+        }
         lines.push(line);
     }
     if let Some(effect) = life.postcondition.as_deref().filter(|effect| *effect != "unknown") {

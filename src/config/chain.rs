@@ -40,8 +40,11 @@ pub(super) const NATIVE_USD_FEED: &str = "contracts.native_usd_feed";
 /// The feed that `sequencer_grace` is about.
 const SEQUENCER_FEED: &str = "contracts.sequencer_uptime_feed";
 /// How transactions are priced, by the words of a chain file.
-const FEE_MODELS: &[(&str, FeeModel)] =
-    &[("eip1559", FeeModel::Eip1559), ("legacy", FeeModel::Legacy)];
+const FEE_MODELS: &[(&str, FeeModel)] = &[
+    ("eip1559", FeeModel::Eip1559),
+    ("legacy", FeeModel::Legacy),
+    ("op-stack", FeeModel::OpStack),
+];
 
 /// The profile; `None` if anything is wrong, which has been reported.
 pub(super) fn read(
@@ -52,7 +55,7 @@ pub(super) fn read(
 ) -> Option<ChainProfile> {
     let reader = &mut Reader::new(file, &CHAIN, problems);
     let chain_id = reader.get("chain_id", form::whole(1..=u64::MAX));
-    let fee_model = reader.get("fee_model", form::word(FEE_MODELS, &["op-stack"]));
+    let fee_model = reader.get("fee_model", form::word(FEE_MODELS, &[]));
     let block_time = reader.get("block_time", form::duration);
     let finality = finality(reader);
     let native_symbol = reader.get("native_symbol", form::symbol);
@@ -75,6 +78,8 @@ pub(super) fn read(
     let chunk_gas = reader.get("chunk_gas", form::whole(1_000_000..=1_000_000_000));
     let max_lag = reader.get("max_lag", form::whole(0..=10_000));
     let fees = fees(reader);
+    // For its problems alone: see `super::finance`.
+    _ = reader.get(super::finance::TREASURY_SAFE, form::account);
     let multicall3 = reader.get("contracts.multicall3", form::account);
     let feeds = feeds(reader);
     let block_time = block_time?;

@@ -109,7 +109,12 @@ fn endpoint(
         Some(_) | None => {
             let takes = schema::ENDPOINT.key("url").map_or("a URL", |key| key.takes);
             return match url(Raw::typed(item), HTTP, UNRESOLVED_HTTP, source) {
-                Ok(url) => Some(EndpointProfile { url, ws: None, requests_per_second: None }),
+                Ok(url) => Some(EndpointProfile {
+                    url,
+                    ws: None,
+                    requests_per_second: None,
+                    archive: false,
+                }),
                 Err(fault) => {
                     let problem = Problem::new(&file.name, place, fault.message(takes));
                     problems.push(problem.value(item));
@@ -130,7 +135,16 @@ fn endpoint(
         }
     };
     let requests_per_second = reader.get("requests_per_second", form::rate);
-    Some(EndpointProfile { url: url_read?, ws, requests_per_second })
+    let archive = match purpose {
+        Use::Read => reader.get("archive", form::flag),
+        Use::Send => {
+            if reader.has("archive") {
+                reader.wrong("archive", "send endpoints are not read; expected to be left out");
+            }
+            Some(false)
+        }
+    };
+    Some(EndpointProfile { url: url_read?, ws, requests_per_second, archive: archive? })
 }
 
 /// Whether a table is `{ env = … }` or `{ file = … }` rather than an endpoint.

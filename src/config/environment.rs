@@ -1,12 +1,13 @@
 //! The process environment, read once.
 
-use std::{collections::BTreeMap, ffi::OsString, fmt};
+use std::{collections::BTreeMap, ffi::OsString, fmt, sync::Arc};
 
 /// A snapshot of environment variables. Everything that configuration takes from the environment
-/// comes from one of these, so that tests can bring their own and nothing changes under way.
+/// comes from one of these, so that tests can bring their own and nothing changes under way. Clones
+/// share it: each product has one, and with a thousand products it has a thousand keys.
 #[derive(Clone, Default)]
 pub struct Environment {
-    variables: BTreeMap<String, OsString>,
+    variables: Arc<BTreeMap<String, OsString>>,
 }
 
 impl Environment {
@@ -29,7 +30,7 @@ impl Environment {
     /// A copy in which one variable has this value.
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
-        self.variables.insert(name.into(), value.into());
+        Arc::make_mut(&mut self.variables).insert(name.into(), value.into());
         self
     }
 
@@ -46,8 +47,8 @@ pub struct NotUnicode;
 
 impl<K: Into<String>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
-        let variables = variables.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
-        Self { variables }
+        let variables = variables.into_iter().map(|(k, v)| (k.into(), v.into()));
+        Self { variables: Arc::new(variables.collect()) }
     }
 }
 

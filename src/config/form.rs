@@ -22,6 +22,11 @@ const HIGHEST_GAS_PRICE: u128 = 1_000_000_000_000_000;
 /// Longest symbol of a currency.
 const LONGEST_SYMBOL: usize = 12;
 
+/// Longest name of an account.
+const LONGEST_ACCOUNT: usize = 80;
+/// Seconds in a day.
+const DAY: u64 = 86_400;
+
 /// A value as it was found.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Raw<'a> {
@@ -154,6 +159,16 @@ pub(super) fn long_duration_or_zero(raw: Raw<'_>) -> Parsed<Duration> {
     let duration = units::duration(raw.text()?).ok_or(Fault::Form)?;
     let fits = duration <= LONGEST_LONG_DURATION && duration.subsec_nanos() == 0;
     if fits { Ok(duration) } else { Err(Fault::Form) }
+}
+
+/// A duration of whole days, as their number.
+pub(super) fn days(raw: Raw<'_>) -> Parsed<u64> {
+    let seconds = long_duration(raw)?.as_secs();
+    if seconds.is_multiple_of(DAY) {
+        seconds.checked_div(DAY).ok_or(Fault::Form)
+    } else {
+        Err(Fault::Form)
+    }
 }
 
 /// An amount of US dollars above zero. A float of the file is taken by its shortest decimal text,
@@ -293,6 +308,19 @@ pub(super) fn sqlite_path(raw: Raw<'_>) -> Parsed<PathBuf> {
         Some(path) => Ok(PathBuf::from(path)),
         None => Err(Fault::Form),
     }
+}
+
+/// Name or number of an account or cost centre in somebody's books.
+pub(super) fn book_name(raw: Raw<'_>) -> Parsed<String> {
+    let text = match (raw.value.as_str(), raw.value.to_num()) {
+        (Some(text), _) => text.to_owned(),
+        // A number of an account, written as one.
+        (None, Some(number)) => natural(number).ok_or(Fault::Form)?.to_string(),
+        (None, None) => return Err(Fault::Form),
+    };
+    let fits = (1..=LONGEST_ACCOUNT).contains(&text.chars().count());
+    let is_line = !text.chars().any(char::is_control) && text.trim() == text;
+    if fits && is_line { Ok(text) } else { Err(Fault::Form) }
 }
 
 /// A currency symbol.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ballast_chains::{ChainProfile, pool::Privacy};
+use ballast_strategy_api::Strategy as _;
 
 use super::{
     Category, Limits, Mode, Params, ProductConfig,
@@ -15,7 +16,7 @@ use super::{
     schema::PRODUCT,
     wallet,
 };
-use crate::registry::Registry;
+use crate::{ledger::external::External, registry::Registry};
 
 /// Most blocks for which what is due is left to another instance.
 const MAX_ACT_AFTER_BLOCKS: u64 = 10_000;
@@ -49,6 +50,7 @@ pub(super) fn read(
     let strategy = reader.get("strategy", |raw| among(form::text(raw)?, "strategy", &kinds));
     let chains: Vec<&str> = known.chains.iter().map(String::as_str).collect();
     let chain = reader.get("chain", |raw| among(form::text(raw)?, "chain", &chains));
+    let cost_centre = reader.get("cost_centre", form::book_name);
     let category = reader.get("category", form::word(Category::WORDS, &[]));
     let mode = reader.get("mode", form::word(Mode::WORDS, &[]));
     let paused = reader.get("paused", form::flag);
@@ -58,6 +60,9 @@ pub(super) fn read(
     let wallet = wallet::read(reader, known.source);
     if let (Some(chain), Some(wallet)) = (&chain, &wallet) {
         owners.claim(chain, wallet, reader);
+    }
+    if strategy.as_deref() == Some(External::KIND) {
+        external(reader);
     }
     let limits = limits(reader, chain.as_deref(), known);
     let rpc = reader.has("rpc").then(|| endpoints::read(reader, "rpc", Use::Read, known.source));
@@ -72,6 +77,7 @@ pub(super) fn read(
         strategy: strategy?,
         chain: chain?,
         category: category?,
+        cost_centre,
         mode: mode?,
         paused: paused?,
         dry_run: dry_run?,
@@ -81,6 +87,32 @@ pub(super) fn read(
         rpc,
         params,
     })
+}
+
+/// A wallet that no strategy acts with is watched, whoever has its key, and its costs are somebody's.
+fn external(reader: &mut Reader<'_>) {
+    let kind = External::KIND;
+    for key in ["wallet.key", "wallet.keystore", "wallet.aws_kms"] {
+        if reader.has(key) {
+            let why = format!("strategy = \"{kind}\" sends nothing; expected wallet.address");
+            reader.wrong(key, why);
+        }
+    }
+    let stated = reader.has("category");
+    let automated = reader.value("category").and_then(|value| value.as_str()) == Some("automated");
+    if !stated {
+        let why = format!(
+            "missing with strategy = \"{kind}\"; expected whose costs these are: \"launch\", \
+             \"composite\" or \"other\""
+        );
+        reader.push("category", why);
+    } else if automated {
+        let why = format!(
+            "strategy = \"{kind}\" automates nothing; expected \"launch\", \"composite\" or \
+             \"other\""
+        );
+        reader.wrong("category", why);
+    }
 }
 
 /// Whether its transactions are private. The chain has to have private endpoints then: falling
@@ -112,11 +144,13 @@ fn privacy(reader: &mut Reader<'_>, chain: Option<&ChainProfile>) -> Option<Priv
 fn limits(reader: &mut Reader<'_>, chain: Option<&str>, known: Known<'_>) -> Option<Limits> {
     // Both are read before one that is wrong ends it.
     let patience = reader.get("limits.routine_patience", form::long_duration);
+    let min_runway = reader.get("limits.min_runway", form::days);
     let after = reader.get("limits.act_after_blocks", form::whole(0..=MAX_ACT_AFTER_BLOCKS));
     let limits = Limits {
         max_fee_per_gas: reader.get("limits.max_fee_per_gas", form::gas_price),
         max_transaction_cost: reader.get("limits.max_transaction_cost", form::ether),
         min_balance: reader.get("limits.min_balance", form::ether_or_zero),
+        min_runway_days: min_runway?,
         monthly_budget: reader.get("limits.monthly_budget_usd", form::usd),
         hard_budget: reader.get("limits.hard_budget_usd", form::usd),
         routine_base_fee: reader.get("limits.routine_base_fee", form::gas_price),
@@ -145,10 +179,12 @@ fn limits(reader: &mut Reader<'_>, chain: Option<&str>, known: Known<'_>) -> Opt
             );
         }
     }
-    if reader.has("limits.routine_patience") && !reader.has("limits.routine_base_fee") {
+    // Either makes routine work wait.
+    let waits = ["limits.routine_base_fee", "limits.monthly_budget_usd", "limits.hard_budget_usd"];
+    if reader.has("limits.routine_patience") && !waits.iter().any(|key| reader.has(key)) {
         reader.wrong(
             "limits.routine_patience",
-            "limits.routine_base_fee is missing; expected both or neither",
+            "nothing waits; expected limits.routine_base_fee or a budget with it",
         );
     }
     Some(limits)

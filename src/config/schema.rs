@@ -119,6 +119,8 @@ const LONG_DURATION: &str = "a duration from 1s to 30days, such as \"6h\"";
 /// Expected form of addresses that may hold a token.
 const SECRET_URL: &str = "an http or https URL without user or password, { env = \"NAME\" } or \
                           { file = \"PATH\" }";
+/// Expected form of accounts and cost centres.
+const ACCOUNT: &str = "1 to 80 characters on one line, such as \"6100 Gas\"";
 /// Expected form of endpoint lists.
 const ENDPOINTS: &str = "a list of at least one endpoint: \"https://…\", { env = \"NAME\" }, \
                          or { url = …, ws = …, requests_per_second = 50 }";
@@ -172,6 +174,33 @@ pub(super) const BALLAST: Schema = Schema {
             Follows("nobody"),
             "who is told what is wrong and when it is over",
         ),
+        key(
+            "finance.expense_account",
+            ACCOUNT,
+            Is("Gas expense"),
+            "account of the journal that is debited with gas",
+        ),
+        key(
+            "finance.wallet_account",
+            ACCOUNT,
+            Is("Keeper wallets"),
+            "account of the journal that is credited with it, and debited with income",
+        ),
+        key(
+            "finance.income_account",
+            ACCOUNT,
+            Is("Keeper income"),
+            "account of the journal that is credited with income, such as a ripcord's reward",
+        ),
+        key(
+            "finance.cost_centres.automated",
+            ACCOUNT,
+            Follows("the category's word"),
+            "cost centre of products of this category that name none of their own",
+        ),
+        key("finance.cost_centres.composite", ACCOUNT, Follows("the category's word"), "the same"),
+        key("finance.cost_centres.launch", ACCOUNT, Follows("the category's word"), "the same"),
+        key("finance.cost_centres.other", ACCOUNT, Follows("the category's word"), "the same"),
     ],
     later: &[],
 };
@@ -206,9 +235,10 @@ pub(super) const CHAIN: Schema = Schema {
         key("chain_id", "a whole number above 0", Required, "what every endpoint must report"),
         key(
             "fee_model",
-            "\"eip1559\" or \"legacy\"",
+            "\"eip1559\", \"legacy\" or \"op-stack\"",
             Is("eip1559"),
-            "how transactions are priced; `legacy`: by one gas price, all of which is paid",
+            "how transactions are priced; `legacy`: by one gas price, all of which is paid; \
+             `op-stack`: as `eip1559`, and L1 data and operator fees on top",
         ),
         key(
             "block_time",
@@ -341,6 +371,12 @@ pub(super) const CHAIN: Schema = Schema {
             "raise of both fee fields by a replacement",
         ),
         key(
+            "treasury_safe",
+            ADDRESS,
+            Follows("no top-ups are prepared"),
+            "the Safe that pays for this chain's wallets; `ballast gas runway` prepares its transfers",
+        ),
+        key(
             "contracts.multicall3",
             ADDRESS,
             Is("0xcA11bde05977b3631167028862bE2a173976CA11"),
@@ -359,7 +395,7 @@ pub(super) const CHAIN: Schema = Schema {
             "a Chainlink feed that says whether the sequencer of a layer 2 is up",
         ),
     ],
-    later: &["archive"],
+    later: &[],
 };
 
 /// Expected form of addresses.
@@ -390,8 +426,15 @@ pub(super) const ENDPOINT: Schema = Schema {
             Follows("no limit"),
             "most requests per second",
         ),
+        key(
+            "archive",
+            "true or false",
+            Is("false"),
+            "it has the state after every block there ever was; `gas reconcile` proves with it; only in \
+             `rpc`",
+        ),
     ],
-    later: &["archive"],
+    later: &[],
 };
 
 /// What holds of the keys that say which kind of wallet it is.
@@ -408,7 +451,13 @@ pub(super) const PRODUCT: Schema = Schema {
             "category",
             "\"automated\", \"composite\", \"launch\" or \"other\"",
             Is("other"),
-            "cost centre in reports",
+            "what its costs are counted to in reports",
+        ),
+        key(
+            "cost_centre",
+            ACCOUNT,
+            Follows("that of its category in `[finance.cost_centres]`"),
+            "its cost centre in the journal of `ballast gas report`",
         ),
         key(
             "mode",
@@ -476,6 +525,12 @@ pub(super) const PRODUCT: Schema = Schema {
         ),
         key("limits.min_balance", ETHER, Follows("no warning"), "warns below this wallet balance"),
         key(
+            "limits.min_runway",
+            "whole days from 1day to 30days, such as \"14days\"",
+            Is("14days"),
+            "warns when the balance may last shorter: 95 of 100 starts in the last year's costs reach it",
+        ),
+        key(
             "limits.monthly_budget_usd",
             USD,
             Follows("no limit"),
@@ -521,7 +576,7 @@ pub(super) const PRODUCT: Schema = Schema {
             "the strategy's own, see the README of its folder",
         ),
     ],
-    later: &["treasury_safe"],
+    later: &[],
 };
 
 /// Expected form of a strategy's key whose type does not tell.

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use ballast_strategy_api::{Action, decision::Timestamp};
+use ballast_strategy_api::{Action, RepeatLimit, decision::Timestamp};
 
 use super::{Circumstances, Finding, Row};
 
@@ -22,6 +22,8 @@ pub const BREAKER_AFTER: u32 = 5;
 /// An action that comes longer than this after the one before it, by the blocks' time, follows
 /// nothing: a limit on repeating is there to end a loop, not a product.
 pub const REPEAT_WINDOW: Duration = Duration::from_hours(24);
+
+const REPEATED: &str = "repeated too often";
 
 /// One included call of the product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,18 +93,31 @@ pub(super) fn failures(case: &Circumstances<'_>) -> Option<Finding> {
     Some(Finding::new(Row::CoolDown, "cool-down after failures", detail))
 }
 
+/// Past its limit an action goes on at the pace of its cooldown, and people are told.
 pub(super) fn repeats(action: &Action, case: &Circumstances<'_>) -> Option<Finding> {
-    let limit = u32::from(action.repeat_limit?);
+    let RepeatLimit { times, cooldown } = action.repeat_limit?;
     let run = run_of(action.name, &case.past.recent, case.now);
     // One that starts a run follows nothing, so a limit of 0 lets one through and no second.
-    (run > limit).then(|| {
-        let detail = format!(
-            "{} was sent {run} times in a row and may follow itself at most {limit} times; another \
-             action, {} h without it or an operator's `resume` ends the row",
-            action.name,
-            REPEAT_WINDOW.as_secs() / 3_600
-        );
-        Finding::new(Row::RepeatLimit, "repeated too often", detail)
+    if run <= u32::from(times) {
+        return None;
+    }
+    let newest = case.past.recent.iter().find(|call| call.result != CallResult::GivenUp);
+    let since = newest.and_then(|call| call.at).map_or(0, |at| case.now.saturating_sub(at));
+    let name = action.name;
+    let told = format!(
+        "{name} was sent {run} times in a row and may follow itself at most {times} times; another \
+         action, {} h without it or an operator's `resume` ends the row",
+        REPEAT_WINDOW.as_secs() / 3_600
+    );
+    let left = cooldown.saturating_sub(since);
+    Some(if cooldown == u64::MAX {
+        Finding::new(Row::RepeatLimit, REPEATED, told)
+    } else if left > 0 {
+        let detail = format!("{told}; until then one goes out every {cooldown} s, in {left} s");
+        Finding::new(Row::RepeatLimit, REPEATED, detail)
+    } else {
+        let detail = format!("{told}; until then one goes out every {cooldown} s");
+        Finding::new(Row::Repeating, REPEATED, detail)
     })
 }
 

@@ -14,7 +14,12 @@
 //! * Without a price that is fresh, what was booked with a price still counts, and the rest (what
 //!   is pending, what could not be priced) is held against routine work by a row of its own and
 //!   against nothing else.
-//! * What is pending does not count against a more urgent action: that takes its nonce.
+//! * A chain uses a nonce once, so of what is pending the nonce that an action would take over does
+//!   not count against it: of the two the dearer one is paid, and the new one has what is left as its
+//!   cap. Other nonces count, whatever their urgency: they are paid besides.
+//! * A further attempt at a nonce has the same cap, or the cost that its nonce may have anyway.
+//! * While the month is on its way beyond the lower of both, routine work waits for cheaper blocks
+//!   before anything is used up: see `patience`.
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -22,12 +27,12 @@
     clippy::cast_lossless
 )]
 
-use alloy::primitives::U256;
+use alloy::primitives::{Address, U256};
 use ballast_chains::feeds::Price;
 use ballast_strategy_api::{Urgency, decision::Timestamp};
 
 use super::{Circumstances, Finding, Row};
-use crate::{config::Limits, money::Usd};
+use crate::{config::Limits, finance::pace::Pace, money::Usd};
 
 /// Seconds in a day.
 const DAY: u64 = 86_400;
@@ -43,14 +48,19 @@ pub struct Spending {
     pub unpriced: U256,
     /// The most that what is signed and not included may cost.
     pub pending: Vec<Reservation>,
+    /// What was spent of late, over the month's beginning too.
+    pub pace: Pace,
 }
 
 /// The most that one nonce may cost, whichever attempt is included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reservation {
-    /// How urgent it is.
-    pub urgency: Urgency,
-    /// Gas limit times price, the greatest of its attempts, wei.
+    /// Whose nonce.
+    pub wallet: Address,
+    /// Which.
+    pub nonce: u64,
+    /// Gas limit times price and what the chain may take beside it, the greatest of its attempts,
+    /// wei.
     pub wei: U256,
 }
 
@@ -63,6 +73,12 @@ pub struct Used {
     pub reserved: Usd,
 }
 
+impl Reservation {
+    fn place(&self) -> (Address, u64) {
+        (self.wallet, self.nonce)
+    }
+}
+
 impl Used {
     /// Both.
     pub fn total(self) -> Usd {
@@ -71,25 +87,21 @@ impl Used {
 }
 
 impl Spending {
-    /// What counts against an action of this urgency. What has no price counts at `price`, or not
-    /// at all without one.
-    pub fn used(&self, now: Timestamp, price: Option<Price>, urgency: Urgency) -> Used {
+    /// What counts against something at the nonce `at`: all but what else that nonce may cost; against
+    /// something new with `None`. What has no price counts at `price`, or not at all without one.
+    pub fn used(&self, now: Timestamp, price: Option<Price>, at: Option<(Address, u64)>) -> Used {
         let cost = |wei| price.map_or(Usd::ZERO, |price| Usd::cost(wei, price));
         let is_now = self.month == month_start(now);
         let spent = if is_now { self.priced.plus(cost(self.unpriced)) } else { Usd::ZERO };
-        let counts = self.pending.iter().filter(|pending| pending.urgency >= urgency);
-        let reserved = counts.fold(Usd::ZERO, |sum, pending| sum.plus(cost(pending.wei)));
+        let others = self.pending.iter().filter(|pending| Some(pending.place()) != at);
+        let reserved = others.fold(Usd::ZERO, |sum, pending| sum.plus(cost(pending.wei)));
         Used { spent, reserved }
     }
 }
 
 /// The budgets that are used up.
-pub(super) fn findings(
-    urgency: Urgency,
-    case: &Circumstances<'_>,
-    limits: &Limits,
-) -> Vec<Finding> {
-    let used = case.past.spending.used(case.now, case.fresh_price(), urgency);
+pub(super) fn findings(case: &Circumstances<'_>, limits: &Limits) -> Vec<Finding> {
+    let used = case.past.spending.used(case.now, case.fresh_price(), case.waiting);
     let budgets = [
         (Row::HardBudget, limits.hard_budget, "hard budget is used up", "hard_budget_usd"),
         (
@@ -102,9 +114,12 @@ pub(super) fn findings(
     let used_up = budgets.into_iter().filter_map(|(row, budget, reason, key)| {
         let budget = budget.filter(|budget| used.total() >= *budget)?;
         let (spent, month) = (used.spent, month_name(case.now));
+        let forecast = case.past.spending.pace.forecast(case.now, used.total());
         let detail = format!(
-            "{spent} USD spent in {month} and {} USD pending, {key} is {budget}",
-            used.reserved
+            "{spent} USD spent in {month} and {} USD pending, {key} is {budget}; at the pace of late \
+             the month ends at {} USD",
+            used.reserved,
+            forecast.total()
         );
         Some(Finding::new(row, reason, detail))
     });
@@ -118,8 +133,39 @@ pub(super) fn left(urgency: Urgency, case: &Circumstances<'_>, limits: &Limits) 
         Urgency::Routine => [limits.monthly_budget, limits.hard_budget].into_iter().flatten().min(),
         Urgency::Prompt | Urgency::Emergency => limits.hard_budget,
     }?;
-    let used = case.past.spending.used(case.now, Some(price), urgency);
+    let used = case.past.spending.used(case.now, Some(price), case.waiting);
     Some(budget.less(used.total()).buys(price))
+}
+
+/// The most that a further attempt at the nonce that waits may cost, wei, by urgency; `None` for no
+/// limit. What its nonce may cost anyway is no more spending.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    routine: Option<U256>,
+    prompt: Option<U256>,
+    emergency: Option<U256>,
+}
+
+impl Left {
+    pub(super) fn of(case: &Circumstances<'_>, limits: &Limits) -> Self {
+        let pending = case.past.spending.pending.iter();
+        let own = pending.filter(|pending| Some(pending.place()) == case.waiting);
+        let reserved = own.map(|own| own.wei).max().unwrap_or_default();
+        let left = |urgency| left(urgency, case, limits).map(|left| left.max(reserved));
+        Self {
+            routine: left(Urgency::Routine),
+            prompt: left(Urgency::Prompt),
+            emergency: left(Urgency::Emergency),
+        }
+    }
+
+    pub(super) fn at(self, urgency: Urgency) -> Option<U256> {
+        match urgency {
+            Urgency::Routine => self.routine,
+            Urgency::Prompt => self.prompt,
+            Urgency::Emergency => self.emergency,
+        }
+    }
 }
 
 /// The first second of the UTC month that holds this moment.

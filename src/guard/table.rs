@@ -9,6 +9,8 @@ use serde::Serialize;
 pub enum Row {
     /// An operator has stopped the product.
     Paused,
+    /// It acts on something that nobody agreed to.
+    Moved,
     /// An operator is winding the product down, and this would raise its exposure.
     DeleverOnly,
     /// The newest head is too old to decide on.
@@ -17,6 +19,8 @@ pub enum Row {
     Dispute,
     /// The action has followed itself as often as its strategy allows.
     RepeatLimit,
+    /// It has, and goes on at the pace that its strategy allows for that.
+    Repeating,
     /// The sequencer is down, has just come back, or nobody can tell.
     Sequencer,
     /// Actions of the product failed of late.
@@ -52,12 +56,14 @@ pub enum Effect {
 
 impl Row {
     /// Every row, in the order in which they are told: an operator's word first, money last.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Paused,
+        Self::Moved,
         Self::DeleverOnly,
         Self::StaleHead,
         Self::Dispute,
         Self::RepeatLimit,
+        Self::Repeating,
         Self::Breaker,
         Self::CoolDown,
         Self::Sequencer,
@@ -75,19 +81,22 @@ impl Row {
         use Effect::{Binds, Passes, Warns};
         let (routine, prompt, emergency) = match self {
             Self::Paused
+            | Self::Moved
             | Self::DeleverOnly
             | Self::StaleHead
             | Self::RepeatLimit
             | Self::OtherInstance
             | Self::HardBudget => (Binds, Binds, Binds),
             Self::Dispute => (Binds, Binds, Warns),
+            // An emergency breaks it, and says so.
+            Self::MonthlyBudget => (Binds, Warns, Warns),
             Self::Sequencer
             | Self::CoolDown
             | Self::Breaker
             | Self::StoreShort
-            | Self::MonthlyBudget
             | Self::NoPrice
             | Self::BaseFee => (Binds, Warns, Passes),
+            Self::Repeating => (Warns, Warns, Warns),
             Self::PatienceOver => (Warns, Passes, Passes),
         };
         match urgency {
@@ -101,10 +110,12 @@ impl Row {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Paused => "paused",
+            Self::Moved => "moved",
             Self::DeleverOnly => "delever_only",
             Self::StaleHead => "stale_head",
             Self::Dispute => "dispute",
             Self::RepeatLimit => "repeat_limit",
+            Self::Repeating => "repeating",
             Self::Sequencer => "sequencer",
             Self::CoolDown => "cool_down",
             Self::Breaker => "breaker",
@@ -122,8 +133,13 @@ impl Row {
     /// by what somebody said.
     pub const fn decision(self) -> &'static str {
         match self {
-            Self::Paused | Self::DeleverOnly | Self::StaleHead | Self::RepeatLimit => "refused",
+            Self::Paused
+            | Self::Moved
+            | Self::DeleverOnly
+            | Self::StaleHead
+            | Self::RepeatLimit => "refused",
             Self::Dispute
+            | Self::Repeating
             | Self::Sequencer
             | Self::CoolDown
             | Self::Breaker

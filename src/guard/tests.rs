@@ -11,7 +11,7 @@ use ballast_chains::{
     feeds::{Price, PriceRound, Said},
     profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality},
 };
-use ballast_strategy_api::{Call, Exposure, NonEmpty, StateKey};
+use ballast_strategy_api::{Call, Exposure, NonEmpty, RepeatLimit, StateKey};
 
 use super::*;
 use crate::money::Usd;
@@ -100,6 +100,8 @@ fn fine<'a>(chain: &'a ChainProfile, past: &'a Past) -> Circumstances<'a> {
         first_due: None,
         due_for_blocks: 0,
         store_short: false,
+        waiting: None,
+        agreed: Agreed::Any,
     }
 }
 

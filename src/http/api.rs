@@ -105,9 +105,10 @@ impl Health {
 pub struct Paused {
     /// `paused = true` or `mode = "paused"` in its file.
     pub by_file: bool,
-    /// Through the API, the page or the command line.
+    /// Through the API, the page or the command line, or by the keeper itself, until an operator
+    /// agrees to what the product acts on by now.
     pub by_operator: bool,
-    /// Who that was, as told by the call; `null` if only the file.
+    /// Who that was, as told by the call; `the keeper` itself; `null` if only the file.
     pub who: Option<String>,
     /// When, wall clock; `null` if only the file.
     pub since: Option<u64>,
@@ -371,6 +372,27 @@ pub struct OrderAnswer {
     pub hash: Option<String>,
     /// What follows, where that needs words.
     pub note: Option<String>,
+}
+
+/// Body of `POST /api/v1/products/{name}/assess`. All of it may be left out, the body too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AssessOrder {
+    /// Whether nothing may be sent because of it.
+    pub dry_run: bool,
+}
+
+/// Answer of `POST /api/v1/products/{name}/assess`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssessAnswer {
+    /// The product.
+    pub product: String,
+    /// What was decided on the new assessment; `null` if there was none in time.
+    pub decision: Option<Decision>,
+    /// Why there is none.
+    pub why: Option<String>,
+    /// The transaction that is not final after it, chosen as the product's own `current` is.
+    pub current: Option<Current>,
 }
 
 /// Body of `POST /api/v1/products/{name}/pause` and `/api/v1/pause`, of the two resumes, and of

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::{
+    body::to_bytes,
     extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
@@ -21,7 +22,8 @@ pub(super) const MAX_BODY: usize = 16 << 10;
 const MAX_REQUESTS: usize = 64;
 /// Longest time that an answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// The same for a login, which anyone may begin: its body is there at once or not worth a seat.
+/// Longest time until the body of a login is there, which anyone may begin. It is waited for without
+/// a seat: whoever dawdles keeps a connection busy, and nobody else.
 const LOGIN_WITHIN: Duration = Duration::from_secs(2);
 
 /// Requests under way in this process.
@@ -75,16 +77,32 @@ async fn answer(path: &str, request: Request, next: Next) -> Response {
     if path == EVENTS_PATH {
         return next.run(request).await;
     }
+    let request = if path == LOGIN_PATH {
+        match timeout(LOGIN_WITHIN, with_body(request)).await {
+            Ok(Ok(request)) => request,
+            Ok(Err(problem)) => return problem.into_response(),
+            Err(_) => return ApiError::TimedOut.into_response(),
+        }
+    } else {
+        request
+    };
     // Health is told from memory, and not told by full seats that belong to others.
     let seat = UNDER_WAY.try_acquire();
     if seat.is_err() && !HEALTH_PATHS.contains(&path) {
         return ApiError::Busy("requests").into_response();
     }
-    let within = if path == LOGIN_PATH { LOGIN_WITHIN } else { ANSWER_WITHIN };
-    match timeout(within, next.run(request)).await {
+    match timeout(ANSWER_WITHIN, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::TimedOut.into_response(),
     }
+}
+
+/// The request with its whole body at hand.
+async fn with_body(request: Request) -> Result<Request, ApiError> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, MAX_BODY).await;
+    let body = body.map_err(|error| ApiError::BadRequest(format!("the body: {error}")))?;
+    Ok(Request::from_parts(parts, body.into()))
 }
 
 fn count(path: String, method: &'static str, status: StatusCode, took: Duration) {

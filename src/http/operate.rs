@@ -1,4 +1,4 @@
-//! What changes something: pauses, resumes, orders about what is pending, logins.
+//! What changes something: pauses, resumes, orders to assess and about what is pending, logins.
 
 use std::net::SocketAddr;
 
@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 use super::{
     Surface,
     access::{Caller, set_cookie},
-    api::{Login, OrderAnswer, PauseOrder, Product, Products, Session},
+    api::{AssessAnswer, AssessOrder, Login, OrderAnswer, PauseOrder, Product, Products, Session},
     failure::ApiError,
+    view,
 };
 use crate::submission::{self, Obeyed, OrderKind};
 
@@ -111,12 +112,30 @@ async fn carry_out(
 
 /// Who orders something, and the reason, which may be empty.
 fn by_whom(caller: Caller, body: &Bytes) -> Result<(String, String), ApiError> {
-    let PauseOrder { reason, who } =
-        if body.is_empty() { PauseOrder::default() } else { parse(body)? };
+    let PauseOrder { reason, who } = parse_if_any(body)?;
     let reason = plain("reason", reason, MAX_REASON)?.unwrap_or_default();
     let from = if caller.by_cookie { "an operator on the page" } else { "an operator by token" };
     let who = plain("who", who, MAX_WHO)?.unwrap_or_else(|| from.to_owned());
     Ok((who, reason))
+}
+
+/// Has the newest head assessed now, and tells what was decided.
+pub(super) async fn assess(
+    State(surface): State<Surface>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Json<AssessAnswer>, ApiError> {
+    let facts = surface.facts_of(&name)?;
+    let AssessOrder { dry_run } = parse_if_any(&body)?;
+    let (assessed, why) = match surface.orders.assess(&facts.name, dry_run).await {
+        Ok(assessed) => (Some(assessed), None),
+        Err(why) => (None, Some(why.to_owned())),
+    };
+    let product = facts.name.clone();
+    let decision = assessed.as_ref().map(|assessed| view::decision(&assessed.decision));
+    let current = assessed.as_ref().and_then(|assessed| assessed.current.as_ref());
+    let current = current.map(view::current);
+    Ok(Json(AssessAnswer { product, decision, why, current }))
 }
 
 pub(super) async fn bump(
@@ -170,16 +189,19 @@ async fn pending(
     })
 }
 
-/// A file's word is stronger than a resume, and that has to be said.
+/// A file's word is stronger than a resume, and so is the keeper's own: that has to be said.
 fn note(product: &Product, order: Order) -> Option<String> {
-    let by_file = product.paused.as_ref().is_some_and(|paused| paused.by_file);
-    (order == Order::Resume && by_file).then(|| {
-        format!(
+    let paused = product.paused.as_ref().filter(|_| order == Order::Resume)?;
+    if paused.by_file {
+        return Some(format!(
             "{0} stays paused: its file says `paused = true` or `mode = \"paused\"`; change \
              products/{0}.toml and start the keeper again",
             product.name
-        )
-    })
+        ));
+    }
+    let who = paused.who.as_deref().unwrap_or("an operator");
+    let why = paused.reason.as_deref().unwrap_or_default();
+    Some(format!("{} stays paused by {who}: {why}", product.name))
 }
 
 /// One line of text that people wrote, without control characters.
@@ -200,7 +222,7 @@ pub(super) async fn session(
     headers: HeaderMap,
 ) -> Result<Json<Session>, ApiError> {
     let caller = surface.access.caller(&headers, peer)?;
-    Ok(Json(view(&surface, caller)))
+    Ok(Json(session_of(&surface, caller)))
 }
 
 pub(super) async fn login(
@@ -217,7 +239,7 @@ pub(super) async fn login(
     }
     let secret = surface.access.login()?;
     let caller = Caller { may_read: true, may_write: true, by_cookie: true };
-    with_cookie(Some(&secret), &headers, Json(view(&surface, caller)))
+    with_cookie(Some(&secret), &headers, Json(session_of(&surface, caller)))
 }
 
 pub(super) async fn logout(
@@ -238,13 +260,17 @@ fn with_cookie(
     Ok(([(header::SET_COOKIE, cookie)], answer).into_response())
 }
 
-fn view(surface: &Surface, caller: Caller) -> Session {
+fn session_of(surface: &Surface, caller: Caller) -> Session {
     Session {
         may_read: caller.may_read,
         may_write: caller.may_write,
         token_configured: surface.access.has_token(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+fn parse_if_any<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, ApiError> {
+    if body.is_empty() { Ok(T::default()) } else { parse(body) }
 }
 
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, ApiError> {

@@ -38,6 +38,7 @@ const FILES: &[File] = &[
     file!("/assets/api.js", SCRIPT, "api.js"),
     file!("/assets/chains.js", SCRIPT, "chains.js"),
     file!("/assets/chart.js", SCRIPT, "chart.js"),
+    file!("/assets/costs.js", SCRIPT, "costs.js"),
     file!("/assets/dialogs.js", SCRIPT, "dialogs.js"),
     file!("/assets/dom.js", SCRIPT, "dom.js"),
     file!("/assets/format.js", SCRIPT, "format.js"),

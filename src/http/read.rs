@@ -223,6 +223,6 @@ pub(super) async fn wrong_method() -> Response {
     ApiError::WrongMethod.into_response()
 }
 
-fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
+pub(super) fn asked<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ApiError> {
     query.map(|Query(query)| query).map_err(|why| ApiError::BadRequest(why.body_text()))
 }

@@ -67,6 +67,7 @@ impl World {
             streams: Streams::default(),
             stop: CancellationToken::new(),
             readiness: Readiness::new(&config),
+            books: Arc::new(crate::finance::Facts::of(&config)),
         };
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -236,6 +237,28 @@ async fn every_answer_is_guarded_and_every_failure_is_json() {
     assert_eq!(code(&world.get("/api/v1/products/one?span=0").await), (400, "bad_request"));
     let long = json!({ "reason": "x".repeat(limits::MAX_BODY) });
     assert_eq!(code(&world.post("/api/v1/pause", long).await), (413, "too_long"));
+    world.stop().await;
+}
+
+/// Anyone may begin a login. Whoever does not finish it takes nobody's seat.
+#[tokio::test]
+async fn logins_that_never_send_their_body_keep_nobody_else_waiting() {
+    use tokio::io::AsyncWriteExt as _;
+    let world = World::start(Some(TOKEN)).await;
+    let address = world.base.trim_start_matches("http://");
+    let begun = "POST /api/v1/login HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n";
+    let mut dawdlers = Vec::new();
+    for _ in 0..100 {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        dawdlers.push(stream);
+    }
+    for _ in 0..30 {
+        assert_eq!(world.get("/api/v1/products").await.0, StatusCode::OK);
+    }
+    let login = world.request(Method::POST, "/api/v1/login").json(&json!({ "token": TOKEN }));
+    assert_eq!(login.send().await.unwrap().status(), StatusCode::OK);
+    drop(dawdlers);
     world.stop().await;
 }
 

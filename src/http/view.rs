@@ -225,7 +225,7 @@ fn health(
     }
 }
 
-fn decision(last: &LastDecision) -> Decision {
+pub(super) fn decision(last: &LastDecision) -> Decision {
     let observations = last.observations.iter().map(|seen| Observation {
         name: seen.name.to_owned(),
         of: seen.of.clone(),
@@ -251,7 +251,7 @@ fn decision(last: &LastDecision) -> Decision {
     }
 }
 
-fn current(slot: &SlotSnapshot) -> Current {
+pub(super) fn current(slot: &SlotSnapshot) -> Current {
     Current {
         nonce: slot.nonce,
         state: slot.state.to_owned(),

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, future::IntoFuture as _, time::Duration};
 
 use alloy::{primitives::B256, providers::Provider as _};
 use ballast_chains::{Head, feeds::Price, pool::Pool};
-use ballast_strategy_api::{Action, Urgency};
+use ballast_strategy_api::Action;
 use futures::future::join_all;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -16,6 +16,10 @@ use tracing::warn;
 
 use crate::{
     config::Limits,
+    finance::{
+        pace::{Pace, WINDOW},
+        report::percent,
+    },
     guard::{Past, Spending, Used, budget},
     money::Usd,
     store::{Cost, FirstDue, Store, StoreError},
@@ -24,6 +28,8 @@ use crate::{
 /// Inclusions whose block's time is asked for at one head; the others follow at the next, as all do
 /// after a failure.
 const MAX_LOOKUPS: usize = 32;
+/// Block time after which people are told anew where a month is going, seconds.
+const TELL_EVERY: u64 = 3_600;
 /// Longest wait for them.
 const LOOKUP_WITHIN: Duration = Duration::from_secs(1);
 
@@ -41,6 +47,8 @@ pub(crate) struct Accounts {
     due: Option<(Action, Due)>,
     /// The store may hold the block since which something is due.
     counts_blocks: bool,
+    /// The block time at which people were told last.
+    told_at: u64,
 }
 
 /// Since when an action is due: time and number of a block.
@@ -72,6 +80,10 @@ pub struct BudgetUse {
     pub monthly_budget_usd: Option<String>,
     /// What everything may cost.
     pub hard_budget_usd: Option<String>,
+    /// How much of the lower of both is spent or reserved, percent, rounded up.
+    pub used_percent: Option<u64>,
+    /// Where the month ends at the pace of late, US dollars.
+    pub forecast_usd: String,
 }
 
 impl Accounts {
@@ -86,6 +98,7 @@ impl Accounts {
             stale: true,
             due: None,
             counts_blocks: true,
+            told_at: 0,
         }
     }
 
@@ -111,7 +124,21 @@ impl Accounts {
             let spending = &past.spending;
             spending.month == month && spending.unpriced.is_zero() && !past.is_tripped()
         };
-        !self.stale && self.past.as_ref().is_some_and(is_settled)
+        !self.stale && self.past.as_ref().is_some_and(is_settled) && !self.is_to_be_told(head)
+    }
+
+    /// Whether it is time to tell people again: a forecast moves although nothing is spent.
+    fn is_to_be_told(&self, head: &Head) -> bool {
+        !(self.told_at..self.told_at.saturating_add(TELL_EVERY)).contains(&head.timestamp)
+    }
+
+    /// Whether there is something to tell; it counts as told then.
+    pub(crate) fn tells(&mut self, head: &Head, refreshed: bool) -> bool {
+        let tells = self.past.is_some() && (refreshed || self.is_to_be_told(head));
+        if tells {
+            self.told_at = head.timestamp;
+        }
+        tells
     }
 
     /// Reads the journal again if it has changed, a new month has begun, or what it said holds
@@ -147,7 +174,9 @@ impl Accounts {
         price: Option<Price>,
     ) -> Result<(Past, bool), StoreError> {
         let (product, chain_id) = (self.product.as_str(), self.chain_id);
-        let mut costs = self.store.costs(product, chain_id, month).await?;
+        // The pace looks back beyond the month's beginning.
+        let since = month.min(head.timestamp.saturating_sub(WINDOW));
+        let mut costs = self.store.costs(product, chain_id, since).await?;
         let complete = self.complete(&mut costs, head, price).await;
         if self.store.is_writable() {
             let open = |cost: &&Cost| cost.is_new;
@@ -156,7 +185,8 @@ impl Accounts {
         }
         let recent = self.store.recent_calls(product, chain_id).await?;
         let pending = self.store.reservations(product, chain_id).await?;
-        Ok((Past { recent, spending: Spending { pending, ..sum(&costs, month) } }, complete))
+        let pace = pace(&costs, head.timestamp);
+        Ok((Past { recent, spending: Spending { pending, pace, ..sum(&costs, month) } }, complete))
     }
 
     /// Adds to what is not booked the time of its block and a price. False if some are left.
@@ -246,8 +276,11 @@ impl Accounts {
     /// The use of the budget, for people and charts.
     pub(crate) fn budget_use(&self, now: u64, price: Option<Price>, limits: &Limits) -> BudgetUse {
         let spending = self.past.as_ref().map(|past| &past.spending);
-        let used = spending.map_or_else(Used::default, |s| s.used(now, price, Urgency::Routine));
+        let used = spending.map_or_else(Used::default, |s| s.used(now, price, None));
         let unpriced = spending.filter(|_| price.is_none()).map(|s| s.unpriced);
+        let lower = limits.monthly_budget.into_iter().chain(limits.hard_budget).min();
+        let used_percent = lower.map(|budget| percent(used.total(), budget));
+        let pace = spending.map(|s| s.pace).unwrap_or_default();
         BudgetUse {
             month: budget::month_name(now),
             spent_usd: used.spent.to_string(),
@@ -255,6 +288,8 @@ impl Accounts {
             unpriced_wei: unpriced.unwrap_or_default().to_string(),
             monthly_budget_usd: limits.monthly_budget.map(|budget| budget.to_string()),
             hard_budget_usd: limits.hard_budget.map(|budget| budget.to_string()),
+            used_percent: used_percent.map(|percent| u64::try_from(percent).unwrap_or(u64::MAX)),
+            forecast_usd: pace.forecast(now, used.total()).total().to_string(),
         }
     }
 }
@@ -269,6 +304,19 @@ fn sum(costs: &[Cost], month: u64) -> Spending {
         }
     }
     spending
+}
+
+/// What was spent of late. What has no time yet was found just now.
+fn pace(costs: &[Cost], now: u64) -> Pace {
+    let mut pace = Pace::default();
+    for cost in costs {
+        let at = cost.at.unwrap_or(now);
+        if at >= now.saturating_sub(WINDOW) {
+            let usd = cost.price.map_or(Usd::ZERO, |price| Usd::cost(cost.wei, price));
+            pace.add(at, (usd, cost.wei, cost.gas));
+        }
+    }
+    pace
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use ballast_chains::{
 use eyre::{Result, bail};
 use metrics::Histogram;
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
     time::{Instant, sleep_until},
 };
@@ -40,7 +40,10 @@ pub(crate) struct ChainUnit {
     source: BlockSource,
     seats: Vec<Seat>,
     feeds: FeedDesk,
+    wake: Arc<Notify>,
     board: Board,
+    /// The newest head, for whoever follows the chain beside the products.
+    heads: watch::Sender<Option<Head>>,
     begun: bool,
     newest: Option<(Head, Instant)>,
     last_turn: Option<Instant>,
@@ -66,7 +69,7 @@ struct Done {
 
 impl ChainUnit {
     pub(crate) fn new(group: Group, board: Board) -> Self {
-        let Group { profile, pool, source, seats, feeds, specs: _ } = group;
+        let Group { profile, pool, source, seats, feeds, wake, specs: _, clients: _ } = group;
         board.enter_chain(&profile.name);
         let chain = profile.name.clone();
         let assess_seconds = metrics::histogram!("ballast_assess_seconds", "chain" => chain);
@@ -76,12 +79,19 @@ impl ChainUnit {
             source,
             seats,
             feeds,
+            wake,
             board,
+            heads: watch::Sender::new(None),
             begun: false,
             newest: None,
             last_turn: None,
             assess_seconds,
         }
+    }
+
+    /// The newest head, from the first on.
+    pub(crate) fn heads(&self) -> watch::Receiver<Option<Head>> {
+        self.heads.subscribe()
     }
 
     /// Runs until stopped. Ends early only when a part that must not end did.
@@ -125,6 +135,8 @@ impl ChainUnit {
                 Some(part) = parts.join_next() => {
                     bail!("chain {}: {} ended", self.profile.name, part.unwrap_or("a part (by a panic)"))
                 }
+                // An operator's order: the seat knows which.
+                () = self.wake.notified() => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
             }
         }
@@ -187,6 +199,7 @@ impl ChainUnit {
         for seat in &self.seats {
             seat.announce(head);
         }
+        self.heads.send_replace(Some(head));
     }
 
     /// Starts one driver for all seats that are due; gives the moment to look again if they may

@@ -1,4 +1,5 @@
-//! Orders of operators on their way to a product's task, which alone may touch its lane.
+//! Orders of operators on their way to a product's task, which alone may touch its lane: about what
+//! is pending, and to look at the newest head now.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,18 +9,44 @@ use tokio::{
     time::timeout,
 };
 
-use crate::submission::{Obeyed, Order};
+use super::status::LastDecision;
+use crate::submission::{Obeyed, Order, SlotSnapshot};
 
-/// Orders of one product that wait at once.
-const WAITING: usize = 4;
+/// Orders of one product that wait at once, on their way and in its task.
+pub(crate) const WAITING: usize = 4;
 /// How long an order waits for an answer; not carried out by then, it is withdrawn.
 const WITHIN: Duration = Duration::from_secs(8);
 
-/// An order and who waits for the answer.
+/// What is ordered of a product's task.
 #[derive(Debug)]
-pub(crate) struct Ordered {
+pub(crate) enum Ordered {
+    /// Something about the transaction that waits for inclusion.
+    Pending(PendingOrder),
+    /// A new assessment of the newest head.
+    Assess(Asked),
+}
+
+/// An order about what is pending, and who waits for the answer.
+#[derive(Debug)]
+pub(crate) struct PendingOrder {
     pub(crate) order: Order,
     pub(crate) reply: oneshot::Sender<Obeyed>,
+}
+
+/// An order to assess, and who waits for the decision.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Whether nothing may be sent because of it.
+    pub(crate) dry_run: bool,
+    pub(crate) reply: oneshot::Sender<Assessed>,
+}
+
+/// What came of an order to assess.
+#[derive(Debug)]
+pub(crate) struct Assessed {
+    pub(crate) decision: LastDecision,
+    /// The transaction that is not final after it, as the board shows it.
+    pub(crate) current: Option<SlotSnapshot>,
 }
 
 /// The way to each product's task. Clones share everything.
@@ -36,26 +63,51 @@ impl Orders {
         receiver
     }
 
-    /// Hands an order to the product's task and waits for what becomes of it.
+    /// Hands an order about what is pending to the product's task and waits for what becomes of it.
     pub(crate) async fn give(&self, product: &str, order: Order) -> Obeyed {
-        let refused = |why: &str| Obeyed::Refused { why: why.to_owned() };
+        let withdrawn = "no new block in time: the order is withdrawn; `tx show` tells if it was \
+                         carried out at the last moment";
+        let pending = |reply| Ordered::Pending(PendingOrder { order, reply });
+        match self.hand_over(product, pending, withdrawn).await {
+            Ok(obeyed) => obeyed,
+            Err(why) => Obeyed::Refused { why: why.to_owned() },
+        }
+    }
+
+    /// Has the product assessed at the newest head, and acted on as it is at every head; with
+    /// `dry_run` nothing is sent because of it.
+    ///
+    /// # Errors
+    /// Why there is no decision, in words.
+    pub(crate) async fn assess(
+        &self,
+        product: &str,
+        dry_run: bool,
+    ) -> Result<Assessed, &'static str> {
+        let withdrawn = "no assessment in time: the order is withdrawn; the product goes on as \
+                         without it";
+        let asked = |reply| Ordered::Assess(Asked { dry_run, reply });
+        self.hand_over(product, asked, withdrawn).await
+    }
+
+    async fn hand_over<T>(
+        &self,
+        product: &str,
+        order: impl FnOnce(oneshot::Sender<T>) -> Ordered,
+        withdrawn: &'static str,
+    ) -> Result<T, &'static str> {
         let Some(task) = self.tasks.get(product).map(|task| task.clone()) else {
-            return refused("the product's task has not begun: its wallet or the chain is awaited");
+            return Err("the product's task has not begun: its wallet or the chain is awaited");
         };
         let (reply, answer) = oneshot::channel();
-        if let Err(error) = task.try_send(Ordered { order, reply }) {
-            return refused(match error {
-                mpsc::error::TrySendError::Full(_) => "too many orders wait already",
-                mpsc::error::TrySendError::Closed(_) => "the product's task is not running",
-            });
-        }
+        task.try_send(order(reply)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => "too many orders wait already",
+            mpsc::error::TrySendError::Closed(_) => "the product's task is not running",
+        })?;
         match timeout(WITHIN, answer).await {
-            Ok(Ok(obeyed)) => obeyed,
-            Ok(Err(_)) => refused("the product's task ended before the order's turn"),
-            Err(_) => refused(
-                "no new block in time: the order is withdrawn; `tx show` tells if it was carried \
-                 out at the last moment",
-            ),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err("the product's task ended before the order's turn"),
+            Err(_) => Err(withdrawn),
         }
     }
 }
@@ -82,8 +134,11 @@ mod tests {
         assert!(why(orders.give("one", order()).await).contains("has not begun"));
         let mut task = orders.enrol("one");
         assert!(why(orders.give("one", order()).await).contains("withdrawn"));
-        let withdrawn = task.recv().await.unwrap();
+        let Some(Ordered::Pending(withdrawn)) = task.recv().await else { panic!("no order") };
         assert!(withdrawn.reply.is_closed(), "the task sees that nobody waits any more");
+        assert!(orders.assess("one", true).await.unwrap_err().contains("withdrawn"));
+        let Some(Ordered::Assess(asked)) = task.recv().await else { panic!("no order") };
+        assert!(asked.reply.is_closed() && asked.dry_run);
         let waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(orders.give("one", order()))).collect();
         let mut waiting = futures::future::join_all(waiting);
         assert!(futures::poll!(&mut waiting).is_pending());
@@ -92,6 +147,7 @@ mod tests {
         for obeyed in waiting.await {
             assert!(why(obeyed).contains("ended before"));
         }
+        assert!(orders.assess("one", false).await.unwrap_err().contains("not running"));
         assert!(why(orders.give("one", order()).await).contains("not running"));
     }
 }

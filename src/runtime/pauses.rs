@@ -1,23 +1,45 @@
-//! Which products an operator has paused: durable in the store, and known to every product's task
-//! at once.
+//! Which products are stopped until a person says otherwise: durable in the store, and known to
+//! every product's task at once. An operator pauses; the keeper itself stops a product that acts on
+//! something else than a person agreed to.
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use ballast_strategy_api::ActsOn;
 use tokio::sync::{Mutex, watch};
-use tracing::info;
+use tracing::{error, info};
 
 use crate::{
     clock,
-    store::{Pause, Store, StoreError},
+    guard::Agreed,
+    store::{Agreement, Moved, Pause, Store, StoreError},
 };
+
+/// Who stops a product whose file leads elsewhere by now.
+pub(crate) const KEEPER: &str = "the keeper";
+
+/// What stops products, by product.
+#[derive(Debug, Clone, Default)]
+pub struct Holding {
+    pauses: BTreeMap<String, Pause>,
+    agreements: BTreeMap<String, Agreement>,
+}
 
 /// The pauses that hold. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Pauses {
     store: Store,
-    holding: watch::Sender<Arc<BTreeMap<String, Pause>>>,
+    holding: watch::Sender<Arc<Holding>>,
     /// One change at a time, so that memory follows the store in the store's order.
     changing: Arc<Mutex<()>>,
+}
+
+/// What an assessment found of what the product acts on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Leads<'a> {
+    /// Its file leads here.
+    To(&'a ActsOn),
+    /// It led to what is given, and leads to nothing that it can act on; the words say to what.
+    Astray(&'a ActsOn, &'a str),
 }
 
 impl Pauses {
@@ -26,27 +48,105 @@ impl Pauses {
     /// # Errors
     /// When the store cannot be read: a keeper that does not know what is paused must not start.
     pub async fn load(store: &Store) -> Result<Self, StoreError> {
-        let holding = store.open_pauses().await?.into_iter().collect();
+        let pauses = store.open_pauses().await?.into_iter().collect();
+        let agreements = store.agreements().await?.into_iter().collect();
         Ok(Self {
             store: store.clone(),
-            holding: watch::Sender::new(Arc::new(holding)),
+            holding: watch::Sender::new(Arc::new(Holding { pauses, agreements })),
             changing: Arc::default(),
         })
     }
 
-    /// The pause of a product, if one holds.
+    /// What stops a product, if anything does: an operator's pause first.
     pub fn of(&self, product: &str) -> Option<Pause> {
-        self.holding.borrow().get(product).cloned()
+        let holding = self.holding.borrow();
+        let by_operator = holding.pauses.get(product).cloned();
+        by_operator.or_else(|| by_keeper(holding.agreements.get(product)?))
     }
 
     /// Whether an operator has paused the product.
     pub fn holds(&self, product: &str) -> bool {
-        self.holding.borrow().contains_key(product)
+        self.holding.borrow().pauses.contains_key(product)
+    }
+
+    /// What a person agreed that the product acts on, as far as that is known.
+    pub(crate) fn agreed(&self, product: &str) -> Agreed {
+        let holding = self.holding.borrow();
+        match holding.agreements.get(product) {
+            None => Agreed::Any,
+            Some(Agreement { moved: Some(moved), .. }) => {
+                Agreed::Moved(moved.detail.as_str().into())
+            }
+            Some(Agreement { accepted, .. }) => Agreed::On(accepted.as_str().into()),
+        }
     }
 
     /// Tells of every change from now on.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<BTreeMap<String, Pause>>> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Holding>> {
         self.holding.subscribe()
+    }
+
+    /// Hears what a product's file leads to. The first time that is what it acts on from then on;
+    /// later, anything else stops it. Durable before it counts.
+    ///
+    /// # Errors
+    /// When the store takes no writes; nothing has changed then, and nothing may be done.
+    pub(crate) async fn hear(&self, product: &str, leads: Leads<'_>) -> Result<(), StoreError> {
+        let known = |holding: &Holding| holding.agreements.get(product).cloned();
+        let before = known(&self.holding.borrow());
+        if self.next(before.clone(), leads).is_none() {
+            return Ok(());
+        }
+        // The first one is nobody's business but the product's own: at a first start a thousand of
+        // them are written in few commits, rather than one after the other.
+        let _turn = match before {
+            Some(_) => Some(self.changing.lock().await),
+            None => None,
+        };
+        let before = known(&self.holding.borrow());
+        let was_moved = before.as_ref().is_some_and(|before| before.moved.is_some());
+        let Some(agreement) = self.next(before, leads) else { return Ok(()) };
+        if self.store.is_writable() {
+            self.store.set_agreement(product, &agreement, (KEEPER, clock::now())).await?;
+        }
+        match &agreement.moved {
+            Some(moved) => error!(product, moved.detail, "stopped: what it acts on has changed"),
+            None if was_moved => {
+                info!(product, agreement.accepted, "leads back to what was agreed")
+            }
+            None => info!(product, agreement.asked, agreement.accepted, "acts on this from now on"),
+        }
+        let is_news = was_moved || agreement.moved.is_some();
+        self.holding.send_if_modified(|holding| {
+            Arc::make_mut(holding).agreements.insert(product.to_owned(), agreement);
+            is_news
+        });
+        Ok(())
+    }
+
+    /// The agreement that follows; `None` if the known one stands.
+    fn next(&self, known: Option<Agreement>, leads: Leads<'_>) -> Option<Agreement> {
+        let (asked, found, why) = match leads {
+            Leads::To(ActsOn { asked, found }) => (asked, Some(found), ""),
+            Leads::Astray(ActsOn { asked, .. }, why) => (asked, None, why),
+        };
+        let known = known.filter(|known| known.asked == *asked);
+        let Some(known) = known else {
+            // Nothing was agreed for what this file asks. Whoever wrote it, agrees to what it leads
+            // to; if it leads nowhere, there is nothing to act on.
+            let accepted = found?.clone();
+            return Some(Agreement { asked: asked.clone(), accepted, moved: None });
+        };
+        let moved = (found != Some(&known.accepted)).then(|| {
+            let led = format!("{asked} led to {}", known.accepted);
+            let detail = match found {
+                Some(found) => format!("{led} and leads to {found} by now"),
+                None => format!("{led}: {why}"),
+            };
+            let since = known.moved.as_ref().map_or_else(clock::now, |moved| moved.since);
+            Moved { since, found: found.cloned(), detail }
+        });
+        (moved != known.moved).then_some(Agreement { moved, ..known })
     }
 
     /// Pauses products; durable before it holds. One that is paused already keeps its first pause.
@@ -64,14 +164,16 @@ impl Pauses {
         self.store.open_pause(products, &pause).await?;
         self.change(|holding| {
             for product in products {
-                holding.entry((*product).to_owned()).or_insert_with(|| pause.clone());
+                holding.pauses.entry((*product).to_owned()).or_insert_with(|| pause.clone());
             }
         });
         info!(?products, who, reason, "paused by an operator");
         Ok(())
     }
 
-    /// Ends the pauses of products.
+    /// Ends the pauses of products. Where no operator has paused a product and it acts on something
+    /// new, this agrees to that; where both is so, the pause ends, and the other waits for another
+    /// word.
     ///
     /// # Errors
     /// When the store takes no writes; nothing has changed then.
@@ -80,44 +182,38 @@ impl Pauses {
         self.store.close_pause(products, who, clock::now()).await?;
         self.change(|holding| {
             for product in products {
-                holding.remove(*product);
+                // As the store has done it.
+                if holding.pauses.remove(*product).is_some() {
+                    continue;
+                }
+                let agreement = holding.agreements.get_mut(*product);
+                if let Some(Agreement { accepted, moved, .. }) = agreement
+                    && let Some(found) = moved.as_ref().and_then(|moved| moved.found.clone())
+                {
+                    info!(product, who, found, "agreed by an operator");
+                    (*accepted, *moved) = (found, None);
+                }
             }
         });
         info!(?products, who, "resumed by an operator");
         Ok(())
     }
 
-    fn change(&self, how: impl FnOnce(&mut BTreeMap<String, Pause>)) {
+    fn change(&self, how: impl FnOnce(&mut Holding)) {
         self.holding.send_modify(|holding| how(Arc::make_mut(holding)));
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_pause_survives_a_restart_and_a_failed_write_changes_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("keeper.db");
-        let store = Store::open(&file).await.unwrap();
-        let pauses = Pauses::load(&store).await.unwrap();
-        let mut changes = pauses.subscribe();
-        pauses.pause(&["a", "b"], "ann", "gas").await.unwrap();
-        assert!(changes.has_changed().unwrap());
-        pauses.pause(&["a"], "bob", "again").await.unwrap();
-        pauses.resume(&["b"], "bob").await.unwrap();
-        assert!(pauses.holds("a") && !pauses.holds("b"));
-        assert_eq!(pauses.of("a").unwrap().who, "ann");
-        changes.mark_unchanged();
-        store.close().await;
-        assert!(pauses.resume(&["a"], "bob").await.is_err());
-        assert!(pauses.holds("a") && !changes.has_changed().unwrap());
-
-        let store = Store::open(&file).await.unwrap();
-        let pauses = Pauses::load(&store).await.unwrap();
-        assert_eq!(pauses.of("a").map(|pause| pause.reason), Some("gas".to_owned()));
-        assert!(!pauses.holds("b"));
-        store.close().await;
-    }
+/// The keeper's own stop, in the form of a pause.
+fn by_keeper(agreement: &Agreement) -> Option<Pause> {
+    let moved = agreement.moved.as_ref()?;
+    let what_helps = match moved.found {
+        Some(_) => "`ballast resume` agrees to that",
+        None => "there is nothing yet that one could agree to",
+    };
+    let reason = format!("{}; {what_helps}", moved.detail);
+    Some(Pause { who: KEEPER.to_owned(), since: moved.since, reason })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,27 @@
 //! One product's task: guard, submit, observe. It owns the product's nonce lane, so nothing that
 //! happens here can delay another product.
 
+mod acts_on;
+mod asked;
+mod record;
+
 use std::sync::Arc;
 
 use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
-use ballast_strategy_api::{Action, Assessment, Decision, DynStrategy, Observation, Urgency};
+use ballast_strategy_api::{Action, Decision, DynStrategy, Strategy as _, Urgency};
 use eyre::Result;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub(crate) use self::asked::Asking;
+use self::{asked::Dealing, record::Record};
 use super::{
     accounts::{Accounts, Due},
     events::{Event, What},
     findings::{self, GuardNote},
-    orders::Ordered,
+    orders::{Ordered, PendingOrder},
     recorder::Recorder,
     seat::{Mailbox, Turn},
     status::{Balance, LastDecision},
@@ -25,6 +31,7 @@ use crate::{
     alerts, clock,
     config::ProductConfig,
     guard::{self, Circumstances, Past, Upkeep, Verdict},
+    ledger::external::External,
     submission::{Lane, LaneError, LaneEvent, Obeyed, Pursuit},
 };
 
@@ -41,7 +48,9 @@ pub(crate) struct ProductTask {
     pub(crate) shows_current: bool,
     /// What operators order, and the one whose turn it is.
     pub(crate) orders: mpsc::Receiver<Ordered>,
-    pub(crate) order: Option<Ordered>,
+    pub(crate) order: Option<PendingOrder>,
+    /// Who waits for a new assessment.
+    pub(crate) asking: Asking,
 }
 
 impl ProductTask {
@@ -59,6 +68,7 @@ impl ProductTask {
         let mut pauses = self.shared.pauses.subscribe();
         let mut paused = self.shared.pauses.holds(&self.config.name);
         show_paused(&self.config.name, paused);
+        let mut agreed = self.shared.pauses.agreed(&self.config.name);
         loop {
             // With nothing under way a head alone is no work: the assessment that follows it is,
             // and its wake does for both. A thousand idle products are not woken twice a block.
@@ -76,11 +86,21 @@ impl ProductTask {
                     // A resume forgives what failed before.
                     self.accounts.changed();
                 }
-                Some(order) = self.orders.recv(), if self.order.is_none() => {
-                    self.order = Some(order);
-                    // At the head that is there, if it can be.
-                    followed = None;
+                Some(order) = self.orders.recv(), if self.order.is_none() && self.asking.has_room() => {
+                    if self.take_order(order) {
+                        // At the head that is there, if it can be.
+                        followed = None;
+                    }
                 }
+            }
+            // Heads that come faster than they are followed must not starve an order either: it is
+            // given when something is stuck.
+            if self.order.is_none()
+                && self.asking.has_room()
+                && let Ok(order) = self.orders.try_recv()
+                && self.take_order(order)
+            {
+                followed = None;
             }
             let holds = self.shared.pauses.holds(&self.config.name);
             if std::mem::replace(&mut paused, holds) != holds {
@@ -88,7 +108,12 @@ impl ProductTask {
                 // An operator's word counts at once: the last assessment is judged again, and what
                 // is under way is helped on or not.
                 followed = None;
+                self.asking.forget();
                 self.mailbox.turns.mark_changed();
+            }
+            let agrees = self.shared.pauses.agreed(&self.config.name);
+            if std::mem::replace(&mut agreed, agrees) != agreed {
+                (followed, _) = (None, self.mailbox.turns.mark_changed());
             }
             let newest = (*self.mailbox.heads.borrow()).map(|head| head.hash);
             if newest != followed {
@@ -98,19 +123,23 @@ impl ProductTask {
             if self.mailbox.turns.has_changed()? {
                 self.take_pending_turn().await;
             }
+            // What the turn itself found of it is dealt with.
+            agreed = self.shared.pauses.agreed(&self.config.name);
         }
     }
 
     /// Follows what is under way at the newest head; gives what happened.
     pub(crate) async fn observe(&mut self) -> Vec<LaneEvent> {
         let Some(head) = *self.mailbox.heads.borrow_and_update() else { return Vec::new() };
+        self.lane.agree(self.show_agreed());
         if self.lane.may_skip(&head) {
             self.keep_accounts(&head).await;
             return Vec::new();
         }
         let strategy = self.strategy();
         let nothing = Past::default();
-        let upkeep = guard::upkeep(&self.circumstances(&head, &nothing), &self.config.limits);
+        let past = self.accounts.past().unwrap_or(&nothing);
+        let upkeep = guard::upkeep(&self.circumstances(&head, past), &self.config.limits);
         let observed = match self.order.take().filter(|ordered| !ordered.reply.is_closed()) {
             Some(ordered) => self.obey(ordered, &head, strategy.as_deref(), &upkeep).await,
             None => self.lane.observe(&head, strategy.as_deref(), &upkeep).await,
@@ -136,13 +165,14 @@ impl ProductTask {
     /// for waits for the next.
     async fn obey(
         &mut self,
-        Ordered { order, reply }: Ordered,
+        PendingOrder { order, reply }: PendingOrder,
         head: &Head,
         strategy: Option<&dyn DynStrategy>,
         upkeep: &Upkeep,
     ) -> Result<Vec<LaneEvent>, LaneError> {
         let nothing = Past::default();
-        let circumstances = self.circumstances(head, &nothing);
+        let past = self.accounts.past().unwrap_or(&nothing);
+        let circumstances = self.circumstances(head, past);
         let by_order = guard::upkeep_by_order(&circumstances, &self.config.limits);
         let parts = (order.clone(), &by_order);
         let (observed, obeyed) =
@@ -158,7 +188,7 @@ impl ProductTask {
             };
         info!(product = self.config.name, kind = ?order.kind, why = order.why, ?obeyed, "an order");
         if obeyed == Obeyed::NotYet {
-            self.order = Some(Ordered { order, reply });
+            self.order = Some(PendingOrder { order, reply });
         } else {
             // Whoever asked may have gone; the journal has what was done.
             drop(reply.send(obeyed));
@@ -172,7 +202,8 @@ impl ProductTask {
             return;
         }
         let price = self.circumstances(head, &Past::default()).fresh_price();
-        if !self.accounts.refresh(head, price).await {
+        let refreshed = self.accounts.refresh(head, price).await;
+        if !self.accounts.tells(head, refreshed) {
             return;
         }
         let spent = self.accounts.budget_use(head.timestamp, price, &self.config.limits);
@@ -186,8 +217,26 @@ impl ProductTask {
             };
             gauge("ballast_month_spent_usd", &spent.spent_usd);
             gauge("ballast_month_reserved_usd", &spent.reserved_usd);
+            gauge("ballast_month_forecast_usd", &spent.forecast_usd);
+            if let Some(percent) = spent.used_percent {
+                gauge("ballast_month_budget_used_percent", &percent.to_string());
+            }
         }
         self.shared.board.spent(product, spent);
+    }
+
+    /// Keeps an operator's order for when it can be carried out; whether that is at once.
+    fn take_order(&mut self, order: Ordered) -> bool {
+        match order {
+            Ordered::Pending(order) => {
+                self.order = Some(order);
+                true
+            }
+            Ordered::Assess(asked) => {
+                self.asking.wait(self.mailbox.order_turn(), asked);
+                false
+            }
+        }
     }
 
     /// The balance as a gauge: whole coins, a float from here on.
@@ -220,47 +269,63 @@ impl ProductTask {
     /// Acts on the newest assessment in the mailbox, if there is one.
     pub(crate) async fn take_pending_turn(&mut self) {
         let turn = self.mailbox.turns.borrow_and_update().clone();
-        if let Some(turn) = turn {
-            self.take_turn(&turn).await;
+        let Some(turn) = turn else { return };
+        let (dealing, asked) = self.asking.take(&turn);
+        if dealing == Dealing::Skip {
+            return;
+        }
+        let rehearses = dealing == Dealing::Rehearse;
+        let (decision, guard) = self.take_turn(&turn, rehearses).await;
+        let told = (!asked.is_empty()).then(|| decision.clone());
+        if !rehearses {
+            self.recorder.publish(decision, guard);
+        }
+        if let Some(told) = told {
+            asked::answer(&self.config.name, &self.shared.board, asked, &told);
         }
     }
 
-    /// Acts on one assessment, once.
-    async fn take_turn(&mut self, turn: &Turn) {
+    /// Decides on one assessment, and acts on it unless it is only rehearsed.
+    async fn take_turn(&mut self, turn: &Turn, rehearses: bool) -> (LastDecision, Vec<GuardNote>) {
         if let Some(wei) = turn.balance {
             let balance = Balance { wei, block: turn.head.number };
             self.shared.board.balance(&self.config.name, balance);
+            self.lane.told_balance(wei);
             self.show_balance(wei);
         }
-        let (assessment, failure) = match &turn.outcome {
-            Ok(assessment) => (Some(assessment), None),
-            Err(failure) => (None, Some(failure)),
-        };
-        let observations = assessment.map(|a| a.observations.clone()).unwrap_or_default();
-        if let Some(assessment) = assessment {
-            self.lane.reassessed(assessment, &turn.head);
+        let mut record = Record::new(turn.head, Vec::new());
+        match &turn.outcome {
+            Ok(assessment) => {
+                record.observations.clone_from(&assessment.observations);
+                if !rehearses {
+                    self.lane.reassessed(assessment, &turn.head);
+                }
+            }
+            Err(_) => self.lane.unread(),
         }
-        let mut record = Record::new(turn.head, observations);
-        match (assessment, failure) {
-            (Some(Assessment { decision, .. }), _) => match decision {
+        if !self.hear_what_it_acts_on(turn, &mut record).await {
+            return record.into_decision();
+        }
+        match &turn.outcome {
+            Ok(assessment) => match &assessment.decision {
                 Decision::Wait { reason, .. } => {
-                    if self.counts_blocks() {
+                    if self.counts_blocks() && !rehearses {
                         self.accounts.nothing_due().await;
                     }
                     record.say("wait", reason, "");
                 }
                 Decision::Blocked { reason, detail } => record.say("blocked", reason, detail),
-                Decision::Act(action) => self.act(action.clone(), turn.head, &mut record).await,
+                Decision::Act(action) => {
+                    self.act(action.clone(), turn.head, rehearses, &mut record).await;
+                }
             },
-            (None, Some(failure)) => record.say("error", failure.reason, &failure.detail),
-            (None, None) => return,
+            Err(failure) => record.say("error", failure.reason, &failure.detail),
         }
         self.show_current();
-        let (decision, guard) = record.into_decision();
-        self.recorder.publish(decision, guard);
+        record.into_decision()
     }
 
-    async fn act(&mut self, action: Action, found_at: Head, record: &mut Record) {
+    async fn act(&mut self, action: Action, found_at: Head, rehearses: bool, record: &mut Record) {
         record.due(&action);
         // Found at an older head? It is simulated at the newest one. Found at a head that a
         // reorganisation has taken away? Then it answers a state that may not exist.
@@ -271,11 +336,16 @@ impl ProductTask {
         let Some(strategy) = self.strategy() else {
             return record.say("error", "strategy not connected", "");
         };
+        // Judged late, or again: the branch that it was found on may be gone by now.
+        if self.lane.is_in_chain((&found_at).into(), &head).await == Some(false) {
+            return record.say("refused", "its block was reorganised away", "");
+        }
         let due = self.first_due(&action, &found_at).await;
         let Some(past) = self.accounts.past() else {
             return record.say("error", "the journal cannot be read", "");
         };
         let circumstances = Circumstances {
+            dry_run: self.config.dry_run || rehearses,
             first_due: due.map(|due| due.at),
             due_for_blocks: due.map_or(0, |due| found_at.number.saturating_sub(due.block)),
             ..self.circumstances(&head, past)
@@ -301,7 +371,9 @@ impl ProductTask {
 
     /// Since when the action is due, where somebody wants to know.
     async fn first_due(&mut self, action: &Action, found_at: &Head) -> Option<Due> {
-        let waits = self.config.limits.routine_base_fee.is_some();
+        let limits = &self.config.limits;
+        let budget = limits.monthly_budget.or(limits.hard_budget).is_some();
+        let waits = limits.routine_base_fee.is_some() || budget;
         if self.counts_blocks() || (waits && action.urgency == Urgency::Routine) {
             Some(self.accounts.first_due(action, found_at).await)
         } else {
@@ -331,6 +403,8 @@ impl ProductTask {
             first_due: None,
             due_for_blocks: 0,
             store_short: self.shared.store.is_short(),
+            waiting: self.lane.waiting_at(),
+            agreed: self.shared.pauses.agreed(&self.config.name),
         }
     }
 
@@ -363,7 +437,10 @@ impl ProductTask {
         for event in &events {
             info!(product = self.config.name, step = event.step(), "{event}");
             let (step, text) = (event.step(), event.to_string());
-            let incident = alerts::incidents::of(event);
+            // Of a wallet that no strategy acts with everything is sent by others.
+            let expected = matches!(event, LaneEvent::Foreign { .. } | LaneEvent::Adopted { .. })
+                && self.config.strategy == External::KIND;
+            let incident = if expected { None } else { alerts::incidents::of(event) };
             self.emit(*head, What::Transaction { step, text, incident });
         }
         events
@@ -375,63 +452,6 @@ impl ProductTask {
 
     fn strategy(&self) -> Option<Arc<dyn DynStrategy>> {
         self.mailbox.strategy.borrow().clone()
-    }
-}
-
-/// A decision while it is being found.
-struct Record {
-    head: Head,
-    observations: Vec<Observation>,
-    kind: &'static str,
-    action: Option<String>,
-    urgency: Option<&'static str>,
-    reason: String,
-    detail: String,
-    /// All that the guard found.
-    guard: Vec<GuardNote>,
-    /// What of it is told besides.
-    notes: Vec<String>,
-}
-
-impl Record {
-    fn new(head: Head, observations: Vec<Observation>) -> Self {
-        Self {
-            head,
-            observations,
-            kind: "error",
-            action: None,
-            urgency: None,
-            reason: String::new(),
-            detail: String::new(),
-            guard: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
-
-    fn due(&mut self, action: &Action) {
-        self.action = Some(action.name.to_owned());
-        self.urgency = Some(action.urgency.as_str());
-    }
-
-    fn say(&mut self, kind: &'static str, reason: &str, detail: &str) {
-        self.kind = kind;
-        reason.clone_into(&mut self.reason);
-        detail.clone_into(&mut self.detail);
-    }
-
-    fn into_decision(self) -> (LastDecision, Vec<GuardNote>) {
-        let told = std::iter::once(self.detail).filter(|detail| !detail.is_empty());
-        let detail = told.chain(self.notes).collect::<Vec<_>>().join("; ");
-        let decision = LastDecision {
-            kind: self.kind,
-            action: self.action,
-            urgency: self.urgency,
-            reason: self.reason,
-            detail,
-            observations: self.observations,
-            head: self.head,
-        };
-        (decision, self.guard)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use alloy::primitives::{Address, B256, U256};
 use ballast_chains::{Head, driver::Outcome, feeds::FeedReading};
-use ballast_strategy_api::{Assessment, Decision, DynStrategy, StrategyError};
-use tokio::sync::watch;
+use ballast_strategy_api::{
+    ActsOn, Assessment, Decision, DynStrategy, StrategyError, decision::MOVED,
+};
+use tokio::sync::{Notify, watch};
 
 use super::{
     feeds::{Brought, Run},
@@ -21,9 +23,9 @@ pub(crate) const MAX_SKIP: u64 = 20;
 /// Most blocks between two tries to connect a strategy.
 const MAX_CONNECT_BACKOFF: u64 = 64;
 
-/// Assessments between two reads of the wallet's balance. The read joins the first round of the
-/// assessment, so it costs a call in a batch that travels anyway, and no round.
-const BALANCE_EVERY: u64 = 10;
+/// Blocks in which the wallet's balance is read once, if anything is. The read joins the first round
+/// of an assessment, so it costs a call in a batch that travels anyway, and no round.
+const BALANCE_EVERY: u64 = 4;
 
 /// What an assessment brings back.
 #[derive(Debug)]
@@ -45,6 +47,10 @@ pub(crate) struct Turn {
     pub(crate) outcome: Result<Assessment, TurnFailure>,
     /// The wallet's balance after that head, wei, if it was read.
     pub(crate) balance: Option<U256>,
+    /// What the strategy that said so acts on, if that is to be remembered.
+    pub(crate) acts_on: Option<ActsOn>,
+    /// The newest order for an assessment that it was begun after.
+    pub(crate) answers: u64,
 }
 
 /// Why a turn has no assessment.
@@ -66,9 +72,19 @@ pub(crate) struct Mailbox {
     /// What the chain's feeds said last.
     pub(crate) feeds: watch::Receiver<FeedReading>,
     balance_wanted: Arc<AtomicBool>,
+    ordered: Arc<AtomicU64>,
+    wake: Arc<Notify>,
 }
 
 impl Mailbox {
+    /// Has the newest head assessed now, whatever is known of it; gives the order's number, which
+    /// every turn that was begun after it reaches.
+    pub(crate) fn order_turn(&self) -> u64 {
+        let number = self.ordered.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.wake.notify_one();
+        number
+    }
+
     /// Has the wallet's balance read with the next assessment.
     pub(crate) fn want_balance(&self) {
         self.balance_wanted.store(true, Ordering::Relaxed);
@@ -94,6 +110,13 @@ pub(crate) struct Seat {
     fell_away: Option<(u64, u64)>,
     connect_failures: u32,
     balance_wanted: Arc<AtomicBool>,
+    /// The stretch of blocks in which the balance was read last.
+    balance_read: Option<u64>,
+    /// Orders for an assessment so far, and those that the newest assessment was begun after.
+    ordered: Arc<AtomicU64>,
+    answered: u64,
+    /// Wakes the chain's loop for an order.
+    wake: Arc<Notify>,
 }
 
 /// A reason to let blocks pass.
@@ -111,6 +134,7 @@ impl Seat {
         registry: Arc<Registry>,
         wallet: WalletHandle,
         feeds: watch::Receiver<FeedReading>,
+        wake: Arc<Notify>,
     ) -> Self {
         Self {
             product,
@@ -127,6 +151,10 @@ impl Seat {
             fell_away: None,
             connect_failures: 0,
             balance_wanted: Arc::default(),
+            balance_read: None,
+            ordered: Arc::default(),
+            answered: 0,
+            wake,
         }
     }
 
@@ -138,6 +166,8 @@ impl Seat {
             strategy: self.strategy.subscribe(),
             feeds: self.feeds.clone(),
             balance_wanted: Arc::clone(&self.balance_wanted),
+            ordered: Arc::clone(&self.ordered),
+            wake: Arc::clone(&self.wake),
         }
     }
 
@@ -166,35 +196,42 @@ impl Seat {
 
     pub(crate) fn is_due(&self, head: &Head) -> bool {
         let resting = |rest: Rest| head.timestamp < rest.until && head.number < rest.block;
-        self.busy.is_none()
-            && self.assessed != Some(head.hash)
-            && !self.rest.is_some_and(resting)
-            && self.caller().is_some()
+        let is_ordered = self.ordered.load(Ordering::Relaxed) > self.answered;
+        let is_new = self.assessed != Some(head.hash) && !self.rest.is_some_and(resting);
+        self.busy.is_none() && (is_ordered || is_new) && self.caller().is_some()
     }
 
     /// The assessment of `head`, to be driven, and its number; the seat is busy until
     /// [`end`](Self::end) with that number.
     pub(crate) fn begin(&mut self, head: &Head) -> (u64, Run) {
-        let ask_balance = self.asks_balance();
+        let ask_balance = self.asks_balance(head);
         self.begun = self.begun.wrapping_add(1);
         self.busy = Some(self.begun);
         self.assessed = Some(head.hash);
+        self.answered = self.ordered.load(Ordering::Relaxed);
         let connected = self.strategy.borrow().clone();
         let (product, registry) = (Arc::clone(&self.product), Arc::clone(&self.registry));
         let assess: Run = Box::new(move |reader| {
             Box::pin(async move {
                 let look = async {
+                    let (kind, params) = (&product.strategy, &product.params);
+                    let connect = || registry.connect(kind, params, reader.clone());
                     let strategy = match connected {
                         Some(strategy) => strategy,
-                        None => {
-                            let (kind, params) = (&product.strategy, &product.params);
-                            match registry.connect(kind, params, reader.clone()).await {
-                                Ok(strategy) => strategy,
-                                Err(error) => return (None, Err(error)),
-                            }
-                        }
+                        None => match connect().await {
+                            Ok(strategy) => strategy,
+                            Err(error) => return (None, Err(error)),
+                        },
                     };
                     let assessed = strategy.assess(&reader).await;
+                    // What it leads to by now is looked at; whether that is acted on, is not for
+                    // the seat to say.
+                    if has_moved(&assessed)
+                        && let Ok(other) = connect().await
+                    {
+                        let assessed = other.assess(&reader).await;
+                        return (Some(other), assessed);
+                    }
                     (Some(strategy), assessed)
                 };
                 let balance = async {
@@ -207,12 +244,13 @@ impl Seat {
         (self.begun, assess)
     }
 
-    /// Whether the assessment that is about to begin reads the balance too: the first does, one that
-    /// was told to, and every tenth, at which wallets take turns.
-    fn asks_balance(&self) -> bool {
+    /// Whether the assessment that is about to begin reads the balance too: one that was told to,
+    /// and the first of each stretch of blocks, which wallets begin at different ones.
+    fn asks_balance(&mut self, head: &Head) -> bool {
         let turn = self.caller().and_then(|wallet| wallet.last().copied()).map_or(0, u64::from);
-        let in_turn = self.begun.wrapping_add(turn).is_multiple_of(BALANCE_EVERY);
-        self.balance_wanted.swap(false, Ordering::Relaxed) || self.begun == 0 || in_turn
+        let stretch = head.number.saturating_add(turn).checked_div(BALANCE_EVERY);
+        let is_told = self.balance_wanted.swap(false, Ordering::Relaxed);
+        std::mem::replace(&mut self.balance_read, stretch) != stretch || is_told
     }
 
     /// Takes what came of an assessment and hands it to the product's task. One that the seat has
@@ -225,10 +263,11 @@ impl Seat {
         if self.fell_away.take().is_some_and(|(busy, to)| busy == number && head.number > to) {
             return;
         }
-        let mut balance = None;
+        let (mut balance, mut acts_on) = (None, None);
         let outcome = match outcome {
             Outcome::Done(Brought::Feeds(_)) => return,
             Outcome::Done(Brought::Turn(result)) => {
+                acts_on = result.strategy.as_ref().and_then(|strategy| strategy.acts_on());
                 self.remember(result.strategy, &head);
                 balance = result.balance;
                 result.assessed.map_err(|error| TurnFailure {
@@ -247,7 +286,9 @@ impl Seat {
             let block = head.number.saturating_add(MAX_SKIP);
             self.rest = Some(Rest { until: *until, block });
         }
-        self.turns.send_replace(Some(Arc::new(Turn { head, outcome, balance })));
+        // Nothing else was begun meanwhile.
+        let answers = self.answered;
+        self.turns.send_replace(Some(Arc::new(Turn { head, outcome, balance, acts_on, answers })));
     }
 
     /// After the driver of that assessment died: the next head is the retry.
@@ -262,7 +303,8 @@ impl Seat {
         match strategy {
             Some(strategy) => {
                 self.connect_failures = 0;
-                if self.strategy.borrow().is_none() {
+                let is_known = |known: &Arc<dyn DynStrategy>| Arc::ptr_eq(known, &strategy);
+                if !self.strategy.borrow().as_ref().is_some_and(is_known) {
                     self.strategy.send_replace(Some(strategy));
                 }
             }
@@ -276,6 +318,12 @@ impl Seat {
             }
         }
     }
+}
+
+/// Whether the strategy says that its parameters lead elsewhere by now.
+fn has_moved(assessed: &Result<Assessment, StrategyError>) -> bool {
+    let decision = assessed.as_ref().ok().map(|assessment| &assessment.decision);
+    matches!(decision, Some(Decision::Blocked { reason, .. }) if *reason == MOVED)
 }
 
 fn reason_of(error: &StrategyError) -> &'static str {

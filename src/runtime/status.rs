@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use alloy::primitives::{I256, U256};
+use alloy::primitives::{Address, I256, U256};
 use ballast_chains::Head;
 use ballast_strategy_api::Observation;
 use dashmap::DashMap;
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{accounts::BudgetUse, findings::GuardNote};
 use crate::{
+    finance::runway::Runway,
     store::{MAX_SERIES, SeriesKey},
     submission::SlotSnapshot,
 };
@@ -57,11 +58,30 @@ pub struct ProductStatus {
     pub budget: Option<BudgetUse>,
     /// Why its wallet cannot sign, while that is so.
     pub without_wallet: Option<String>,
+    /// From what to what it was led, while nobody has agreed to that.
+    pub moved: Option<String>,
     /// Native balance of its wallet, as last read.
     pub balance: Option<Balance>,
+    /// Its wallet's address, once its signer has told it.
+    pub wallet: Option<Address>,
+    /// How long that balance lasts, once there is a past to tell it from.
+    pub reserves: Option<Reserves>,
     /// The transaction that is not final: the one that waits for inclusion, else the newest that is
     /// included.
     pub current: Option<SlotSnapshot>,
+    /// What the newest reconciliation of its books found.
+    pub reconciled: Option<Reconciled>,
+}
+
+/// What came of a reconciliation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reconciled {
+    /// Up to this block.
+    pub block: u64,
+    /// Its time, seconds since 1970.
+    pub at: u64,
+    /// What the books do not explain.
+    pub problem: Option<String>,
 }
 
 /// A wallet's balance after a block.
@@ -71,6 +91,17 @@ pub struct Balance {
     pub wei: U256,
     /// The block's number.
     pub block: u64,
+}
+
+/// How long a wallet lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reserves {
+    /// How long.
+    pub runway: Runway,
+    /// Whether that is less than its file asks for.
+    pub is_low: bool,
+    /// The file with a Safe's transfers that top up the wallets of its chain, if one is ready.
+    pub top_up: Option<String>,
 }
 
 /// Values of recent blocks, by block time, the oldest first.
@@ -149,6 +180,24 @@ impl Board {
         }
     }
 
+    pub(crate) fn wallet(&self, product: &str, wallet: Address) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.wallet = Some(wallet);
+        }
+    }
+
+    pub(crate) fn reserves(&self, product: &str, reserves: Reserves) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.reserves = Some(reserves);
+        }
+    }
+
+    pub(crate) fn reconciled(&self, product: &str, reconciled: Reconciled) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.reconciled = Some(reconciled);
+        }
+    }
+
     pub(crate) fn current(&self, product: &str, current: Option<SlotSnapshot>) {
         if let Some(mut status) = self.products.get_mut(product) {
             status.current = current;
@@ -185,6 +234,12 @@ impl Board {
     pub(crate) fn without_wallet(&self, product: &str, why: String) {
         if let Some(mut status) = self.products.get_mut(product) {
             status.without_wallet = Some(why);
+        }
+    }
+
+    pub(crate) fn moved(&self, product: &str, from_to: Option<String>) {
+        if let Some(mut status) = self.products.get_mut(product) {
+            status.moved = from_to;
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
     events::Events,
     orders::Orders,
     pauses::Pauses,
-    product::ProductTask,
+    product::{Asking, ProductTask},
     recorder::Recorder,
     seat::Mailbox,
     status::Board,
@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     config::ProductConfig,
+    guard::StopCheck,
     store::Store,
     submission::{Lane, LaneSpec, Pretends},
 };
@@ -114,6 +115,7 @@ async fn run_once(spec: &ProductSpec, shared: &Shared, stop: &CancellationToken)
         shows_current: true,
         orders: shared.orders.enrol(name),
         order: None,
+        asking: Asking::default(),
     };
     task.run(stop.clone()).await
 }
@@ -137,6 +139,7 @@ async fn open_wallet(
             Ok(wallet) => {
                 ready.set(1.0);
                 shared.board.has_wallet(name);
+                shared.board.wallet(name, wallet.address());
                 return Ok(Some(wallet));
             }
             Err(error @ NoWallet::Shared { .. }) => return Err(error.into()),
@@ -169,6 +172,7 @@ pub(crate) async fn open_lane(
             profile: Arc::clone(&spec.profile),
             privacy: config.privacy,
             pretends: spec.pretends.clone(),
+            stop: stop_check(config, shared, stop),
         };
         let opened = Lane::open(lane_spec, spec.pool.clone(), shared.store.journal()).await;
         match opened {
@@ -184,6 +188,15 @@ pub(crate) async fn open_lane(
             () = sleep(REACH_AGAIN) => {}
         }
     }
+}
+
+/// Whether the product is stopped at that moment: by an operator, or because the keeper ends.
+fn stop_check(config: &ProductConfig, shared: &Shared, stop: &CancellationToken) -> StopCheck {
+    let (pauses, name, stop) = (shared.pauses.clone(), config.name.clone(), stop.clone());
+    StopCheck::new(move || {
+        let paused = pauses.holds(&name).then_some("paused by an operator");
+        paused.or_else(|| stop.is_cancelled().then_some("the keeper is stopping"))
+    })
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ballast_chains::{ChainProfile, pool::Pool, reader::BlockSource};
+use ballast_strategy_api::Strategy as _;
 use eyre::{Result, WrapErr, eyre};
+use tokio::sync::Notify;
 
 use super::{
     feeds::FeedDesk,
@@ -14,6 +16,7 @@ use super::{
 };
 use crate::{
     config::{Config, Environment, ProductConfig},
+    ledger::{bookkeeper::Client, external::External},
     registry::Registry,
     submission::Pretends,
 };
@@ -28,10 +31,14 @@ pub(crate) struct Group {
     pub(crate) source: BlockSource,
     /// Its feeds.
     pub(crate) feeds: FeedDesk,
+    /// Wakes the chain's loop when an operator orders an assessment.
+    pub(crate) wake: Arc<Notify>,
     /// Its products, as the chain's loop sees them …
     pub(crate) seats: Vec<Seat>,
     /// … and as their own tasks are built; same order.
     pub(crate) specs: Vec<ProductSpec>,
+    /// … and as their books are kept.
+    pub(crate) clients: Vec<Client>,
 }
 
 /// Builds everything that needs no network. Two products with one wallet on one chain are refused
@@ -55,7 +62,8 @@ pub(crate) fn wire(
     for (name, (profile, members)) in groups {
         let pool = Pool::new(&profile).wrap_err_with(|| format!("chain {name}"))?;
         let feeds = FeedDesk::new(Arc::clone(&profile));
-        let (mut seats, mut specs) = (Vec::new(), Vec::new());
+        let (mut seats, mut specs, mut clients) = (Vec::new(), Vec::new(), Vec::new());
+        let wake = Arc::new(Notify::new());
         let pretends = Pretends::default();
         for product in members {
             let wallet = WalletHandle::new(
@@ -68,15 +76,23 @@ pub(crate) fn wire(
             board.enter_product(&product.name, &name, &product.strategy);
             let readings = feeds.subscribe();
             let (member, registry) = (Arc::clone(&product), Arc::clone(registry));
-            let seat = Seat::new(member, registry, wallet.clone(), readings);
+            let seat = Seat::new(member, registry, wallet.clone(), readings, Arc::clone(&wake));
             let mailbox = seat.mailbox();
             seats.push(seat);
+            let of = wallet.clone();
+            clients.push(Client {
+                product: product.name.clone(),
+                category: product.category,
+                external: product.strategy == External::KIND,
+                wallet: Box::new(move || of.address()),
+                strategy: mailbox.strategy.clone(),
+            });
             let (profile, pool) = (Arc::clone(&profile), pool.clone());
             let pretends = pretends.clone();
             specs.push(ProductSpec { config: product, profile, pool, wallet, mailbox, pretends });
         }
         let source = BlockSource::new(pool.provider(), &profile);
-        wired.push(Group { profile, pool, source, feeds, seats, specs });
+        wired.push(Group { profile, pool, source, feeds, wake, seats, specs, clients });
     }
     Ok(wired)
 }

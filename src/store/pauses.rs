@@ -2,7 +2,7 @@
 
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{Store, StoreError, spending, statement::Statement};
+use super::{Store, StoreError, agreements, spending, statement::Statement};
 
 /// Pauses kept per product, the open one included; the oldest fall out.
 const MAX_KEPT: u64 = 100;
@@ -42,11 +42,12 @@ impl Store {
                 .with(pause.reason.as_str());
             [insert, Statement::new(TRIM).with(*product).with(MAX_KEPT)]
         });
-        self.commit(statements.collect()).await
+        self.step("open_pause", statements.collect()).await
     }
 
     /// Ends the pauses of products and forgives what failed before, since a person has looked;
-    /// durable when this returns. One that is not paused stays so.
+    /// durable when this returns. One that is not paused stays so; if it acts on something new, this
+    /// agrees to that.
     ///
     /// # Errors
     /// When the store takes no writes.
@@ -57,9 +58,12 @@ impl Store {
         at: u64,
     ) -> Result<(), StoreError> {
         let statements = products.iter().flat_map(|product| {
-            [Statement::new(CLOSE).with(*product).with(at).with(who), spending::forgive(product)]
+            // Before the pause ends: what one holds is not agreed to by ending it.
+            let agree = agreements::agree(product, who, at);
+            let close = Statement::new(CLOSE).with(*product).with(at).with(who);
+            [agree, close, spending::forgive(product)]
         });
-        self.commit(statements.collect()).await
+        self.step("close_pause", statements.collect()).await
     }
 }
 

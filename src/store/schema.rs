@@ -169,6 +169,14 @@ FROM slots GROUP BY chain_id, wallet;
 /// What an intent did to the product's exposure when it was found; unknown for older rows.
 const EXPOSURE: &str = "ALTER TABLE intents ADD COLUMN exposure TEXT;";
 
+/// What a transaction has cost beside gas × price, wei: `NULL` where its receipt names none, and for
+/// older rows, whose receipts say. Of an attempt the most that was expected of both together.
+const EXTRA_FEES: &str = "
+ALTER TABLE slots ADD COLUMN l1_fee TEXT;
+ALTER TABLE slots ADD COLUMN operator_fee TEXT;
+ALTER TABLE attempts ADD COLUMN extra_fee TEXT;
+";
+
 /// All migrations, oldest first. A migration that was released is never changed: the store of
 /// somebody has its checksum.
 pub(super) fn migrations() -> Migrator {
@@ -183,5 +191,9 @@ pub(super) fn migrations() -> Migrator {
         simple(4, "first nonces of lanes", LANES),
         simple(5, "since which block actions are due", super::spending::DUE_BLOCKS),
         simple(6, "exposure of intents", EXPOSURE),
+        simple(7, "the ledger", crate::ledger::tables::TABLES),
+        simple(8, "fees beside gas", EXTRA_FEES),
+        simple(9, "what products act on", super::agreements::TABLES),
+        simple(10, "sums of the ledger", crate::finance::sums::INDEX),
     ])
 }

@@ -5,11 +5,11 @@
 //! currency was worth. Both are added once, in `costs`, by the product's own task. A row counts
 //! only while the journal names the same block, so a reorganisation takes it back by itself.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
-use alloy::primitives::{B256, U256};
-use ballast_chains::feeds::Price;
-use ballast_strategy_api::{Action, Urgency};
+use alloy::primitives::{Address, B256, U256};
+use ballast_chains::{feeds::Price, fees::extra::ExtraFees};
+use ballast_strategy_api::Action;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{Statement, Store, StoreError};
@@ -71,6 +71,8 @@ pub struct Cost {
     pub nonce: u64,
     /// The block that holds it.
     pub block_hash: B256,
+    /// Gas used.
+    pub gas: u64,
     /// All that it cost, wei: gas, and the data fee of a layer 2 where its receipt names one.
     pub wei: U256,
     /// Time of the block; `None` while it is not booked.
@@ -122,7 +124,7 @@ impl Store {
                 Some(statement)
             })
             .collect();
-        if batch.is_empty() { Ok(()) } else { self.commit(batch).await }
+        if batch.is_empty() { Ok(()) } else { self.step("book", batch).await }
     }
 
     /// The product's included calls on a chain, the newest first, without those that an operator
@@ -150,21 +152,17 @@ impl Store {
         chain_id: u64,
     ) -> Result<Vec<Reservation>, StoreError> {
         let query = Statement::new(SELECT_PENDING).with(product).with(chain_id);
-        let mut by_nonce: Vec<((String, u64), Reservation)> = Vec::new();
+        let mut dearest: BTreeMap<(Address, u64), U256> = BTreeMap::new();
         for row in self.rows(query).await? {
-            let key = (get(&row, "wallet")?, unsigned(&row, "nonce")?);
+            let place = (parse(&row, "wallet")?, unsigned(&row, "nonce")?);
             let wei = U256::from(unsigned(&row, "gas_limit")?)
-                .saturating_mul(parse(&row, "max_fee_per_gas")?);
-            let urgency = urgency(&row)?;
-            match by_nonce.last_mut() {
-                // Attempts come in order, so the newest one's urgency stays.
-                Some((last, reservation)) if *last == key => {
-                    *reservation = Reservation { urgency, wei: reservation.wei.max(wei) };
-                }
-                Some(_) | None => by_nonce.push((key, Reservation { urgency, wei })),
-            }
+                .saturating_mul(parse(&row, "max_fee_per_gas")?)
+                .saturating_add(parse_known(&row, "extra_fee")?.unwrap_or_default());
+            let most = dearest.entry(place).or_default();
+            *most = (*most).max(wei);
         }
-        Ok(by_nonce.into_iter().map(|(_, reservation)| reservation).collect())
+        let reserved = dearest.into_iter();
+        Ok(reserved.map(|((wallet, nonce), wei)| Reservation { wallet, nonce, wei }).collect())
     }
 
     /// Since when this very action of the product is due.
@@ -200,7 +198,7 @@ impl Store {
             .with(action.answers.as_str())
             .with(at)
             .with(block);
-        self.commit(vec![statement]).await
+        self.step("note_due", vec![statement]).await
     }
 
     /// Notes that nothing is due: the blocks of whatever is due next are counted anew. The moment
@@ -209,7 +207,7 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub(crate) async fn note_nothing_due(&self, product: &str) -> Result<(), StoreError> {
-        self.commit(vec![Statement::new(CLEAR_DUE_BLOCKS).with(product)]).await
+        self.step("note_nothing_due", vec![Statement::new(CLEAR_DUE_BLOCKS).with(product)]).await
     }
 
     /// Forgives the product's failures so far: what an operator's `resume` means. It closes the
@@ -230,6 +228,7 @@ pub(super) fn forgive(product: &str) -> Statement {
 const SELECT_COSTS: &str = "
 SELECT s.wallet AS wallet, s.nonce AS nonce, s.included_block_hash AS block_hash,
     s.gas_used AS gas_used, s.effective_gas_price AS effective_gas_price,
+    s.l1_fee AS l1_fee, s.operator_fee AS operator_fee,
     CASE WHEN c.nonce IS NULL THEN s.receipt END AS receipt,
     c.block_timestamp AS block_timestamp, c.wei AS wei, c.native_usd AS native_usd
 FROM slots s
@@ -262,13 +261,10 @@ ORDER BY s.included_block DESC, s.nonce DESC LIMIT $3";
 
 const SELECT_PENDING: &str = "
 SELECT a.wallet AS wallet, a.nonce AS nonce, a.gas_limit AS gas_limit,
-    a.max_fee_per_gas AS max_fee_per_gas, i.urgency AS urgency
+    a.max_fee_per_gas AS max_fee_per_gas, a.extra_fee AS extra_fee
 FROM slots s
 JOIN attempts a ON a.chain_id = s.chain_id AND a.wallet = s.wallet AND a.nonce = s.nonce
-JOIN intents i ON i.chain_id = a.chain_id AND i.wallet = a.wallet AND i.nonce = a.nonce
-    AND i.number = a.intent
-WHERE s.product = $1 AND s.chain_id = $2 AND s.outcome IS NULL AND s.included_block IS NULL
-ORDER BY a.wallet, a.nonce, a.number";
+WHERE s.product = $1 AND s.chain_id = $2 AND s.outcome IS NULL AND s.included_block IS NULL";
 
 const SELECT_FIRST_DUE: &str =
     "SELECT since, since_block FROM first_due WHERE product = $1 AND action = $2 AND answers = $3";
@@ -310,6 +306,7 @@ fn cost(row: &SqliteRow) -> Result<Cost, StoreError> {
         wallet: get(row, "wallet")?,
         nonce: unsigned(row, "nonce")?,
         block_hash: parse(row, "block_hash")?,
+        gas: unsigned(row, "gas_used")?,
         wei,
         at: at.and_then(|at| u64::try_from(at).ok()),
         price: price.and_then(Price::from_fixed18),
@@ -317,15 +314,22 @@ fn cost(row: &SqliteRow) -> Result<Cost, StoreError> {
     })
 }
 
-/// Gas at its price, and the fee for the data on layer 1 where the receipt has it (`l1Fee`, as
-/// chains of the OP stack write it). Saturates: what does not fit is beyond any budget.
+/// Gas at its price, and what the chain took beside it; an older version left that in the receipt.
+/// Saturates: what does not fit is beyond any budget.
 fn cost_of_receipt(row: &SqliteRow) -> Result<U256, StoreError> {
     let price: U256 = parse(row, "effective_gas_price")?;
     let execution = U256::from(unsigned(row, "gas_used")?).saturating_mul(price);
-    let receipt: Option<String> = get(row, "receipt")?;
-    let receipt = receipt.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
-    let data_fee = receipt.as_ref().and_then(|r| r.get("l1Fee")?.as_str()?.parse::<U256>().ok());
-    Ok(execution.saturating_add(data_fee.unwrap_or_default()))
+    let noted = ExtraFees {
+        l1_fee: parse_known(row, "l1_fee")?,
+        operator_fee: parse_known(row, "operator_fee")?,
+    };
+    let extra = if noted == ExtraFees::default() {
+        let receipt: Option<String> = get(row, "receipt")?;
+        receipt.as_deref().map(ExtraFees::of_text).unwrap_or_default()
+    } else {
+        noted
+    };
+    Ok(execution.saturating_add(extra.total()))
 }
 
 fn recent(row: &SqliteRow) -> Result<Recent, StoreError> {
@@ -338,14 +342,6 @@ fn recent(row: &SqliteRow) -> Result<Recent, StoreError> {
         _ => CallResult::Succeeded,
     };
     Ok(Recent { action: get(row, "action")?, result, at: at.and_then(|at| u64::try_from(at).ok()) })
-}
-
-fn urgency(row: &SqliteRow) -> Result<Urgency, StoreError> {
-    let word: String = get(row, "urgency")?;
-    [Urgency::Routine, Urgency::Prompt, Urgency::Emergency]
-        .into_iter()
-        .find(|urgency| urgency.as_str() == word)
-        .ok_or_else(|| corrupt(format!("urgency is {word:?}")))
 }
 
 fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
@@ -366,6 +362,14 @@ fn parse<T: FromStr<Err: std::fmt::Display>>(
 ) -> Result<T, StoreError> {
     let text: String = get(row, column)?;
     text.parse().map_err(|error| corrupt(format!("{column} is {text:?}: {error}")))
+}
+
+fn parse_known<T: FromStr<Err: std::fmt::Display>>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let text: Option<String> = get(row, column)?;
+    text.map(|_| parse(row, column)).transpose()
 }
 
 fn corrupt(detail: String) -> StoreError {

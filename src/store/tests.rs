@@ -49,6 +49,31 @@ async fn eventually<T, F: Future<Output = Option<T>>>(look: impl Fn() -> F) -> T
 }
 
 #[tokio::test]
+async fn a_store_that_fails_says_so_until_a_write_goes_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keeper.db");
+    let store = Store::open(&file).await.unwrap();
+    store.ping().await.unwrap();
+    store.commit(vec![Statement::new("INSERT INTO nowhere VALUES (1)")]).await.unwrap_err();
+    let failed = store.ping().await.unwrap_err().to_string();
+    assert!(failed.contains("last write failed") && failed.contains("nowhere"), "{failed}");
+    store.note_decision(DecisionRow::new("one", "local", &decision(7, "inside"), true));
+    eventually(async || store.ping().await.ok()).await;
+
+    // The database goes on with a file that has no name any more.
+    let aside = folder.path().join("aside.db");
+    std::fs::rename(&file, &aside).unwrap();
+    assert!(matches!(store.ping().await, Err(StoreError::Gone { .. })));
+    std::fs::copy(&aside, &file).unwrap();
+    assert!(matches!(store.ping().await, Err(StoreError::Gone { .. })), "another file");
+    std::fs::rename(&aside, &file).unwrap();
+    store.ping().await.unwrap();
+    store.close().await;
+    assert!(store.ping().await.is_err(), "closed");
+    Store::in_memory().await.unwrap().ping().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_second_process_is_kept_out_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data/keeper.db");
@@ -182,5 +207,25 @@ async fn the_journal_is_durable_and_linked() {
     let orphan = "INSERT INTO events (chain_id, wallet, nonce, number, kind, detail, at)
         VALUES (1, 'w', 0, 1, 'k', '', 0)";
     assert!(store.commit(vec![Statement::new(orphan)]).await.is_err(), "an event without a slot");
+    store.close().await;
+}
+
+/// People may use up all that is theirs; what acts reads on.
+#[tokio::test]
+async fn whoever_looks_delays_nobody_who_acts() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("keeper.db")).await.unwrap();
+    let mut busy = Vec::new();
+    for _ in 0..LOOKERS {
+        busy.push(store.inner.looking.acquire().await.unwrap());
+    }
+    let looking = store.for_looking();
+    let mut looked = Box::pin(looking.open_pauses());
+    assert!(futures::poll!(&mut looked).is_pending());
+    let acted = tokio::time::timeout(Duration::from_secs(20), store.open_pauses()).await;
+    assert!(acted.expect("what acts waits for people").unwrap().is_empty());
+    assert!(futures::poll!(&mut looked).is_pending(), "theirs are used up");
+    drop(busy);
+    assert!(looked.await.unwrap().is_empty());
     store.close().await;
 }

@@ -1,6 +1,6 @@
 //! The one task that writes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use sqlx::{SqliteConnection, SqlitePool};
 use tokio::{
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
+    health::LastWrite,
     reserve::{Reserve, is_full},
     statement::Statement,
 };
@@ -36,6 +37,7 @@ type Job = (Vec<Statement>, oneshot::Sender<Result<(), sqlx::Error>>);
 pub(super) struct Writer {
     journal: mpsc::Sender<Job>,
     low: mpsc::Sender<Vec<Statement>>,
+    last: Arc<LastWrite>,
     stop: CancellationToken,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -47,10 +49,17 @@ impl Writer {
         let (low, rows) = mpsc::channel(MAX_LOW);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let queues = Queues { writes, reserve, jobs, rows, gathered: Vec::new() };
+        let last = Arc::new(LastWrite::default());
+        let queues =
+            Queues { writes, reserve, last: Arc::clone(&last), jobs, rows, gathered: Vec::new() };
         tasks.spawn(queues.run(stop.clone()));
         metrics::counter!("ballast_decisions_dropped_total").increment(0);
-        Self { journal, low, stop, tasks: Mutex::new(tasks) }
+        Self { journal, low, last, stop, tasks: Mutex::new(tasks) }
+    }
+
+    /// What the last write came to.
+    pub(super) fn last_write(&self) -> Arc<LastWrite> {
+        Arc::clone(&self.last)
     }
 
     /// Waits until the batch is durable or refused; `None` if the writer has ended.
@@ -78,6 +87,7 @@ impl Writer {
 struct Queues {
     writes: SqlitePool,
     reserve: Option<Reserve>,
+    last: Arc<LastWrite>,
     jobs: mpsc::Receiver<Job>,
     rows: mpsc::Receiver<Vec<Statement>>,
     gathered: Vec<Vec<Statement>>,
@@ -127,9 +137,13 @@ impl Queues {
     /// One transaction for the group. If it fails, each batch gets a transaction of its own, so
     /// that a batch that cannot be written takes no other with it.
     async fn commit(&mut self, group: &mut Vec<Job>) {
+        metrics::counter!("ballast_journal_steps_total")
+            .increment(u64::try_from(group.len()).unwrap_or(u64::MAX));
         if let [_, _, ..] = group.as_slice() {
             let all = group.iter().flat_map(|(batch, _)| batch);
             if write(&self.writes, all).await.is_ok() {
+                self.last.note(&Ok(()));
+                metrics::counter!("ballast_journal_commits_total").increment(1);
                 group.drain(..).for_each(|(_, done)| answer(done, Ok(())));
                 return;
             }
@@ -141,6 +155,10 @@ impl Queues {
                 }
                 result => result,
             };
+            self.last.note(&result);
+            if result.is_ok() {
+                metrics::counter!("ballast_journal_commits_total").increment(1);
+            }
             answer(done, result);
         }
     }
@@ -160,7 +178,9 @@ impl Queues {
             return self.gathered.clear();
         }
         let all = self.gathered.iter().flatten();
-        if let Err(error) = write(&self.writes, all).await {
+        let result = write(&self.writes, all).await;
+        self.last.note(&result);
+        if let Err(error) = result {
             let lost = u64::try_from(self.gathered.len()).unwrap_or(u64::MAX);
             metrics::counter!("ballast_decisions_dropped_total").increment(lost);
             warn!(lost, error = crate::error_chain(&error), "decisions could not be stored");

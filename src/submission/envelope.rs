@@ -3,11 +3,11 @@
 
 use alloy::{
     consensus::{
-        Transaction as _, TxEip1559, TxEnvelope, TxLegacy, TypedTransaction,
-        transaction::SignerRecoverable as _,
+        SignableTransaction as _, Transaction as _, TxEip1559, TxEnvelope, TxLegacy,
+        TypedTransaction, transaction::SignerRecoverable as _,
     },
     eips::Decodable2718 as _,
-    primitives::{Address, TxKind},
+    primitives::{Address, Bytes, TxKind},
 };
 use ballast_chains::{profile::FeeModel, wallet::SignedTx};
 use ballast_strategy_api::Call;
@@ -84,9 +84,26 @@ impl Content<'_> {
     }
 }
 
+/// Unsigned bytes that are at least as many as those of any of these calls, at whatever nonce, gas
+/// limit and price it will be signed; nothing for no call. What a chain charges for a transaction's
+/// data is told by its unsigned bytes.
+pub(super) fn longest<'a>(
+    chain_id: u64,
+    fee_model: FeeModel,
+    calls: impl Iterator<Item = &'a Call>,
+) -> Bytes {
+    let price = Price { max_fee_per_gas: u128::MAX, max_priority_fee_per_gas: u128::MAX };
+    let unsigned = calls.map(|call| {
+        let (nonce, gas_limit) = (u64::MAX, u64::MAX);
+        let content = Content { chain_id, fee_model, nonce, call, gas_limit, price };
+        content.transaction().encoded_for_signing()
+    });
+    unsigned.max_by_key(Vec::len).unwrap_or_default().into()
+}
+
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{Bytes, U256, address};
+    use alloy::primitives::{U256, address};
     use ballast_chains::wallet::Wallet;
     use secrecy::SecretString;
 

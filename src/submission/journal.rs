@@ -25,7 +25,7 @@ use super::{
     slot::{Attempt, EndpointAnswer, Intent, PostconditionState, Slot},
 };
 use crate::{
-    clock, failpoint,
+    clock, ledger,
     store::{Statement, Store, StoreError},
 };
 
@@ -98,7 +98,7 @@ impl LaneJournal {
             self.attempt(slot.nonce, 0, 0, attempt),
             self.attempt_event(slot.nonce, attempt, why),
         ];
-        self.commit("open_slot", batch).await
+        self.store.step("open_slot", batch).await
     }
 
     /// One more attempt at a nonce, and why it is made; `slot` is as it stands before. An intent
@@ -124,7 +124,7 @@ impl LaneJournal {
         }
         batch.push(self.attempt(slot.nonce, intent, number(slot.attempt_count()), attempt));
         batch.push(self.attempt_event(slot.nonce, attempt, why));
-        self.commit("append_attempt", batch).await
+        self.store.step("append_attempt", batch).await
     }
 
     /// What endpoints said of an attempt, where it is news, and the state that follows.
@@ -150,7 +150,7 @@ impl LaneJournal {
             let detail = format!("{endpoint}: {}", answer.detail);
             batch.push(self.event(nonce, "answer", Some(&hash), Some(block), &detail));
         }
-        self.commit("record_answers", batch).await
+        self.store.step("record_answers", batch).await
     }
 
     /// An attempt is in a block.
@@ -171,10 +171,12 @@ impl LaneJournal {
             .with(inclusion.gas_used)
             .with(inclusion.effective_gas_price.to_string())
             .with(whole)
-            .with(PostconditionState::Due.label());
+            .with(PostconditionState::Due.label())
+            .with(inclusion.extra.l1_fee.map(|fee| fee.to_string()))
+            .with(inclusion.extra.operator_fee.map(|fee| fee.to_string()));
         let detail = if inclusion.succeeded { "status 1" } else { "status 0" };
         let event = self.event(nonce, "included", Some(&hash), Some(inclusion.block), detail);
-        self.commit("record_inclusion", vec![included, event]).await
+        self.store.step("record_inclusion", vec![included, event]).await
     }
 
     /// The block that held a nonce fell away.
@@ -183,7 +185,7 @@ impl LaneJournal {
             self.keyed(sql::SET_REORGED, nonce),
             self.event(nonce, "reorged", None, Some(block), ""),
         ];
-        self.commit("record_reorg", batch).await
+        self.store.step("record_reorg", batch).await
     }
 
     /// What became of the postcondition.
@@ -198,7 +200,7 @@ impl LaneJournal {
             self.keyed(sql::SET_POSTCONDITION, nonce).with(state.label()),
             self.event(nonce, "postcondition", None, Some(block), detail),
         ];
-        self.commit("record_postcondition", batch).await
+        self.store.step("record_postcondition", batch).await
     }
 
     /// A nonce is spent for good.
@@ -212,7 +214,7 @@ impl LaneJournal {
             self.keyed(sql::SET_FINAL, nonce).with(outcome.label()),
             self.event(nonce, outcome.label(), None, Some(block), ""),
         ];
-        self.commit("record_final", batch).await
+        self.store.step("record_final", batch).await
     }
 
     /// The wallet's nonce when its lane was opened for the first time; what was used before is
@@ -225,7 +227,7 @@ impl LaneJournal {
             .with(self.product.as_str())
             .with(first_nonce)
             .with(clock::now());
-        self.commit_again(vec![row]).await
+        self.store.step("record_lane", vec![row]).await
     }
 
     /// A nonce was used for good by a transaction that nothing here was signed for; its hash and
@@ -251,10 +253,14 @@ impl LaneJournal {
             .with(receipt.map(|receipt| receipt.gas_used))
             .with(receipt.map(|receipt| receipt.effective_gas_price.to_string()))
             .with(whole)
-            .with(clock::now());
+            .with(clock::now())
+            .with(receipt.and_then(|receipt| receipt.extra.l1_fee).map(|fee| fee.to_string()))
+            .with(
+                receipt.and_then(|receipt| receipt.extra.operator_fee).map(|fee| fee.to_string()),
+            );
         let event =
             self.event(nonce, Outcome::Foreign.label(), hash.as_deref(), Some(block), "adopted");
-        self.commit_again(vec![row, event]).await
+        self.store.step("record_foreign", vec![row, event]).await
     }
 
     /// What was final is not any more; the nonces and the states that follow, in one commit.
@@ -267,22 +273,9 @@ impl LaneJournal {
         for (nonce, state) in slots {
             batch.push(self.keyed(sql::SET_UNDONE, *nonce).with(state.label()));
             batch.push(self.event(*nonce, "undone", None, Some(block), ""));
+            batch.push(ledger::withdraw(self.chain_id, &self.wallet(), *nonce));
         }
-        self.commit_again(batch).await
-    }
-
-    /// Writes one step. Tests kill the process on either side of it.
-    async fn commit(&self, step: &'static str, batch: Vec<Statement>) -> Result<(), StoreError> {
-        failpoint::before(step);
-        let written = self.store.commit(batch).await;
-        failpoint::after(step);
-        written
-    }
-
-    /// Writes a step that is found missing and done again after any crash, and that nothing is
-    /// sent on the strength of.
-    async fn commit_again(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
-        self.store.commit(batch).await
+        self.store.step("record_undone", batch).await
     }
 }
 

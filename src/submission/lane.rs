@@ -24,7 +24,7 @@
 //! | nothing | the same bytes go out again |
 //! | the offer does not buy the next block, or it has waited and the curve is a raise above it | replaced |
 //! | a more urgent action is due, or another one while this one would fail | taken over at its nonce |
-//! | the same took effect at another nonce; the product may only delever and this does not | not sent any more, and given up at once |
+//! | the same took effect at another nonce; the product may only delever and this does not; it was for what the product does not act on any more | not sent any more, and given up at once |
 //! | its deadline has passed; its call would fail, or nothing is due, for some blocks | given up, if that is cheaper than to let it fail |
 //! | an operator orders it | replaced or given up at once, under the same ceilings |
 //! | a ceiling is below the raise, or attempts are used up | held, and said once |
@@ -33,6 +33,7 @@ mod book;
 mod error;
 mod event;
 mod evidence;
+mod extra;
 mod follow;
 mod foreign;
 mod gap;
@@ -51,6 +52,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, Head, pool::Privacy, wallet::Wallet};
 use ballast_strategy_api::{Assessment, Decision, Exposure, Urgency};
 
@@ -63,12 +65,12 @@ pub use snapshot::{AttemptSnapshot, LaneSnapshot, SlotSnapshot};
 
 use super::{
     journal::Journal,
-    node::{NextBlock, Node},
+    node::{BlockMark, NextBlock, Node, Place},
     observe::Subject,
     pricing::Pressure,
     simulate::{Overrides, Pretends},
 };
-use crate::guard::{Caps, Upkeep};
+use crate::guard::{Agreed, Caps, StopCheck, Upkeep};
 
 /// Included slots that may wait for finality at once; beyond it nothing new is started …
 pub const MAX_UNFINAL: usize = 32;
@@ -91,6 +93,8 @@ pub struct LaneSpec {
     pub privacy: Privacy,
     /// What all lanes of the chain's nodes have in common.
     pub pretends: Pretends,
+    /// Whether somebody has stopped the product, asked again before anything leaves the keeper.
+    pub stop: StopCheck,
 }
 
 /// The nonce lane of one product.
@@ -100,6 +104,7 @@ pub struct Lane {
     wallet: Wallet,
     profile: Arc<ChainProfile>,
     privacy: Privacy,
+    stop: StopCheck,
     node: Arc<dyn Node>,
     subject: Subject,
     /// The slots of the wallet.
@@ -109,6 +114,8 @@ pub struct Lane {
     /// Nonces that somebody else used.
     foreign: Foreign,
     need: Need,
+    /// What the product may act on.
+    agreed: Agreed,
     /// Heads in a row at which a nonce below all of ours was free, and the last of them.
     gap_sightings: u8,
     gap_at_block: Option<u64>,
@@ -116,6 +123,9 @@ pub struct Lane {
     pretends: Pretends,
     /// The stretch of blocks in which the wallet's nonce was looked at last.
     looked: Option<u64>,
+    /// The wallet's balance when it was told last, and whether it has changed without our doing.
+    balance: Option<U256>,
+    moved: bool,
     /// What happened outside of an observation; told with the next one.
     outbox: Vec<LaneEvent>,
     /// What an operator ordered, with the guard's word on it, and what became of it; both only
@@ -135,6 +145,8 @@ struct Need {
     wanted: Option<(Urgency, Caps)>,
     /// Its last word; `None` while it has not said anything that holds.
     said: Option<Said>,
+    /// The block that it was said of. What was said of a block counts in its chain only.
+    heard_at: Option<BlockMark>,
 }
 
 /// The strategy's last word on what is due.
@@ -147,13 +159,19 @@ struct Said {
 impl Need {
     /// A block fell away, and with it what was said of the state after it.
     fn forget(&mut self) {
-        (self.idle_since, self.said) = (None, None);
+        (self.idle_since, self.said, self.heard_at) = (None, None, None);
     }
 }
 
 impl Default for Need {
     fn default() -> Self {
-        Self { pressure: Pressure::UNKNOWN, idle_since: None, wanted: None, said: None }
+        Self {
+            pressure: Pressure::UNKNOWN,
+            idle_since: None,
+            wanted: None,
+            said: None,
+            heard_at: None,
+        }
     }
 }
 
@@ -168,7 +186,7 @@ impl Lane {
         node: impl Node,
         journal: Journal,
     ) -> Result<Self, LaneError> {
-        let LaneSpec { product, wallet, profile, privacy, pretends } = spec;
+        let LaneSpec { product, wallet, profile, privacy, pretends, stop } = spec;
         let journal = journal.lane(&product, &profile.name, profile.chain_id, wallet.address());
         let subject = Subject { product: product.clone(), chain: profile.name.clone() };
         let node: Arc<dyn Node> = Arc::new(node);
@@ -178,17 +196,21 @@ impl Lane {
             wallet,
             profile,
             privacy,
+            stop,
             node,
             subject,
             book,
             formers: Vec::new(),
             foreign: Foreign::default(),
             need: Need::default(),
+            agreed: Agreed::Any,
             gap_sightings: 0,
             gap_at_block: None,
             overrides: Overrides::Unknown,
             pretends,
             looked: None,
+            balance: None,
+            moved: false,
             outbox: Vec::new(),
             order: None,
             obeyed: None,
@@ -218,14 +240,30 @@ impl Lane {
         self.book.awaiting().is_some()
     }
 
+    /// The wallet's lowest nonce that is signed for and not included.
+    pub fn waiting_at(&self) -> Option<(Address, u64)> {
+        self.book.awaiting().map(|slot| (self.wallet.address(), slot.nonce))
+    }
+
     /// How many slots are not final.
     pub fn unfinished(&self) -> usize {
         self.book.slots.len()
     }
 
+    /// Hears what the product may act on. What was signed for anything else and is not included is
+    /// given up by the next observation.
+    pub fn agree(&mut self, agreed: Agreed) {
+        self.agreed = agreed;
+    }
+
     /// Hears what the strategy found at `head`: how pressing things are, and whether anything is
     /// due. What waits for inclusion is dealt with accordingly at the next observation.
     pub fn reassessed(&mut self, assessment: &Assessment, head: &Head) {
+        let before = self.need.heard_at.replace(head.into());
+        if before.is_some_and(|before| before.number >= head.number && before.hash != head.hash) {
+            // Patience does not count what was said on another branch.
+            self.need.idle_since = None;
+        }
         self.need.pressure = Pressure::of(&assessment.observations);
         // What still waits for what is under way says so again when it is pursued.
         self.need.wanted = None;
@@ -240,6 +278,41 @@ impl Lane {
             }
             // What is blocked is due: whether its call would fail is seen by simulation.
             Decision::Act(_) | Decision::Blocked { .. } => self.need.idle_since = None,
+        }
+    }
+
+    /// Hears that the strategy could not say what is due: that nothing is, is not known any more.
+    pub fn unread(&mut self) {
+        self.need.idle_since = None;
+    }
+
+    /// Hears what the wallet held at a newer block. With nothing under way nobody but the key spends
+    /// from it, so whatever else changed it, its nonce is looked at by the next observation: a
+    /// transaction that is not ours shows within a few blocks, and costs a read only then.
+    pub fn told_balance(&mut self, wei: U256) {
+        let before = self.balance.replace(wei);
+        self.moved |= self.is_idle() && before.is_some_and(|before| before != wei);
+    }
+
+    /// Whether a block is in the chain that ends in `head`; `None` if nodes do not tell.
+    pub async fn is_in_chain(&self, block: BlockMark, head: &Head) -> Option<bool> {
+        if block.hash == head.hash || block.hash == head.parent {
+            return Some(true);
+        }
+        if block.number >= head.number {
+            return Some(false);
+        }
+        let found = self.node.blocks(vec![Place::Number(block.number)]).await.ok()?;
+        let found = found.into_iter().next().flatten()?;
+        Some(found.hash == block.hash)
+    }
+
+    /// Forgets what the strategy said of a block that is not in the chain of `head`, or is not known
+    /// to be. Nothing is given up on such a word.
+    async fn forget_other_branch(&mut self, head: &Head) {
+        let Some(heard_at) = self.need.heard_at else { return };
+        if self.is_in_chain(heard_at, head).await != Some(true) {
+            self.need.forget();
         }
     }
 

@@ -24,6 +24,7 @@
 //!   the finality configured), the slot is live again rather than forgotten.
 
 use alloy::primitives::{B256, U256};
+use ballast_chains::fees::extra::ExtraFees;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -76,6 +77,8 @@ pub struct Inclusion {
     pub gas_used: u64,
     /// Wei per gas paid.
     pub effective_gas_price: u128,
+    /// What was paid beside gas × price.
+    pub extra: ExtraFees,
 }
 
 /// What can happen to a nonce.
@@ -195,10 +198,12 @@ impl Inclusion {
         }
     }
 
-    /// What the execution cost, wei, without data fees that some chains add.
-    pub fn execution_cost(&self) -> U256 {
+    /// All that the transaction has cost, wei; saturates.
+    pub fn cost(&self) -> U256 {
         // 64 × 128 bits cannot overflow 256.
-        U256::from(self.gas_used).saturating_mul(U256::from(self.effective_gas_price))
+        U256::from(self.gas_used)
+            .saturating_mul(U256::from(self.effective_gas_price))
+            .saturating_add(self.extra.total())
     }
 }
 

@@ -10,7 +10,10 @@ use std::{fmt::Debug, sync::Arc};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use ballast_chains::{
     Head,
-    fees::{FeeError, Quote},
+    fees::{
+        FeeError, Quote,
+        extra::{ExtraError, ExtraFees, ExtraQuote},
+    },
     pool::{Answer, ChainReceipt, Route},
     profile::FeeModel,
     reader::CallError,
@@ -85,8 +88,20 @@ pub struct Receipt {
     pub gas_used: u64,
     /// Wei per gas paid.
     pub effective_gas_price: u128,
+    /// What was paid beside gas × price.
+    pub extra: ExtraFees,
     /// All of it, for the ledger and the strategy.
     pub whole: Option<Arc<ChainReceipt>>,
+}
+
+impl Receipt {
+    /// All that the transaction has cost, wei; saturates.
+    pub fn cost(&self) -> U256 {
+        // 64 × 128 bits cannot overflow 256.
+        U256::from(self.gas_used)
+            .saturating_mul(U256::from(self.effective_gas_price))
+            .saturating_add(self.extra.total())
+    }
 }
 
 /// The nodes of one chain.
@@ -147,6 +162,14 @@ pub trait Node: Debug + Send + Sync + 'static {
         model: FeeModel,
         min_priority_fee: u128,
     ) -> BoxFuture<'_, Result<Quote, FeeError>>;
+    /// The most that the chain takes beside gas × price for a transaction with these unsigned bytes,
+    /// as told at that block.
+    fn extra(
+        &self,
+        at: BlockMark,
+        model: FeeModel,
+        unsigned: Bytes,
+    ) -> BoxFuture<'_, Result<ExtraQuote, ExtraError>>;
     /// Hands a signed transaction to all endpoints of a route.
     fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>>;
 }

@@ -1,6 +1,7 @@
 //! What happened, as one named function per event: each logs and counts, so that the lane says a
 //! thing once. Labels are fixed words, never a hash or an address.
 
+use ballast_chains::fees::extra::{ExtraError, ExtraFees};
 use metrics::counter;
 use tracing::{error, info, warn};
 
@@ -71,10 +72,40 @@ impl Subject {
         self.count("ballast_broadcasts_total", &[("verdict", "nobody".to_owned())]);
     }
 
+    /// Somebody stopped the product between the journal and the nodes.
+    pub(crate) fn kept_back(&self, nonce: u64, why: &str) {
+        warn!(product = self.product, chain = self.chain, nonce, why, "not handed to any node");
+    }
+
     /// A nonce is spent for good.
     pub(crate) fn finished(&self, action: &str, outcome: Outcome) {
         let labels = [("action", action.to_owned()), ("outcome", outcome.label().to_owned())];
         self.count("ballast_transactions_total", &labels);
+    }
+
+    /// A transaction is in a block, and was paid for beside its gas.
+    pub(crate) fn extra_paid(&self, extra: &ExtraFees) {
+        let wei = u64::try_from(extra.total()).unwrap_or(u64::MAX);
+        if wei > 0 {
+            counter!("ballast_extra_fees_wei_total", &self.labels()).increment(wei);
+        }
+    }
+
+    /// The receipt of a chain with L1 data fees has none.
+    pub(crate) fn extra_untold(&self, nonce: u64) {
+        let (product, chain) = (&self.product, &self.chain);
+        warn!(
+            product,
+            chain, nonce, "the receipt names no L1 data fee: what it cost is booked without it"
+        );
+        self.count("ballast_extra_fees_unknown_total", &[("at", "receipt".to_owned())]);
+    }
+
+    /// What the chain takes beside gas × price is not known before sending.
+    pub(crate) fn extra_unknown(&self, cause: &ExtraError) {
+        let (product, chain, cause) = (&self.product, &self.chain, crate::error_chain(cause));
+        warn!(product, chain, cause, "the L1 data fee cannot be told before sending");
+        self.count("ballast_extra_fees_unknown_total", &[("at", "quote".to_owned())]);
     }
 
     /// What inclusion promised did not come true.

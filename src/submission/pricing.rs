@@ -3,7 +3,8 @@
 //! An offer is the next base fee with room for its worst growth while we wait, plus a share of the
 //! market's tip that grows with the blocks waited: both by urgency, see [`curve`]. Above it stand
 //! ceilings: the absolute cap that the guard chose by urgency, a multiple of the market's current
-//! price, the cap on the whole transaction's cost at its gas limit, and what the wallet holds. An
+//! price, the cap on the whole transaction's cost at its gas limit, and what the wallet holds; the
+//! last two are for the fees that a chain takes beside gas × price as well ([`Terms::extra`]). An
 //! offer that a ceiling cuts is still made as long as it buys inclusion in the next block; below
 //! that it is a [`Hold`]: sending would only take the nonce. What was sent stays where it is.
 //!
@@ -25,8 +26,14 @@
 pub mod curve;
 pub mod giving_up;
 
+use std::fmt::Write as _;
+
 use alloy::primitives::U256;
-use ballast_chains::{amount::gwei, fees::Quote, profile::FeeProfile};
+use ballast_chains::{
+    amount::{ether, gwei},
+    fees::{Quote, extra::ExtraQuote},
+    profile::FeeProfile,
+};
 use ballast_strategy_api::Urgency;
 use serde::{Deserialize, Serialize};
 
@@ -86,12 +93,19 @@ pub struct Terms<'a> {
     pub gas_limit: u64,
     /// Native currency sent along, wei.
     pub value: U256,
+    /// What the chain takes beside gas × price.
+    pub extra: ExtraQuote,
     /// What the wallet holds, wei: nodes refuse what it could not pay for at the full offer.
     /// `None`: not held against it.
     pub balance: Option<U256>,
 }
 
 impl Terms<'_> {
+    /// The most that the chain takes beside gas × price at this gas limit, wei.
+    pub fn extra(&self) -> U256 {
+        self.extra.most(self.gas_limit)
+    }
+
     fn curve(&self) -> Curve {
         Curve::of(self.urgency, self.pressure)
     }
@@ -149,10 +163,10 @@ pub fn replacement(previous: Price, quote: &Quote, terms: &Terms<'_>) -> Result<
         raised(previous.max_fee_per_gas, terms.fees),
         raised(previous.max_priority_fee_per_gas, terms.fees),
     ) else {
-        return Err(hold("replacement overflows", quote, ceiling));
+        return Err(hold("replacement overflows", quote, terms, ceiling));
     };
     if least > ceiling.wei_per_gas {
-        return Err(hold(ceiling.reason, quote, ceiling));
+        return Err(hold(ceiling.reason, quote, terms, ceiling));
     }
     let mut wanted = wanted(quote, terms);
     if terms.last && terms.urgency == Urgency::Emergency {
@@ -187,7 +201,7 @@ fn below(wanted: Price, quote: &Quote, ceiling: Ceiling) -> Price {
 fn affordable(quote: &Quote, terms: &Terms<'_>) -> Result<Ceiling, Hold> {
     let ceiling = lowest_ceiling(quote, terms);
     if ceiling.wei_per_gas < quote.least {
-        return Err(hold(ceiling.reason, quote, ceiling));
+        return Err(hold(ceiling.reason, quote, terms, ceiling));
     }
     Ok(ceiling)
 }
@@ -213,7 +227,7 @@ fn lowest_ceiling(quote: &Quote, terms: &Terms<'_>) -> Ceiling {
 
 /// What a cap on the whole cost leaves per gas, rounded down.
 fn per_gas(cost: U256, terms: &Terms<'_>) -> u128 {
-    let for_gas = cost.saturating_sub(terms.value);
+    let for_gas = cost.saturating_sub(terms.value).saturating_sub(terms.extra());
     let each = for_gas.checked_div(U256::from(terms.gas_limit)).unwrap_or(U256::MAX);
     u128::try_from(each).unwrap_or(u128::MAX)
 }
@@ -230,13 +244,17 @@ fn percent_up(amount: u128, percent: u128) -> u128 {
     amount.saturating_mul(percent).div_ceil(100)
 }
 
-fn hold(reason: &'static str, quote: &Quote, ceiling: Ceiling) -> Hold {
-    let detail = format!(
+fn hold(reason: &'static str, quote: &Quote, terms: &Terms<'_>, ceiling: Ceiling) -> Hold {
+    let mut detail = format!(
         "the next block costs {} gwei per gas, the market pays {}, at most {} may be offered",
         gwei(quote.least),
         gwei(quote.market()),
         gwei(ceiling.wei_per_gas)
     );
+    let extra = terms.extra();
+    if !extra.is_zero() {
+        _ = write!(detail, ", and up to {} in all goes to fees beside gas", ether(extra));
+    }
     Hold { reason, detail }
 }
 

@@ -37,7 +37,19 @@
 //! cooldown, a state that the call itself moves). But a guard may be of one candidate only (an FLI
 //! cooldown is the exchange's), so no call stands for another: every old call is run, and each must
 //! take effect and be followed by the failure of the new one. Of an old call that fails today (its
-//! exchange is dry) that cannot be known, and finality is waited for.
+//! exchange is dry) that cannot be known, and finality is waited for: a simulation can be given a
+//! balance or a clock, but not the market in which the old call would have succeeded, and what it left
+//! behind there is just what the new call would meet.
+//!
+//! One kind of action needs no proof. Where the contract asks at execution whether the action is
+//! **needed** and refuses it where it is not
+//! ([`Strategy::checks_need`](ballast_strategy_api::Strategy::checks_need)), then in a chain in which
+//! the old call succeeds at `n`, the new one at `m` is executed only if it is needed after that as
+//! well: it is the step that would be due next, and that a product like this takes block after block.
+//! So a ripcord whose exchange ran dry is signed for by another exchange at once, in the one situation
+//! in which a quarter of an hour of waiting is dear. The rule above holds for it too: where `n` is
+//! seen to be included with success, `m` is kept back and given up, since the strategy has a fresh
+//! word on what is due by then.
 
 use ballast_strategy_api::{Action, Call};
 

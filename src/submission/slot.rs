@@ -18,6 +18,8 @@ use crate::guard::Caps;
 pub struct Intent {
     /// The product's name.
     pub product: String,
+    /// What the product acted on, if that is to be remembered.
+    pub acts_on: Option<String>,
     /// The action's name.
     pub action: String,
     /// What it did to the product's exposure when it was found.
@@ -38,9 +40,15 @@ pub struct Intent {
 
 impl Intent {
     /// The intent of an action that is about to be signed.
-    pub fn of(product: &str, action: &Action, caps: Caps, found_at_block: u64) -> Self {
+    pub fn of(
+        (product, acts_on): (&str, Option<&str>),
+        action: &Action,
+        caps: Caps,
+        found_at_block: u64,
+    ) -> Self {
         Self {
             product: product.to_owned(),
+            acts_on: acts_on.map(str::to_owned),
             action: action.name.to_owned(),
             exposure: action.exposure,
             answers: action.answers.clone(),
@@ -175,6 +183,8 @@ pub struct Attempt {
     pub gas_limit: u64,
     /// What it offers.
     pub price: Price,
+    /// The most that the chain takes for it beside gas × price, as expected when it was signed, wei.
+    pub extra: U256,
     /// The head at which it was signed.
     pub signed_at_block: u64,
     /// The last answer of each endpoint, by its label.
@@ -186,6 +196,7 @@ impl Attempt {
     pub fn max_cost(&self) -> U256 {
         U256::from(self.gas_limit)
             .saturating_mul(U256::from(self.price.max_fee_per_gas))
+            .saturating_add(self.extra)
             .saturating_add(self.call.value)
     }
 }

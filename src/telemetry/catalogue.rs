@@ -48,6 +48,20 @@ const CATALOGUE: &[Row] = &[
         "Batches of decisions and series that the disk was too slow or too full for",
     ),
     ("ballast_decisions_total", Counter, Unit::Count, "product, chain, kind", "Decisions"),
+    (
+        "ballast_extra_fees_unknown_total",
+        Counter,
+        Unit::Count,
+        "product, chain, at",
+        "Times that the L1 data fee was unknown, before sending (quote) or afterwards (receipt)",
+    ),
+    (
+        "ballast_extra_fees_wei_total",
+        Counter,
+        Unit::Count,
+        "product, chain",
+        "L1 data and operator fees of included transactions, wei",
+    ),
     ("ballast_feeds_failing", Gauge, Unit::Count, "chain", "1 while a feed gives no usable answer"),
     (
         "ballast_final_blocks_undone_total",
@@ -89,6 +103,13 @@ const CATALOGUE: &[Row] = &[
     ("ballast_http_seconds", Histogram, Unit::Seconds, "route", "Time of an answer"),
     ("ballast_http_streams", Gauge, Unit::Count, "", "Live streams that are open"),
     (
+        "ballast_journal_commits_total",
+        Counter,
+        Unit::Count,
+        "",
+        "Transactions of the store that hold steps of the journal; one fsync each",
+    ),
+    (
         "ballast_journal_failures_total",
         Counter,
         Unit::Count,
@@ -96,11 +117,67 @@ const CATALOGUE: &[Row] = &[
         "Remarks that could not be journalled; nothing is sent that is not",
     ),
     (
+        "ballast_journal_steps_total",
+        Counter,
+        Unit::Count,
+        "",
+        "Steps of the journal; those that wait together share a commit",
+    ),
+    (
+        "ballast_ledger_entries_total",
+        Counter,
+        Unit::Count,
+        "product, outcome",
+        "Transactions that were booked",
+    ),
+    (
+        "ballast_ledger_failing",
+        Gauge,
+        Unit::Count,
+        "chain",
+        "1 while the books of a chain's wallets cannot be kept",
+    ),
+    (
+        "ballast_ledger_reconciled_timestamp",
+        Gauge,
+        Unit::Seconds,
+        "product",
+        "Time of the block up to which the books were last reconciled",
+    ),
+    (
+        "ballast_ledger_unexplained",
+        Gauge,
+        Unit::Count,
+        "product",
+        "1 while the books do not explain what the wallet holds",
+    ),
+    (
+        "ballast_ledger_waiting",
+        Gauge,
+        Unit::Count,
+        "chain",
+        "Final transactions that are not booked yet",
+    ),
+    (
         "ballast_lifecycle_unexpected_total",
         Counter,
         Unit::Count,
         "product, chain",
         "Events that a transaction's state does not know: a bug, or a reorganisation beyond finality",
+    ),
+    (
+        "ballast_month_budget_used_percent",
+        Gauge,
+        Unit::Count,
+        "product",
+        "Percent of the lower budget that is spent or reserved this UTC month, rounded up",
+    ),
+    (
+        "ballast_month_forecast_usd",
+        Gauge,
+        Unit::Count,
+        "product",
+        "Cost of this UTC month by its end at the pace of late, US dollars",
     ),
     (
         "ballast_month_reserved_usd",
@@ -215,6 +292,13 @@ const CATALOGUE: &[Row] = &[
         "Native balance of a product's wallet in whole coins, for charts and alerts only",
     ),
     ("ballast_wallet_ready", Gauge, Unit::Count, "product", "0 while its wallet cannot sign"),
+    (
+        "ballast_wallet_runway_days",
+        Gauge,
+        Unit::Count,
+        "product, chain, quantile",
+        "Days that the wallet's balance lasts: in the middle (p50), and in 95 of 100 cases (p95)",
+    ),
 ];
 
 /// Tells the recorder what every metric means.
@@ -289,7 +373,7 @@ mod tests {
     fn names_and_buckets_follow_the_kind() {
         for (name, kind, unit, ..) in CATALOGUE {
             assert_eq!(name.ends_with("_total"), *kind == Counter, "{name}");
-            let seconds = name.ends_with("_seconds") || *name == "ballast_head_timestamp";
+            let seconds = name.ends_with("_seconds") || name.ends_with("_timestamp");
             assert_eq!(seconds, *unit == Unit::Seconds, "{name}");
             let bucketed =
                 crate::telemetry::BUCKETS.iter().any(|(suffix, _)| name.ends_with(suffix));

@@ -33,7 +33,7 @@ pub(crate) struct Plan {
     pub(crate) http: String,
     pub(crate) ws: String,
     pub(crate) keys: Vec<B256>,
-    /// Calldata of the batch that it reads at every head.
+    /// Calldata of the batch that it reads at every head; nothing is read if it is empty.
     pub(crate) batch: Bytes,
     pub(crate) when: When,
 }
@@ -45,6 +45,8 @@ pub(crate) enum When {
     Turn,
     /// Everywhere, when the chain has been warped.
     Warp,
+    /// Everywhere, at every head.
+    Always,
 }
 
 /// The batch of the one-view products.
@@ -81,13 +83,15 @@ pub(crate) async fn run(plan: &str) -> Result<()> {
     eprintln!("ready");
     let mut last = None;
     while let Some(head) = heads.next().await {
-        let request = TransactionRequest::default()
-            .with_to(MULTICALL3_ADDRESS)
-            .with_input(plan.batch.clone())
-            .with_gas_limit(GAS);
-        let answer = http.call(request).hash(head.hash).await?;
-        let results = aggregate3Call::abi_decode_returns(&answer)?;
-        eyre::ensure!(results.len() >= plan.keys.len(), "a result is missing");
+        if !plan.batch.is_empty() {
+            let request = TransactionRequest::default()
+                .with_to(MULTICALL3_ADDRESS)
+                .with_input(plan.batch.clone())
+                .with_gas_limit(GAS);
+            let answer = http.call(request).hash(head.hash).await?;
+            let results = aggregate3Call::abi_decode_returns(&answer)?;
+            eyre::ensure!(results.len() >= plan.keys.len(), "a result is missing");
+        }
         let warped = last.is_some_and(|last| head.timestamp.saturating_sub(last) > WARP);
         last = Some(head.timestamp);
         let due: Vec<usize> = match plan.when {
@@ -98,6 +102,7 @@ pub(crate) async fn run(plan: &str) -> Result<()> {
             }
             When::Warp if warped => (0..plan.keys.len()).collect(),
             When::Warp => Vec::new(),
+            When::Always => (0..plan.keys.len()).collect(),
         };
         let base_fee = u128::from(head.base_fee_per_gas.unwrap_or_default());
         let sends = due.into_iter().map(|index| {

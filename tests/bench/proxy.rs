@@ -15,6 +15,7 @@ use eyre::{OptionExt as _, Result};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::JoinSet,
 };
 
@@ -25,6 +26,28 @@ const ENDS: usize = 400;
 
 /// Length of a block hash as text.
 const HASH: usize = 66;
+
+/// How far away the node seems for reads: each waits so long before it is passed on, so that reads that
+/// were sent together overlap at the proxy, however fast the node answers.
+#[derive(Debug, Default)]
+struct SimulatedLatency {
+    millis: AtomicU64,
+}
+
+impl SimulatedLatency {
+    fn set(&self, latency: Duration) {
+        let millis = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
+        self.millis.store(millis, Ordering::Relaxed);
+    }
+
+    /// Takes as long as the way to the node would.
+    async fn travel(&self) {
+        let latency = Duration::from_millis(self.millis.load(Ordering::Relaxed));
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+    }
+}
 
 /// What passed.
 #[derive(Debug, Clone)]
@@ -57,8 +80,10 @@ pub(crate) struct Proxy {
 struct Shared {
     node: SocketAddr,
     passed: Mutex<Vec<Passed>>,
-    /// Milliseconds by which `eth_call` is held up, so that what was sent together overlaps.
-    delay: AtomicU64,
+    /// Of `eth_call`.
+    latency: SimulatedLatency,
+    /// Something has passed.
+    news: Notify,
     keeps_reads: AtomicBool,
 }
 
@@ -69,7 +94,8 @@ impl Proxy {
         let shared = Arc::new(Shared {
             node,
             passed: Mutex::default(),
-            delay: AtomicU64::default(),
+            latency: SimulatedLatency::default(),
+            news: Notify::new(),
             keeps_reads: AtomicBool::default(),
         });
         let mut tasks = JoinSet::new();
@@ -88,10 +114,20 @@ impl Proxy {
         Ok(Self { address, shared, _tasks: tasks })
     }
 
-    /// Holds up every `eth_call` by so long from now on.
-    pub(crate) fn delay_reads(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.shared.delay.store(millis, Ordering::Relaxed);
+    /// Simulates this latency for every `eth_call` from now on.
+    pub(crate) fn simulate_read_latency(&self, latency: Duration) {
+        self.shared.latency.set(latency);
+    }
+
+    /// Waits until something has passed since the last [`take`](Self::take).
+    pub(crate) async fn news(&self) {
+        loop {
+            let news = self.shared.news.notified();
+            if !self.shared.lock().is_empty() {
+                return;
+            }
+            news.await;
+        }
     }
 
     /// Keeps the bodies of reads, or not, from now on.
@@ -123,9 +159,8 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> Result<()> {
             return pipe(client, node, shared).await;
         }
         let method = request.method().unwrap_or_default();
-        let wait = shared.delay.load(Ordering::Relaxed);
-        if wait > 0 && method == "eth_call" {
-            tokio::time::sleep(Duration::from_millis(wait)).await;
+        if method == "eth_call" {
+            shared.latency.travel().await;
         }
         node.write_all(&request.bytes).await?;
         if !answer.read(&mut node).await? {
@@ -140,6 +175,7 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> Result<()> {
             Vec::new()
         };
         shared.lock().push(Passed::Request { method, begun, ended, read, body });
+        shared.news.notify_waiters();
     }
     Ok(())
 }

@@ -4,7 +4,13 @@ use std::{fs, time::Duration};
 
 use eyre::Result;
 
-use crate::{measure::Quantiles, run::Row, world::Kind};
+use crate::{
+    books::Spread,
+    measure::Quantiles,
+    run::Row,
+    submissions::{Rate, Submissions},
+    world::Kind,
+};
 
 /// What it ran on.
 pub(crate) fn machine() -> Result<String> {
@@ -80,9 +86,50 @@ pub(crate) fn tables(rows: &[Row]) -> String {
     text
 }
 
+/// Submissions a second as Markdown.
+pub(crate) fn submissions(rows: &[Submissions]) -> String {
+    let mut text = String::from(
+        "| wallets | bare, a second | keeper, a second | ratio | with the journal on disk, a second | ratio | journal steps a send | fsyncs a send | steps an fsync |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let (bare, keeper, on_disk) = (row.bare.a_second(), row.keeper.rate, row.on_disk.rate);
+        let sends = row.on_disk.rate.sends;
+        text.push_str(&format!(
+            "| {} | {bare:.0} | {:.0} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} |\n",
+            row.wallets,
+            keeper.a_second(),
+            keeper.a_second() / bare,
+            on_disk.a_second(),
+            on_disk.a_second() / bare,
+            Rate::each(row.on_disk.steps, sends),
+            Rate::each(row.on_disk.commits, sends),
+            Rate::each(row.on_disk.steps, row.on_disk.commits),
+        ));
+    }
+    text
+}
+
+/// A month's report over so many rows, as Markdown.
+pub(crate) async fn books(rows: u64) -> Result<String> {
+    let mut text = String::from(
+        "| rows of the ledger | wall, ms | CPU, ms | highest memory | store |\n|---|---|---|---|---|\n",
+    );
+    for (name, spread) in [("over a year", Spread::Year), ("all in the month", Spread::Month)] {
+        let (took, size) = crate::books::books(rows, spread).await?;
+        text.push_str(&format!(
+            "| {rows}, {name} | {:.0} | {:.0} | {:.0} MB | {size} MB |\n",
+            millis(took.wall),
+            millis(took.cpu),
+            megabytes(took.memory)
+        ));
+    }
+    Ok(text)
+}
+
 fn name(kind: Kind) -> &'static str {
     match kind {
-        Kind::View => "one-view",
+        Kind::View | Kind::Always => "one-view",
         Kind::Fli => "leveraged",
     }
 }

@@ -23,15 +23,15 @@ use crate::{
 };
 
 /// Longest wait for anything.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 /// Blocks before the first that counts.
 const WARM_UP: usize = 12;
-/// Blocks at which rounds are counted, the pace, and how long a read is held up there.
+/// Blocks at which rounds are counted, the pace, and the latency that reads have there.
 const ROUNDS: (usize, Duration, Duration) =
     (6, Duration::from_millis(1_200), Duration::from_millis(200));
 /// Keys of the bare loop and of the keeper's one-view products; the first are the devnet's own.
-const BARE_KEYS: usize = 10_000;
-const VIEW_KEYS: usize = 20_000;
+pub(crate) const BARE_KEYS: usize = 10_000;
+pub(crate) const VIEW_KEYS: usize = 20_000;
 /// A day and a second: every leveraged product's interval is over.
 const INTERVAL: u64 = 86_401;
 /// Transactions that are timed for leveraged products, at least, and warps at most.
@@ -74,14 +74,19 @@ pub(crate) struct Row {
 }
 
 /// A keeper that has decided about every product once.
-struct Started {
-    process: KeeperProcess,
+pub(crate) struct Started {
+    pub(crate) process: KeeperProcess,
     first: Duration,
     all: Duration,
     _files: ballast_test_support::ConfigDir,
 }
 
-async fn start(world: &World, kind: Kind, keys: &[usize], store: &Path) -> Result<Started> {
+pub(crate) async fn start(
+    world: &World,
+    kind: Kind,
+    keys: &[usize],
+    store: &Path,
+) -> Result<Started> {
     let (command, files) = world.keeper(kind, keys, store)?;
     let begun = Instant::now();
     let process = command.start()?;
@@ -110,7 +115,7 @@ fn latencies_by_block(passed: &[Passed]) -> Vec<Duration> {
 }
 
 /// The block that a transaction of a one-view product names.
-fn named(body: &[u8]) -> Option<u64> {
+pub(crate) fn named(body: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(body).ok()?;
     let word = text.split("ee82ac5e").nth(1)?.get(..64)?;
     u64::from_str_radix(word.get(48..)?, 16).ok()
@@ -145,14 +150,24 @@ async fn bare_views(
     )?;
     let mut process = world.bare(keys, batch, When::Turn)?.start()?;
     process.wait_for_line("ready", DEADLINE).await?;
+    let (passed, cpu) = watch(world, &mut process, blocks).await?;
+    process.kill9().await?;
+    Ok((latencies_by_block(&passed), cpu))
+}
+
+/// Lets a process warm up, and gives what passed and its processor time in the blocks after that.
+async fn watch(
+    world: &World,
+    process: &mut KeeperProcess,
+    blocks: usize,
+) -> Result<(Vec<Passed>, Duration)> {
     world.beat(WARM_UP).await?;
     world.proxy.take();
-    let cpu = measure::cpu(process.id())?;
+    let before = measure::cpu(process.id())?;
     world.beat(blocks).await?;
-    let cpu = measure::cpu(process.id())?.saturating_sub(cpu);
-    ensure!(process.is_running()?, process.failure("the bare loop ended"));
-    process.kill9().await?;
-    Ok((latencies_by_block(&world.proxy.take()), cpu))
+    let cpu = measure::cpu(process.id())?.saturating_sub(before);
+    ensure!(process.is_running()?, process.failure("it ended"));
+    Ok((world.proxy.take(), cpu))
 }
 
 /// Products with one view each; at every block one of them acts.
@@ -168,22 +183,14 @@ pub(crate) async fn views(products: usize, blocks: usize) -> Result<Row> {
     let (mut bare_latencies, mut bare_cpu) = bare_views(&world, &bare_keys, half).await?;
     let (memory, disk) = (in_memory()?, on_disk()?);
     let mut keeper = start(&world, Kind::View, &keys, memory.path()).await?;
-    world.beat(WARM_UP).await?;
-    world.proxy.take();
-    let cpu = measure::cpu(keeper.process.id())?;
-    world.beat(blocks).await?;
-    let cpu = measure::cpu(keeper.process.id())?.saturating_sub(cpu);
-    let passed = world.proxy.take();
+    let (passed, cpu) = watch(&world, &mut keeper.process, blocks).await?;
     let resident = measure::memory(keeper.process.id())?;
     let (rounds, reads) = count_rounds(&world).await?;
-    ensure!(keeper.process.is_running()?, keeper.process.failure("the keeper ended"));
     keeper.process.kill9().await?;
 
     let mut journalling = start(&world, Kind::View, &keys, disk.path()).await?;
-    world.beat(WARM_UP).await?;
-    world.proxy.take();
-    world.beat(blocks).await?;
-    let on_disk = latencies_by_block(&world.proxy.take());
+    let (on_disk, _) = watch(&world, &mut journalling.process, blocks).await?;
+    let on_disk = latencies_by_block(&on_disk);
     journalling.process.kill9().await?;
     let (more, cpu_after) = bare_views(&world, &bare_keys, half).await?;
     bare_latencies.extend(more);
@@ -216,15 +223,15 @@ fn per_block(passed: &[Passed], blocks: usize) -> BTreeMap<String, f64> {
     measure::methods(passed).into_iter().map(|(name, count)| (name, each(count))).collect()
 }
 
-/// The most rounds and reads at one block, with reads held up so that what goes out together is
-/// seen to overlap. The first and the last block may be incomplete.
+/// The most rounds and reads at one block, at a latency by which what goes out together is seen to
+/// overlap. The first and the last block may be incomplete.
 async fn count_rounds(world: &World) -> Result<(usize, usize)> {
-    let (blocks, pace, delay) = ROUNDS;
-    world.proxy.delay_reads(delay);
+    let (blocks, pace, latency) = ROUNDS;
+    world.proxy.simulate_read_latency(latency);
     world.beat_every(pace, 2).await?;
     world.proxy.take();
     world.beat_every(pace, blocks).await?;
-    world.proxy.delay_reads(Duration::ZERO);
+    world.proxy.simulate_read_latency(Duration::ZERO);
     let passed = world.proxy.take();
     let counted = measure::rounds(&passed);
     ensure!(counted.len() >= blocks - 1, "blocks were skipped: {counted:?}");
@@ -246,12 +253,7 @@ pub(crate) async fn fli(products: usize, blocks: usize) -> Result<Row> {
 
     let (memory, disk) = (in_memory()?, on_disk()?);
     let mut keeper = start(&world, Kind::Fli, &keys, memory.path()).await?;
-    world.beat(WARM_UP).await?;
-    world.proxy.take();
-    let cpu = measure::cpu(keeper.process.id())?;
-    world.beat(blocks).await?;
-    let cpu = measure::cpu(keeper.process.id())?.saturating_sub(cpu);
-    let passed = world.proxy.take();
+    let (passed, cpu) = watch(&world, &mut keeper.process, blocks).await?;
     let resident = measure::memory(keeper.process.id())?;
     let (rounds, reads) = count_rounds(&world).await?;
     let batch = capture(&world).await?;
@@ -260,10 +262,7 @@ pub(crate) async fn fli(products: usize, blocks: usize) -> Result<Row> {
 
     let mut loops = world.bare(&bare_keys, batch, When::Warp)?.start()?;
     loops.wait_for_line("ready", DEADLINE).await?;
-    world.beat(WARM_UP).await?;
-    let bare_cpu = measure::cpu(loops.id())?;
-    world.beat(blocks).await?;
-    let bare_cpu = measure::cpu(loops.id())?.saturating_sub(bare_cpu);
+    let (_, bare_cpu) = watch(&world, &mut loops, blocks).await?;
     let bare_latencies = warps(&world, products).await?;
     loops.kill9().await?;
 

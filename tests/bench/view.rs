@@ -17,12 +17,14 @@ use serde::Deserialize;
 /// Fewest blocks between two transactions of one product.
 const REST: u64 = 4;
 
-/// `[params]`: which of how many products this is.
+/// `[params]`: which of how many products this is, or that it acts at every block.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Params {
     index: u64,
     of: u64,
+    #[serde(default)]
+    always: bool,
 }
 
 /// One product: looks at one number each block, and has its turn to act every so many blocks.
@@ -62,7 +64,7 @@ impl Strategy for BenchView {
         let seen = Observation::new("words", alloy::primitives::I256::ONE, Unit::Count);
         let decision = if word.len() != 32 {
             Decision::Blocked { reason: "not a word", detail: String::new() }
-        } else if turn(block, self.params.of) == Some(self.params.index) {
+        } else if self.params.always || turn(block, self.params.of) == Some(self.params.index) {
             let to = MULTICALL3_ADDRESS;
             let call = Call { label: "view".into(), to, data: call(block), value: U256::ZERO };
             Decision::Act(Action {

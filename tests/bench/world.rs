@@ -25,8 +25,10 @@ const BALANCE: u128 = 100_000_000_000_000_000_000;
 /// What the products are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// One view each.
+    /// One view each, and a turn to act.
     View,
+    /// One view each, and each acts at every block.
+    Always,
     /// Leveraged products on the published contracts.
     Fli,
 }
@@ -102,6 +104,7 @@ impl World {
         for (index, key) in keys.iter().enumerate() {
             let (strategy, params) = match kind {
                 Kind::View => ("bench-view", format!("index = {index}\nof = {}", keys.len())),
+                Kind::Always => ("bench-view", "index = 0\nof = 1\nalways = true".to_owned()),
                 Kind::Fli => {
                     let extension = self.devnet.products()[index].strategy;
                     ("fli", format!("extension = \"{extension}\""))

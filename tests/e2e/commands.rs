@@ -99,6 +99,14 @@ async fn health_readiness_and_metrics() -> Result<()> {
     ] {
         assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
     }
+    // A store that is gone makes it unready; the database itself does not notice.
+    let aside = world.store().with_extension("aside");
+    std::fs::rename(world.store(), &aside)?;
+    let (code, told) = status("/readyz").await?;
+    assert_eq!(code, 503, "{told}");
+    assert!(told.contains("store: ") && told.contains("deleted or replaced"), "{told}");
+    std::fs::rename(&aside, world.store())?;
+    assert_eq!(status("/readyz").await?.0, 200);
     // A dead chain makes it unready, never unhealthy.
     world.devnet.anvil_mut().kill().await?;
     let unready = async || status("/readyz").await.is_ok_and(|(code, _)| code == 503);

@@ -3,20 +3,27 @@
 //! the chain holds.
 //!
 //! The places are named in the sources (`src/failpoint.rs`), and read from there: one that no story
-//! reaches fails the test. Each is tried twice, with the transaction at the node and with a node that
-//! answers and forgets it.
+//! reaches fails the test, and so does a commit of the journal without a name. Each is tried twice,
+//! with the transaction at the node and with a node that answers and forgets it. What an operator
+//! orders is killed apart: no transaction is in it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use ballast_devnet::Mining;
-use ballast_test_support::{Fault, KeeperProcess, RAW_TRANSACTION, wait_until};
+use alloy::{
+    eips::Encodable2718 as _,
+    network::{EthereumWallet, NetworkTransactionBuilder as _, TransactionBuilder as _},
+    providers::Provider as _,
+    rpc::types::TransactionRequest,
+};
+use ballast_devnet::{Mining, accounts};
+use ballast_test_support::{Fault, KeeperCommand, KeeperProcess, RAW_TRANSACTION, wait_until};
 use eyre::{Result, ensure, eyre};
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
-use crate::harness::{DEADLINE, Setup, World};
+use crate::harness::{DEADLINE, PRODUCT, Setup, World, finish, json};
 
 const INTERVAL: u64 = 86_401;
 /// Wei per gas of a block, unless the story has another.
@@ -33,9 +40,29 @@ enum Story {
     Replaced,
     /// The block that holds it falls away.
     Reorged,
+    /// The block that holds it falls away when it is final already.
+    Undone,
+    /// Somebody else uses the key before it.
+    Foreign,
+    /// It is left to another instance for a block.
+    Left,
+    /// It is the first one of a new store.
+    First,
 }
 
-const STORIES: [Story; 3] = [Story::Plain, Story::Replaced, Story::Reorged];
+/// The last are for the places that no other has.
+const STORIES: [Story; 7] = [
+    Story::Plain,
+    Story::Replaced,
+    Story::Reorged,
+    Story::Undone,
+    Story::Foreign,
+    Story::Left,
+    Story::First,
+];
+
+/// Steps of an operator, which no story of a transaction has.
+const ORDERS: [&str; 2] = ["open_pause", "close_pause"];
 
 #[tokio::test]
 async fn killed_at_any_place_with_the_transaction_at_the_node() -> Result<()> {
@@ -47,17 +74,40 @@ async fn killed_at_any_place_with_a_node_that_forgets_the_transaction() -> Resul
     kill_everywhere(true).await
 }
 
+/// Without a keeper, the command line writes the store itself.
+#[tokio::test]
+async fn an_order_that_is_killed_is_obeyed_or_was_never_given() -> Result<()> {
+    let world = World::start(Setup { mining: Mining::Manual, ..Setup::default() }).await?;
+    let known = places_in_the_sources();
+    for (order, word) in ORDERS.into_iter().zip(["pause", "resume"]) {
+        for (side, is_durable) in [("before", false), ("after", true)] {
+            let place = format!("{order}.{side}");
+            ensure!(known.contains(&place), "{place} is not in the sources");
+            let command = world.ballast(&[word, PRODUCT]).env("BALLAST_KILL_AT", &place);
+            let (code, _, err) = finish(command).await?;
+            ensure!(code == -1, "not killed at {place}: {code}, {err:?}");
+            let (_, out, _) = finish(world.ballast(&["status", "--json"])).await?;
+            let is_paused = !json(&out)["products"][0]["paused"].is_null();
+            ensure!(is_paused == ((word == "pause") == is_durable), "{place}: {is_paused}");
+        }
+    }
+    Ok(())
+}
+
 /// Learns which story reaches which place, then kills at each of them.
 async fn kill_everywhere(forgets: bool) -> Result<()> {
     let world = World::start(Setup { mining: Mining::Manual, ..Setup::default() }).await?;
-    let mut stage = Stage { world, forgets, executions: 0 };
+    let mut stage = Stage { world, forgets, stores: 0, first_nonce: 0 };
+    // The store is new only once.
+    stage.play(Story::Plain, None).await?;
     let mut reached: BTreeMap<String, Story> = BTreeMap::new();
     for story in STORIES {
         for place in stage.play(story, None).await? {
             reached.entry(place).or_insert(story);
         }
     }
-    let known = places_in_the_sources();
+    let mut known = places_in_the_sources();
+    known.retain(|place| !ORDERS.iter().any(|order| place.starts_with(order)));
     let found: BTreeSet<String> = reached.keys().cloned().collect();
     assert_eq!(found, known, "places reached, places in the sources");
     // The second broadcast and the second transaction of the store are other moments than the first.
@@ -76,20 +126,28 @@ struct Stage {
     world: World,
     /// Whether the node forgets the first transaction that it is sent.
     forgets: bool,
-    /// Rebalances so far.
-    executions: u64,
+    /// Stores besides the first, and the nonce at which the newest one begins.
+    stores: u32,
+    first_nonce: u64,
 }
 
 impl Stage {
     /// Plays one story; gives the places that were reached. With `kill_at`, the keeper must die
     /// there, and a second one goes on.
     async fn play(&mut self, story: Story, kill_at: Option<&str>) -> Result<BTreeSet<String>> {
+        if story == Story::First {
+            self.stores += 1;
+            self.first_nonce = self.world.mined().await?;
+        }
+        if story == Story::Foreign {
+            self.use_the_key().await?;
+        }
         let nonce = self.world.mined().await?;
         self.world.devnet.node().set_next_base_fee(BASE_FEE).await?;
         self.world.devnet.node().warp(INTERVAL).await?;
         let places = self.world.dir.path().join("places");
         drop(std::fs::remove_file(&places));
-        let mut command = self.world.ballast(&["--log", "info,ballast=debug", "run"]);
+        let mut command = self.command(story);
         command = command.env("BALLAST_PLACES", &places);
         if let Some(place) = kill_at {
             command = command.env("BALLAST_KILL_AT", place);
@@ -98,10 +156,16 @@ impl Stage {
             .then(|| self.world.proxy().inject(Fault::SwallowRaw.on(RAW_TRANSACTION).times(1)));
         let sent_before = self.distinct_sent();
         let mut keeper = command.start()?;
-        let mut told =
-            Told { is_done: false, sent_before: sent_before.len(), nonce, base_fee: BASE_FEE };
+        let sent = sent_before.len();
+        let mut told = Told {
+            is_done: false,
+            sent_before: sent,
+            nonce,
+            base_fee: BASE_FEE,
+            included_at: None,
+        };
         if kill_at.is_some() {
-            self.drive(&mut keeper, story, &mut told, async |keeper| {
+            self.drive(&mut keeper, story, &mut told, async |keeper, _| {
                 !keeper.is_running().unwrap_or(true)
             })
             .await?;
@@ -114,18 +178,19 @@ impl Stage {
                 ensure!(swallowed.fired() == u64::from(sent), "the node did not forget");
             }
             self.world.proxy().heal();
-            keeper = self.world.keeper().await?;
+            keeper = self.command(story).start()?;
+            keeper.wait_for_line("first head", DEADLINE).await?;
         }
-        let world = &self.world;
-        let done = async |_: &mut KeeperProcess| {
-            world.mined().await.is_ok_and(|used| used > nonce)
-                && all_final(&world.store(), world).await.unwrap_or(false)
+        let is_told = |told: &Told| told.is_done || !story.is_told_by_the_stage();
+        let done = async |_: &mut KeeperProcess, told: &Told| {
+            is_told(told)
+                && self.world.mined().await.is_ok_and(|used| used > nonce)
+                && self.all_final().await.unwrap_or(false)
         };
         self.drive(&mut keeper, story, &mut told, done).await?;
         keeper.terminate()?;
         ensure!(keeper.wait_exit(DEADLINE).await?.success(), "a clean stop");
-        self.executions += 1;
-        self.assert_once(nonce, sent_before).await?;
+        self.assert_once(story, nonce, sent_before).await?;
         let text = std::fs::read_to_string(&places).unwrap_or_default();
         Ok(text.lines().map(str::to_owned).collect())
     }
@@ -136,10 +201,10 @@ impl Stage {
         keeper: &mut KeeperProcess,
         story: Story,
         told: &mut Told,
-        end: impl AsyncFn(&mut KeeperProcess) -> bool,
+        end: impl AsyncFn(&mut KeeperProcess, &Told) -> bool,
     ) -> Result<()> {
         wait_until("the end of the story", DEADLINE, async || {
-            if end(keeper).await {
+            if end(keeper, told).await {
                 return Ok(());
             }
             match self.step(keeper, story, told).await {
@@ -172,7 +237,24 @@ impl Stage {
                 node.reorg(1).await?;
                 told.is_done = true;
             }
-            Story::Plain | Story::Replaced | Story::Reorged => {}
+            Story::Undone if !told.is_done => {
+                let included = self.world.mined().await? > told.nonce;
+                let head = node.block_number().await?;
+                let included_at = *told.included_at.get_or_insert(head);
+                if !included {
+                    told.included_at = None;
+                } else if self.all_final().await? {
+                    node.reorg(head + 1 - included_at).await?;
+                    told.is_done = true;
+                }
+            }
+            Story::Plain
+            | Story::Replaced
+            | Story::Reorged
+            | Story::Undone
+            | Story::Foreign
+            | Story::Left
+            | Story::First => {}
         }
         // Left to itself, the base fee of empty blocks ends at a few wei.
         node.set_next_base_fee(told.base_fee).await?;
@@ -183,16 +265,64 @@ impl Stage {
         self.world.proxy().raw_transactions().into_iter().collect()
     }
 
+    fn store(&self) -> PathBuf {
+        self.world.dir.path().join(format!("store-{}.db", self.stores))
+    }
+
+    fn command(&self, story: Story) -> KeeperCommand {
+        let left_for = u64::from(story == Story::Left).to_string();
+        self.world
+            .ballast(&["--log", "info,ballast=debug", "run"])
+            .env("BALLAST__STORE__URL", format!("sqlite://{}", self.store().display()))
+            .env("BALLAST__PRODUCTS__ETH2X_FLI__LIMITS__ACT_AFTER_BLOCKS", left_for)
+    }
+
+    /// A transaction of the wallet that no keeper made.
+    async fn use_the_key(&self) -> Result<()> {
+        let nonce = self.world.mined().await?;
+        let request = TransactionRequest::default()
+            .with_chain_id(1)
+            .with_nonce(nonce)
+            .with_to(accounts::keeper_address(0))
+            .with_gas_limit(21_000)
+            .with_max_fee_per_gas(100 * BASE_FEE)
+            .with_max_priority_fee_per_gas(BASE_FEE);
+        let wallet = EthereumWallet::new(accounts::keeper(0));
+        let raw = request.build(&wallet).await?.encoded_2718();
+        let node = self.world.devnet.node();
+        drop(node.provider().send_raw_transaction(&raw).await?);
+        self.world.pass_blocks(1).await?;
+        ensure!(self.world.mined().await? == nonce + 1, "it is not in a block");
+        Ok(())
+    }
+
+    /// Whether the journal has every nonce since it began, and none that is not final.
+    async fn all_final(&self) -> Result<bool> {
+        let journal = slots(&self.store()).await?;
+        let used = self.world.mined().await? - self.first_nonce;
+        Ok(u64::try_from(journal.len())? == used && journal.iter().all(|slot| !slot.1.is_empty()))
+    }
+
     /// One nonce, and a journal that holds all that was sent and how it ended.
-    async fn assert_once(&self, nonce: u64, sent_before: BTreeSet<String>) -> Result<()> {
+    async fn assert_once(
+        &self,
+        story: Story,
+        nonce: u64,
+        sent_before: BTreeSet<String>,
+    ) -> Result<()> {
         let used = self.world.mined().await?;
         ensure!(used == nonce + 1, "{} nonces used for one intent", used - nonce);
-        let journal = slots(&self.world.store()).await?;
+        let journal = slots(&self.store()).await?;
         let nonces: Vec<u64> = journal.iter().map(|slot| slot.0).collect();
-        ensure!(nonces == (0..used).collect::<Vec<_>>(), "nonces of the journal: {nonces:?}");
-        let wrong: Vec<_> = journal.iter().filter(|slot| slot.1 != "confirmed").collect();
-        ensure!(wrong.is_empty(), "not confirmed: {wrong:?}");
-        let attempts = attempts_at(&self.world.store(), nonce).await?;
+        let expected: Vec<u64> = (self.first_nonce..used).collect();
+        ensure!(nonces == expected, "nonces of the journal: {nonces:?}");
+        let foreign = if story == Story::Foreign { nonce.checked_sub(1) } else { None };
+        for (at, outcome) in &journal {
+            let usual = if Some(*at) == foreign { "foreign" } else { "confirmed" };
+            let earlier = *at < nonce && outcome == "foreign";
+            ensure!(outcome == usual || earlier, "nonce {at} is {outcome}");
+        }
+        let attempts = attempts_at(&self.store(), nonce).await?;
         let sent = self.distinct_sent();
         let strangers: Vec<_> =
             sent.difference(&sent_before).filter(|raw| !attempts.contains(*raw)).collect();
@@ -210,13 +340,15 @@ struct Told {
     nonce: u64,
     /// Wei per gas of the next blocks.
     base_fee: u128,
+    /// The block that holds the transaction.
+    included_at: Option<u64>,
 }
 
-/// Whether the journal has something, and nothing that is not final.
-async fn all_final(store: &Path, world: &World) -> Result<bool> {
-    let journal = slots(store).await?;
-    let used = world.mined().await?;
-    Ok(u64::try_from(journal.len())? == used && journal.iter().all(|slot| !slot.1.is_empty()))
+impl Story {
+    /// Whether the stage does something at some moment, without which the story is not over.
+    fn is_told_by_the_stage(self) -> bool {
+        matches!(self, Self::Replaced | Self::Reorged | Self::Undone)
+    }
 }
 
 /// Nonce and outcome of every slot; empty while it has none.
@@ -258,7 +390,12 @@ fn places_in_the_sources() -> BTreeSet<String> {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a source");
-                for start in ["failpoint::before(\"", "self.commit(\""] {
+                let is_journal = path.components().any(|part| part.as_os_str() == "submission")
+                    && !path.components().any(|part| part.as_os_str() == "tests")
+                    && !path.ends_with("tests.rs");
+                let nameless = is_journal && text.contains("store.commit(");
+                assert!(!nameless, "a step without a name: {}", path.display());
+                for start in ["failpoint::before(\"", ".step(\""] {
                     let names = text.split(start).skip(1).filter_map(|rest| rest.split('"').next());
                     for name in names {
                         found.insert(format!("{name}.before"));

@@ -13,7 +13,7 @@ use crate::harness::{DEADLINE, finish};
 /// What one scene may take, times their number.
 const SHOW: std::time::Duration = std::time::Duration::from_secs(360);
 /// Chain and product, as a line begins.
-const STORIES: [&str; 2] = ["local-1  eth2x-fli ", "local-10 eth1.5x-fli "];
+const STORIES: [&str; 2] = ["local-1  eth2x-fli ", "local-10 eth-basis   "];
 
 /// The demo as fast as it goes, with a folder for temporary files that nobody else uses.
 fn demo(args: &[&str]) -> Result<(KeeperCommand, tempfile::TempDir)> {
@@ -73,7 +73,7 @@ async fn both_chains_show_an_interval_a_twap_and_a_ripcord_and_nothing_is_left()
         let all = mined("rebalance") + mined("iterateRebalance") + mined("ripcord");
         assert_eq!(count(&lines, story, "is final: confirmed"), all, "{story}");
     }
-    for table in ["== local-1 (id 1): eth2x-fli", "== local-10 (id 10): eth1.5x-fli"] {
+    for table in ["== local-1 (id 1): eth2x-fli", "== local-10 (id 10): eth-basis"] {
         assert!(lines.iter().any(|line| line.ends_with(table)), "{table}");
     }
     assert_eq!(left_in(scratch.path()), Vec::<PathBuf>::new());

@@ -5,7 +5,7 @@
 //! play a slice of them that a seed chooses (`FAULT_SEED`), every fault at least once. The table is
 //! made of what the cells assert, and is left in `target/faults.md`.
 
-mod rows;
+pub(crate) mod rows;
 mod table;
 
 use std::collections::BTreeSet;
@@ -19,6 +19,7 @@ use self::{
     table::{Cell, Table},
 };
 use crate::{
+    chance::Chance,
     harness::DEADLINE,
     stage::{Account, BASE_FEE, Stage, Subject},
 };
@@ -52,14 +53,9 @@ async fn the_matrix_or_a_slice_of_it() -> Result<()> {
 
 /// Each fault with one subject; which one depends on the seed.
 fn slice(rows: usize, seed: u64) -> BTreeSet<(usize, Subject)> {
-    let mut state = seed;
+    let mut chance = Chance::new(seed);
     let chosen = (0..rows).map(|row| {
-        // SplitMix64: neighbouring seeds give different slices.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let index = usize::try_from((mixed ^ (mixed >> 31)) % SLICE).expect("below three");
+        let index = usize::try_from(chance.below(SLICE)).expect("below three");
         (row, Subject::ALL[index])
     });
     chosen.collect()

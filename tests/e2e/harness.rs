@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use ballast_devnet::{Devnet, DevnetOptions, FliOptions, Mining, Product, accounts};
+use ballast_devnet::{BasisOptions, Devnet, DevnetOptions, FliOptions, Mining, Product, accounts};
 use ballast_test_support::{ConfigDir, KeeperCommand, KeeperProcess, ProxyHandle, RpcProxy};
 use eyre::Result;
 use serde_json::Value;
@@ -12,6 +12,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Name of the first product's file.
 pub(crate) const PRODUCT: &str = "eth2x-fli";
+/// Name of the basis product's file.
+pub(crate) const BASIS: &str = "mnye";
 
 /// Everything a scenario acts on.
 pub(crate) struct World {
@@ -19,6 +21,7 @@ pub(crate) struct World {
     pub(crate) proxy: RpcProxy,
     pub(crate) dir: ConfigDir,
     keys: usize,
+    chain_id: u64,
 }
 
 /// How a world differs from the usual one.
@@ -29,6 +32,8 @@ pub(crate) struct Setup {
     pub(crate) more_products: usize,
     /// Whether the doubles of the variants stand there, as the last three products.
     pub(crate) doubles: bool,
+    /// A basis product on a chain with id 10, and no file for any other product.
+    pub(crate) basis: Option<BasisOptions>,
     /// Extra lines of the chain file.
     pub(crate) chain: String,
     /// Extra lines of each product file, before its tables.
@@ -45,6 +50,7 @@ impl Default for Setup {
             mining: Mining::Every(Duration::from_secs(1)),
             more_products: 0,
             doubles: false,
+            basis: None,
             chain: String::new(),
             product: String::new(),
             watch_only: false,
@@ -58,14 +64,20 @@ impl World {
     pub(crate) async fn start(setup: Setup) -> Result<Self> {
         let (more_products, doubles) = (setup.more_products, setup.doubles);
         let fli = FliOptions { more_products, doubles, ..FliOptions::default() };
-        let options = DevnetOptions { mining: setup.mining, fli, ..DevnetOptions::default() };
+        let (mining, basis) = (setup.mining, setup.basis.clone());
+        let chain_id = if basis.is_some() { 10 } else { 1 };
+        let options = DevnetOptions { chain_id, mining, fli, basis, ..DevnetOptions::default() };
         let devnet = Devnet::start(options).await?;
         let proxy = RpcProxy::start(devnet.http_url().as_str()).await?;
         let dir = ConfigDir::new()?;
-        let keys = devnet.products().len();
-        let world = Self { devnet, proxy, dir, keys };
+        let keys = devnet.products().len() + usize::from(setup.basis.is_some());
+        let world = Self { devnet, proxy, dir, keys, chain_id };
         world.write_ballast()?;
         world.write_chain(&setup)?;
+        if setup.basis.is_some() {
+            world.write_basis(&setup, "")?;
+            return Ok(world);
+        }
         for (index, product) in world.devnet.products().iter().enumerate() {
             world.write_product(index, product, &setup)?;
         }
@@ -83,7 +95,10 @@ impl World {
 
     /// Writes the chain file anew, with what could only be known once the chain was there.
     pub(crate) fn write_chain(&self, setup: &Setup) -> Result<()> {
-        let mut text = String::from("chain_id = 1\nblock_time = \"1s\"\nconfirmations = 3\n");
+        let mut text = format!("chain_id = {}\nblock_time = \"1s\"\n", self.chain_id);
+        if !setup.chain.contains("finality =") {
+            text.push_str("confirmations = 3\n");
+        }
         text.push_str(&setup.chain);
         if !setup.chain.contains("rpc =") {
             let ws = if setup.ws {
@@ -113,6 +128,23 @@ impl World {
             setup.product, product.strategy
         );
         self.dir.write(format!("products/{}.toml", product_name(index)), text)?;
+        Ok(())
+    }
+
+    /// Writes the basis product's file, with further `[params]`.
+    pub(crate) fn write_basis(&self, setup: &Setup, params: &str) -> Result<()> {
+        let market = self.devnet.basis_market()?;
+        let basis = market.basis();
+        let wallet = if setup.watch_only {
+            format!("address = \"{}\"", accounts::keeper_address(basis.keeper))
+        } else {
+            format!("key = {{ env = \"{}\" }}", key_name(basis.keeper))
+        };
+        let text = format!(
+            "strategy = \"basis\"\nchain = \"local\"\n{}\n[wallet]\n{wallet}\n\n[params]\nextension = \"{}\"\n{params}\n",
+            setup.product, basis.extension
+        );
+        self.dir.write(format!("products/{BASIS}.toml"), text)?;
         Ok(())
     }
 
@@ -171,7 +203,11 @@ impl World {
 
 /// Runs a command to its end: exit code, standard output, standard error.
 pub(crate) async fn finish(command: KeeperCommand) -> Result<(i32, Vec<String>, Vec<String>)> {
-    let mut process = command.start()?;
+    end(command.start()?).await
+}
+
+/// The same of a command that runs already.
+pub(crate) async fn end(mut process: KeeperProcess) -> Result<(i32, Vec<String>, Vec<String>)> {
     let status = process.wait_exit(DEADLINE).await?;
     let (mut out, mut err) = (Vec::new(), Vec::new());
     for line in process.lines() {

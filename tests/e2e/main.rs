@@ -4,8 +4,10 @@
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a failed step is a failed test")]
 
 mod alerts;
+mod basis;
 mod batching;
 mod chains;
+mod chance;
 mod commands;
 mod crash;
 mod demo;
@@ -13,10 +15,13 @@ mod documents;
 mod endpoints;
 mod faults;
 mod files;
+mod finance;
 mod fli;
+mod full;
 mod guard;
 mod harness;
 mod isolation;
+mod ledger;
 mod malformed;
 mod operate;
 mod page;
@@ -26,6 +31,7 @@ mod redundancy;
 mod reorgs;
 mod repeat;
 mod restart;
+mod soak;
 mod stage;
 mod steps;
 mod takeover;

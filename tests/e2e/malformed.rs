@@ -23,7 +23,7 @@ const CHAINS: &[Case] = &[
     ("rpc", "[]", "chain_id = 1\nrpc = []"),
     ("rpc", "ftp", "chain_id = 1\nrpc = [\"ftp://127.0.0.1:1\"]"),
     ("rpc", "17", "chain_id = 1\nrpc = [17]"),
-    ("fee_model", "op-stack", "+fee_model = \"op-stack\""),
+    ("fee_model", "opstack", "+fee_model = \"opstack\""),
     ("fee_model", "cheap", "+fee_model = \"cheap\""),
     ("block_time", "soon", "+block_time = \"soon\""),
     ("block_time", "0s", "+block_time = \"0s\""),
@@ -83,6 +83,20 @@ password = { env = \"B\" }
     ("params.extention", "", "+wallet\n[params]\nextention = \"0x12\""),
 ];
 
+/// `[params]` of a basis product, beside its extension or in place of it.
+const BASIS: &[Case] = &[
+    ("params.extension", "", ""),
+    ("params.extension", "0xzz", "extension = \"0xzz\""),
+    ("params.set_token", "5", "set_token = 5"),
+    ("params.viewer", "", "+viewer = \"0x0000000000000000000000000000000000000003\""),
+    ("params.extension_kind", "not yet supported", "+extension_kind = \"leverage\""),
+    ("params.extension_kind", "fli", "+extension_kind = \"fli\""),
+    ("params.custom_max_leverage_ratio", "--2", "+custom_max_leverage_ratio = \"--2\""),
+    ("params.custom_min_leverage_ratio", "-0.9", "+custom_min_leverage_ratio = -0.9"),
+    ("params.min_reinvest_gas_multiple", "-1", "+min_reinvest_gas_multiple = \"-1\""),
+    ("params.min_reinvest_gas_multiple", "3", "+min_reinvest_gas_multiple = 3"),
+];
+
 /// Runs `check --offline` and looks at what it says.
 async fn check(file: &str, chain: &str, product: &str, case: &Case) -> Result<()> {
     let (key, value, _) = case;
@@ -126,6 +140,17 @@ async fn product_files() -> Result<()> {
     for case in TABLES {
         let tables = case.2.replace("+wallet", WALLET).replace("+params", PARAMS);
         check("products/one.toml", CHAIN, &format!("{PRODUCT}{tables}\n"), case).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn basis_product_files() -> Result<()> {
+    for case in BASIS {
+        let product = PRODUCT.replace("fli", "basis");
+        let params = lines(PARAMS.trim_start_matches("[params]\n"), case);
+        let product = format!("{product}{WALLET}[params]\n{params}");
+        check("products/one.toml", CHAIN, &product, case).await?;
     }
     Ok(())
 }

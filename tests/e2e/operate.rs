@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use alloy::primitives::U256;
-use ballast_devnet::accounts;
+use ballast_devnet::{Mining, accounts};
 use ballast_test_support::{
     Fault, KeeperCommand, KeeperProcess, RAW_TRANSACTION, free_port, wait_until,
 };
 use eyre::Result;
 use serde_json::Value;
 
-use crate::harness::{DEADLINE, PRODUCT, Setup, World, finish, json};
+use crate::harness::{DEADLINE, PRODUCT, Setup, World, end, finish, json};
 
 const INTERVAL: u64 = 86_401;
 const TOKEN: &str = "a-token-that-is-long-enough";
@@ -250,4 +250,65 @@ async fn what_is_pending_is_bumped_and_given_up_by_order() -> Result<()> {
 fn fixed18(text: &str) -> U256 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     format!("{whole}{fraction:0<18}").parse().unwrap()
+}
+
+/// `once` through a keeper looks anew, where its last decision would tell another thing; and only
+/// without `--dry-run` is anything sent for it.
+#[tokio::test]
+async fn once_through_a_keeper_assesses_anew_and_keeps_to_a_dry_run() -> Result<()> {
+    let world = world(Setup { mining: Mining::Manual, ..Setup::default() }).await?;
+    world.pass_blocks(1).await?;
+    let mut keeper = world.run().await?;
+    keeper.wait_for_line("inside bounds", DEADLINE).await?;
+    // The head at which it is due cannot be read, and no other comes.
+    let down = world.proxy().inject(Fault::rpc_error(-32_000, "down").on("eth_call"));
+    world.devnet.node().warp(INTERVAL).await?;
+    let head = world.devnet.node().block_number().await?;
+    let failed = async || {
+        let (told, _) = world.told(&["status", "--json"]).await.ok()?;
+        let last = &told["products"][0]["last"];
+        (last["kind"] == "error" && last["head"]["number"] == head).then_some(())
+    };
+    keeper.wait_until("the failed assessment", DEADLINE, failed).await?;
+    let (code, out, _) = finish(world.operator(&["once", "--json"])).await?;
+    let told = json(&out);
+    assert_eq!((code, &told[0]["decision"]["kind"]), (1, &"error".into()), "{told}");
+    assert!(down.fired() > 1, "once for the keeper, once for the order");
+
+    world.proxy().heal();
+    let raws = world.proxy().count(RAW_TRANSACTION);
+    let rehearsed = async || {
+        let (code, out, _) = finish(world.operator(&["once", "--dry-run", "--json"])).await.ok()?;
+        let told = json(&out);
+        (code == 0 && told[0]["decision"]["kind"] == "rehearsed").then_some(told)
+    };
+    let told = keeper.wait_until("a rehearsal", DEADLINE, rehearsed).await?;
+    let decided = &told[0]["decision"];
+    assert_eq!((&decided["reason"], &decided["head"]["number"]), (&"dry run".into(), &head.into()));
+    assert_eq!(decided["action"], "rebalance");
+    let (shown, _) = world.told(&["status", "--json"]).await?;
+    assert_eq!(shown["products"][0]["last"]["kind"], "error", "told to who asked alone: {shown}");
+    assert_eq!(world.proxy().count(RAW_TRANSACTION), raws, "a dry run sent something");
+
+    // Sent, and followed as long as there is time.
+    let once = ["once", PRODUCT, "--timeout", "2s", "--json"];
+    let (code, out, _) = finish(world.operator(&once)).await?;
+    let told = json(&out);
+    assert_eq!((code, &told[0]["decision"]["kind"]), (4, &"act".into()), "{told}");
+    assert_eq!(told[0]["decision"]["head"]["number"], head);
+    assert_eq!((&told[0]["pending"], &told[0]["transaction"]["nonce"]), (&true.into(), &0.into()));
+    // The next goes on with it, and returns once it is included.
+    let orders = || keeper.lines().iter().filter(|line| line.contains("assessed by order")).count();
+    let before = orders();
+    let going_on = world.operator(&["once", PRODUCT, "--json"]).start()?;
+    wait_until("the order", DEADLINE, async || orders() > before).await?;
+    world.pass_blocks(1).await?;
+    let included = async || world.mined().await.is_ok_and(|nonce| nonce == 1);
+    keeper.wait_until("the inclusion", DEADLINE, included).await?;
+    let (code, out, _) = end(going_on).await?;
+    let told = json(&out);
+    assert_eq!((code, &told[0]["transaction"]["succeeded"]), (0, &true.into()), "{told}");
+    keeper.terminate()?;
+    assert!(keeper.wait_exit(DEADLINE).await?.success());
+    Ok(())
 }

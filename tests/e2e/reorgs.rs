@@ -29,10 +29,7 @@ const STRANGER: usize = 7;
 async fn what_falls_away_is_done_again_at_its_own_nonces() -> Result<()> {
     let plays = Subject::ALL.map(|subject| async move {
         let mut stage = Stage::start(subject).await?;
-        // Two trades of a way back that fall away together may be mined together, and the contract
-        // refuses the second of a block.
-        let deepest = if subject == Subject::Ripcord { 1 } else { FINALITY };
-        for depth in 1..=deepest {
+        for depth in 1..=FINALITY {
             taken_back(&mut stage, depth)
                 .await
                 .map_err(|e| e.wrap_err(format!("{} blocks, {}", depth, subject.label())))?;
@@ -42,13 +39,22 @@ async fn what_falls_away_is_done_again_at_its_own_nonces() -> Result<()> {
     try_join_all(plays).await.map(drop)
 }
 
-/// As many transactions of ours as there are, and may be, in `depth` blocks fall away with those.
+/// As many transactions of ours as there are, and may be, in `depth` blocks fall away with those: of
+/// what takes several, up to three that are not final.
+///
+/// Two trades of a way back that fall away together could be mined together, and the contract
+/// refuses the second of a block; so here the miners take one a block.
 async fn taken_back(stage: &mut Stage, depth: u64) -> Result<()> {
     stage.begin().await?;
     let keeper = stage.resting_keeper().await?;
+    let pool = Mempool::new();
+    let one_a_block = stage.subject == Subject::Ripcord;
+    if one_a_block {
+        drop(stage.world.proxy.inject(Fault::Hold(pool.clone())));
+    }
     stage.make_due().await?;
     // Transactions of ours that fall away, in as many blocks.
-    let ours = if stage.subject == Subject::Counter { depth.min(COUNTS) } else { 1 };
+    let ours = if stage.subject == Subject::Rebalance { 1 } else { depth.min(COUNTS) };
     let (mut taken, mut full) = (false, None);
     stage
         .play(&keeper, async || {
@@ -64,16 +70,62 @@ async fn taken_back(stage: &mut Stage, depth: u64) -> Result<()> {
                 if mined == ours && head >= *full.get_or_insert(head) + depth - ours {
                     stage.node().reorg(depth).await?;
                     taken = true;
+                    if one_a_block {
+                        // The pool has them still, and they could be in the very next block.
+                        until(&keeper, "the loss", async || fallen(&keeper) >= ours).await?;
+                    }
                 }
+            }
+            if one_a_block {
+                release_next(stage, &pool).await?;
             }
             let done = taken && stage.is_done().await?;
             Ok((!done).then_some(BASE_FEE))
         })
         .await?;
     // At the depth of finality the oldest of them had been final.
-    let back = told(&keeper, "reorged") + told(&keeper, "undone");
+    let back = fallen(&keeper);
     ensure!(back >= ours, "{back} fell away, not {ours}: {}", keeper.tail());
     stage.assert_once().await.map_err(|error| keeper.failure(&format!("{error:#}")))?;
+    end(keeper).await
+}
+
+/// Hands the newest attempt at the next nonce to the node, if there is any.
+async fn release_next(stage: &Stage, pool: &Mempool) -> Result<()> {
+    let next = stage.world.mined().await?;
+    let held = pool.transactions();
+    match held.iter().rfind(|held| held.current && held.nonce == next) {
+        Some(held) => stage.world.proxy.release(pool, held.hash).await,
+        None => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn trades_that_come_back_in_one_block_are_done_once_each_or_known_to_have_failed()
+-> Result<()> {
+    let mut stage = Stage::start(Subject::Ripcord).await?;
+    stage.begin().await?;
+    let keeper = stage.resting_keeper().await?;
+    stage.make_due().await?;
+    let mut taken = false;
+    stage
+        .play(&keeper, async || {
+            if !taken && told(&keeper, "included") >= 3 {
+                stage.node().reorg(3).await?;
+                taken = true;
+            }
+            Ok((!taken || !stage.is_done().await?).then_some(BASE_FEE))
+        })
+        .await?;
+    ensure!(told(&keeper, "reorged") >= 2, "nothing fell away: {}", keeper.tail());
+    let outcomes = stage.outcomes().await?;
+    let used = stage.world.mined().await?;
+    ensure!(outcomes.keys().copied().eq(0..used), "{outcomes:?}, used: {used}");
+    let usual = |outcome: &String| matches!(outcome.as_str(), "confirmed" | "reverted");
+    ensure!(outcomes.values().all(usual), "{outcomes:?}");
+    let confirmed = outcomes.values().filter(|outcome| *outcome == "confirmed").count();
+    let executed = stage.executed().await?;
+    ensure!(executed == confirmed, "{confirmed} confirmed, {executed} intents: {outcomes:?}");
     end(keeper).await
 }
 
@@ -89,6 +141,11 @@ fn told(keeper: &KeeperProcess, step: &str) -> u64 {
     keeper.lines().iter().filter(|line| line.contains(&step)).count() as u64
 }
 
+/// How often a nonce lost its block.
+fn fallen(keeper: &KeeperProcess) -> u64 {
+    told(keeper, "reorged") + told(keeper, "undone")
+}
+
 fn distinct_sent(stage: &Stage) -> usize {
     stage.world.proxy.raw_transactions().into_iter().collect::<BTreeSet<_>>().len()
 }
@@ -102,14 +159,19 @@ async fn end(mut keeper: KeeperProcess) -> Result<()> {
 #[tokio::test]
 async fn another_attempt_at_the_nonce_may_be_mined_in_its_place() -> Result<()> {
     let mut stage = Stage::start(Subject::Counter).await?;
+    // Where all three go through a pool that the test keeps, each takes some blocks.
+    stage.finality = 4 * FINALITY;
     for from_original in [true, false] {
-        swapped(&mut stage, from_original).await?;
+        for unfinal in [1, COUNTS] {
+            swapped(&mut stage, from_original, unfinal).await?;
+        }
     }
     Ok(())
 }
 
-/// The original is mined, and after the reorganisation its replacement; or the other way round.
-async fn swapped(stage: &mut Stage, from_original: bool) -> Result<()> {
+/// The original is mined, and after the reorganisation its replacement; or the other way round. So
+/// many nonces are included and not final by then.
+async fn swapped(stage: &mut Stage, from_original: bool, unfinal: u64) -> Result<()> {
     stage.begin().await?;
     let keeper = stage.resting_keeper().await?;
     let pool = Mempool::new();
@@ -136,8 +198,19 @@ async fn swapped(stage: &mut Stage, from_original: bool) -> Result<()> {
     ensure!(stage.world.mined().await? == 1, "{before} is not in a block");
     let included = async || told(&keeper, "included") == 1;
     until(&keeper, "the first inclusion", included).await?;
+    let first = stage.node().block_number().await?;
+    for mined in 1..unfinal {
+        let is_sent = || pool.transactions().iter().any(|held| held.nonce == mined);
+        stage.play(&keeper, async || Ok((!is_sent()).then_some(BASE_FEE))).await?;
+        release_next(stage, &pool).await?;
+        stage.beat(BASE_FEE).await?;
+        let included = async || told(&keeper, "included") == mined + 1;
+        until(&keeper, "the next inclusion", included).await?;
+    }
 
-    stage.node().reorg_with(1, &[(raw_of(stage, after)?, 0)]).await?;
+    let depth = stage.node().block_number().await? + 1 - first;
+    ensure!(depth < stage.finality, "{depth} blocks: the first of them is final");
+    stage.node().reorg_with(depth, &[(raw_of(stage, after)?, 0)]).await?;
     ensure!(held.fired() > 0, "the pool held nothing");
     stage.world.proxy.heal();
     let done = async || Ok((!stage.is_done().await?).then_some(BASE_FEE));
@@ -152,15 +225,20 @@ async fn swapped(stage: &mut Stage, from_original: bool) -> Result<()> {
 async fn what_somebody_else_did_in_the_new_blocks_is_given_up() -> Result<()> {
     let plays = [Subject::Rebalance, Subject::Counter].map(|subject| async move {
         let mut stage = Stage::start(subject).await?;
-        unnecessary(&mut stage).await.map_err(|e| e.wrap_err(subject.label()))
+        let several = if subject == Subject::Counter { COUNTS } else { 1 };
+        for unfinal in BTreeSet::from([1, several]) {
+            unnecessary(&mut stage, unfinal).await.map_err(|e| e.wrap_err(subject.label()))?;
+        }
+        Ok::<_, eyre::Report>(())
     });
     try_join_all(plays).await.map(drop)
 }
 
-/// Ours falls away, and the new block has what makes it unnecessary. A pool that the test keeps has
-/// it again, as those of nodes would; so it has to be cancelled there.
-async fn unnecessary(stage: &mut Stage) -> Result<()> {
-    stage.counts = 1;
+/// Ours fall away, so many blocks with one each, and the new blocks have what makes them unnecessary.
+/// A pool that the test keeps has them again, as those of nodes would; so they have to be cancelled
+/// there.
+async fn unnecessary(stage: &mut Stage, unfinal: u64) -> Result<()> {
+    stage.counts = unfinal;
     stage.begin().await?;
     let stranger = accounts::keeper_address(STRANGER);
     let (market, product) = (stage.world.devnet.market(), stage.world.devnet.product());
@@ -169,35 +247,41 @@ async fn unnecessary(stage: &mut Stage) -> Result<()> {
     stage.beat(BASE_FEE).await?;
     let keeper = stage.resting_keeper().await?;
     stage.make_due().await?;
-    // The block with ours is the newest one when it falls away.
-    let ours = async || Ok((stage.world.mined().await? == 0).then_some(BASE_FEE));
+    // The blocks with ours are the newest ones when they fall away.
+    let ours = async || {
+        let mined = stage.world.mined().await?;
+        let followed = async || {
+            let sent = distinct_sent(stage) as u64;
+            told(&keeper, "included") >= mined && sent >= (mined + 1).min(unfinal)
+        };
+        until(&keeper, "the keeper to follow", followed).await?;
+        Ok((mined < unfinal).then_some(BASE_FEE))
+    };
     stage.play(&keeper, ours).await?;
     let pool = Mempool::new();
     let held = stage.world.proxy.inject(Fault::Hold(pool.clone()));
-    let included = async || told(&keeper, "included") == 1;
-    until(&keeper, "the inclusion", included).await?;
-    let theirs = strangers(stage).await?;
-    stage.node().reorg_with(1, &theirs).await?;
+    let theirs = strangers(stage, unfinal).await?;
+    stage.node().reorg_with(unfinal, &theirs).await?;
     stage.in_range().await?;
 
+    // Miners take what is void, one a block.
     let cancelled = async || {
-        let newest = at_first(&pool).pop();
+        let next = stage.world.mined().await?;
+        let all = pool.transactions();
+        let newest = all.iter().rfind(|held| held.current && held.nonce == next);
         let is_void = |hash| decode_of(stage, hash).is_ok_and(|tx| tx.input().is_empty());
-        Ok((!newest.is_some_and(|held| is_void(held.hash))).then_some(BASE_FEE))
-    };
-    stage.play(&keeper, cancelled).await?;
-    let newest = at_first(&pool).pop().ok_or_eyre("nothing is held")?;
-    stage.world.proxy.release(&pool, newest.hash).await?;
-    let is_final = async || {
+        if let Some(held) = newest.filter(|held| is_void(held.hash)) {
+            stage.world.proxy.release(&pool, held.hash).await?;
+        }
         let outcomes = stage.outcomes().await?;
         Ok(outcomes.values().any(String::is_empty).then_some(BASE_FEE))
     };
-    stage.play(&keeper, is_final).await?;
+    stage.play(&keeper, cancelled).await?;
     ensure!(held.fired() > 0, "the pool held nothing");
     stage.in_range().await.map_err(|error| keeper.failure(&format!("{error:#}")))?;
     let outcomes = stage.outcomes().await?;
-    ensure!(outcomes.get(&0).is_some_and(|o| o == "cancelled"), "{outcomes:?}");
-    ensure!(stage.world.mined().await? == 1, "more than one nonce was used");
+    ensure!(outcomes.values().all(|outcome| outcome == "cancelled"), "{outcomes:?}");
+    ensure!(stage.world.mined().await? == unfinal, "other nonces were used");
     end(keeper).await
 }
 
@@ -220,8 +304,8 @@ fn decode_of(stage: &Stage, hash: B256) -> Result<TxEnvelope> {
     decode(&raw_of(stage, hash)?.to_string())
 }
 
-/// What a stranger signs to do the whole work, for the first of the new blocks.
-async fn strangers(stage: &Stage) -> Result<Vec<(Bytes, u64)>> {
+/// What a stranger signs to do the whole work, one transaction for each of the new blocks.
+async fn strangers(stage: &Stage, count: u64) -> Result<Vec<(Bytes, u64)>> {
     let signer = PrivateKeySigner::from_bytes(&accounts::keeper_key(STRANGER))?;
     let from = signer.address();
     let wallet = EthereumWallet::new(signer);
@@ -232,14 +316,19 @@ async fn strangers(stage: &Stage) -> Result<Vec<(Bytes, u64)>> {
             (stage.world.devnet.product().strategy, call.abi_encode().into())
         }
     };
-    let request = TransactionRequest::default()
-        .with_chain_id(1)
-        .with_nonce(stage.node().nonce(from).await?)
-        .with_to(to)
-        .with_input(data)
-        .with_gas_limit(2_000_000)
-        .with_max_fee_per_gas(100 * BASE_FEE)
-        .with_max_priority_fee_per_gas(BASE_FEE);
-    let envelope = request.build(&wallet).await?;
-    Ok(vec![(envelope.encoded_2718().into(), 0)])
+    let first = stage.node().nonce(from).await?;
+    let mut signed = Vec::new();
+    for block in 0..count {
+        let request = TransactionRequest::default()
+            .with_chain_id(1)
+            .with_nonce(first + block)
+            .with_to(to)
+            .with_input(data.clone())
+            .with_gas_limit(2_000_000)
+            .with_max_fee_per_gas(100 * BASE_FEE)
+            .with_max_priority_fee_per_gas(BASE_FEE);
+        let envelope = request.build(&wallet).await?;
+        signed.push((envelope.encoded_2718().into(), block));
+    }
+    Ok(signed)
 }

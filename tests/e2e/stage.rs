@@ -23,7 +23,7 @@ use crate::harness::{DEADLINE, PRODUCT, Setup, World, key_name};
 
 /// Time between two blocks: long enough for a turn of the keeper, which a test must not outrun.
 const BEAT: Duration = Duration::from_millis(250);
-/// Blocks after which one is final.
+/// Blocks after which one is final, unless a play has another number.
 pub(crate) const FINALITY: u64 = 4;
 /// Wei per gas of a block, unless the play has another. Left to itself, the base fee of empty blocks
 /// ends at a few wei.
@@ -78,6 +78,8 @@ pub(crate) struct Stage {
     pub(crate) subject: Subject,
     /// How often the counter is to count.
     pub(crate) counts: u64,
+    /// Blocks after which one is final.
+    pub(crate) finality: u64,
     snapshot: U256,
     plays: u32,
     first_block: u64,
@@ -120,8 +122,16 @@ impl Stage {
         }
         node.mine(1).await?;
         let snapshot = node.snapshot().await?;
-        let counts = COUNTS;
-        Ok(Self { world, subject, counts, snapshot, plays: 0, first_block: 0, last_trade: 0 })
+        Ok(Self {
+            world,
+            subject,
+            counts: COUNTS,
+            finality: FINALITY,
+            snapshot,
+            plays: 0,
+            first_block: 0,
+            last_trade: 0,
+        })
     }
 
     pub(crate) fn node(&self) -> &Node {
@@ -155,6 +165,7 @@ impl Stage {
         self.world
             .command(program, &["--log", "info,ballast=debug", "run"])
             .env("BALLAST__STORE__URL", format!("sqlite://{}", self.store().display()))
+            .env("BALLAST__CHAINS__LOCAL__CONFIRMATIONS", self.finality.to_string())
     }
 
     /// The keeper, without waiting for it.
@@ -333,6 +344,20 @@ impl Stage {
         let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut store).await?;
         store.close().await?;
         Ok(u64::try_from(count)?)
+    }
+
+    /// How many different things the journal says were done: those of the attempts that it has as
+    /// included and confirmed.
+    pub(crate) async fn executed(&self) -> Result<usize> {
+        let mut store = self.open().await?;
+        let sql = "SELECT COUNT(*) FROM (SELECT DISTINCT i.product, i.action, i.answers
+            FROM slots s JOIN attempts a ON a.hash = s.included_hash
+            JOIN intents i ON i.chain_id = a.chain_id AND i.wallet = a.wallet
+                AND i.nonce = a.nonce AND i.number = a.intent
+            WHERE s.outcome = 'confirmed' AND a.kind <> 'cancellation')";
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut store).await?;
+        store.close().await?;
+        Ok(usize::try_from(count)?)
     }
 
     async fn raw_in_journal(&self) -> Result<BTreeSet<String>> {

@@ -72,7 +72,7 @@ impl Call {
     }
 }
 
-/// When a request left, once it has: waiting for the rate limit is not the endpoint's fault.
+/// When a request left, once it has: waiting for its turn is not the endpoint's fault.
 pub(super) type SentAt = OnceLock<Instant>;
 
 pub(super) struct Endpoint {
@@ -81,6 +81,8 @@ pub(super) struct Endpoint {
     pub(super) ws: Option<Url>,
     /// Serves reads; otherwise it gets raw transactions only.
     pub(super) reads: bool,
+    /// Has the state after every block there ever was.
+    pub(super) archive: bool,
     /// Gets public raw transactions.
     pub(super) sends: bool,
     /// Gets private raw transactions.
@@ -116,6 +118,7 @@ impl Endpoint {
             url: profile.url.clone(),
             ws: profile.ws.clone(),
             reads: false,
+            archive: profile.archive,
             sends: false,
             private: false,
             changed: Notify::new(),
@@ -135,7 +138,7 @@ impl Endpoint {
         self.fitness().state(self.common.max_lag)
     }
 
-    /// One exchange, within the rate limit and the time limit.
+    /// One exchange, within the rate limit, the number at once and the time limit.
     pub(super) async fn exchange(
         &self,
         call: &Call,
@@ -144,7 +147,7 @@ impl Endpoint {
         let limit = self.common.timeout;
         let outcome = match timeout(limit, self.limiter.take(call.share, call.cost())).await {
             Err(_) => Err(Failure::Limited(limit)),
-            Ok(()) => {
+            Ok(_seat) => {
                 let start = *sent.get_or_init(Instant::now);
                 let post = http::post(&self.common.client, &self.url, call.body.clone());
                 let outcome = timeout(limit, post).await.unwrap_or(Err(Failure::TimedOut(limit)));

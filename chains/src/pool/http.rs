@@ -30,7 +30,9 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// Why an exchange gave no JSON-RPC answer.
 #[derive(Debug, Clone, Error)]
 pub(super) enum Failure {
-    #[error("waited {0:?} for the rate limit of the endpoint")]
+    #[error(
+        "waited {0:?} for a turn at the endpoint: its rate limit, or too many requests at once"
+    )]
     Limited(Duration),
     #[error("no answer within {0:?}")]
     TimedOut(Duration),

@@ -5,7 +5,7 @@ use alloy::{
     providers::Provider as _,
     rpc::{client::BatchRequest, types::TransactionReceipt},
     serde::WithOtherFields,
-    transports::TransportError,
+    transports::{RpcError, TransportError},
 };
 use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
 
@@ -44,7 +44,13 @@ impl Pool {
     }
 
     async fn receipt(&self, hash: B256) -> Result<Option<ChainReceipt>, TransportError> {
-        self.provider.raw_request("eth_getTransactionReceipt".into(), (hash,)).await
+        let asked = self.provider.raw_request("eth_getTransactionReceipt".into(), (hash,)).await;
+        match asked {
+            Err(RpcError::DeserError { err, text }) => {
+                deposited(&text).map(Some).ok_or(RpcError::DeserError { err, text })
+            }
+            answered => answered,
+        }
     }
 
     async fn receipt_batch(
@@ -72,5 +78,53 @@ impl Pool {
             .buffered(MAX_SINGLES)
             .try_collect()
             .await
+    }
+}
+
+/// The type of a deposit: a transaction that a chain of the OP stack takes from Ethereum, and the
+/// only other way in which an account can use a nonce there.
+const DEPOSIT: &str = "0x7e";
+/// The type whose receipts have the same fields.
+const LIKE: &str = "0x2";
+
+/// The receipt of a deposit, which is of no type of Ethereum: read as of one that has its fields, its
+/// own ones kept beside. `None` for any other answer.
+fn deposited(text: &str) -> Option<ChainReceipt> {
+    let mut receipt: serde_json::Value = serde_json::from_str(text).ok()?;
+    let kind = receipt.get_mut("type")?;
+    if kind.as_str()? != DEPOSIT {
+        return None;
+    }
+    *kind = LIKE.into();
+    serde_json::from_value(receipt).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As op-geth answers, shortened: no log, an empty bloom.
+    fn text(kind: &str) -> String {
+        let (hash, bloom) = (format!("0x{}", "11".repeat(32)), format!("0x{}", "00".repeat(256)));
+        let account = format!("0x{}", "22".repeat(20));
+        serde_json::json!({
+            "type": kind, "transactionHash": hash, "blockHash": hash, "blockNumber": "0x10",
+            "transactionIndex": "0x1", "from": account, "to": account, "contractAddress": null,
+            "gasUsed": "0x5208", "cumulativeGasUsed": "0xffff", "effectiveGasPrice": "0x0",
+            "status": "0x1", "logs": [], "logsBloom": bloom,
+            "depositNonce": "0x7", "depositReceiptVersion": "0x1",
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn a_deposits_receipt_is_read_and_no_other_strange_one() {
+        assert!(serde_json::from_str::<ChainReceipt>(&text(DEPOSIT)).is_err(), "else not needed");
+        let receipt = deposited(&text(DEPOSIT)).unwrap();
+        assert!(receipt.inner.status());
+        assert_eq!((receipt.inner.gas_used, receipt.inner.effective_gas_price), (21_000, 0));
+        assert_eq!(receipt.other.get("depositNonce").and_then(|v| v.as_str()), Some("0x7"));
+        assert!(deposited(&text("0x6a")).is_none());
+        assert!(deposited("[]").is_none());
     }
 }

@@ -34,7 +34,11 @@ const MISSING_BLOCK_ROUNDS: u32 = 3;
 
 /// The read side of the pool as an alloy transport.
 #[derive(Debug, Clone)]
-pub(super) struct ReadService(pub(super) Arc<Shared>);
+pub(super) struct ReadService {
+    pub(super) shared: Arc<Shared>,
+    /// Only those that have every state there ever was.
+    pub(super) archive: bool,
+}
 
 impl Service<RequestPacket> for ReadService {
     type Response = ResponsePacket;
@@ -46,8 +50,8 @@ impl Service<RequestPacket> for ReadService {
     }
 
     fn call(&mut self, request: RequestPacket) -> Self::Future {
-        let shared = Arc::clone(&self.0);
-        Box::pin(async move { shared.read(request).await })
+        let (shared, archive) = (Arc::clone(&self.shared), self.archive);
+        Box::pin(async move { shared.read(request, archive).await })
     }
 }
 
@@ -88,7 +92,11 @@ struct Flight {
 }
 
 impl Shared {
-    async fn read(&self, request: RequestPacket) -> Result<ResponsePacket, TransportError> {
+    async fn read(
+        &self,
+        request: RequestPacket,
+        archive: bool,
+    ) -> Result<ResponsePacket, TransportError> {
         if let Some(method) = request.method_names().find(|method| acts(method)) {
             let text = format!("{method} is refused: this provider only reads");
             return Err(TransportErrorKind::non_retryable_str(&text));
@@ -103,7 +111,7 @@ impl Shared {
         };
         let mut rounds = 0;
         loop {
-            match self.round(&call).await {
+            match self.round(&call, archive).await {
                 Ok(answer) => return Ok(answer),
                 Err(refused) if refused.block_missing && rounds < MISSING_BLOCK_ROUNDS => {
                     rounds += 1;
@@ -114,10 +122,10 @@ impl Shared {
         }
     }
 
-    /// Tries the endpoints, each at most once.
-    async fn round(&self, call: &Call) -> Result<ResponsePacket, Refused> {
+    /// Tries the endpoints, or those of them that are archives, each at most once.
+    async fn round(&self, call: &Call, archive: bool) -> Result<ResponsePacket, Refused> {
         let readers = self.readers();
-        let mut tried = vec![false; readers.len()];
+        let mut tried: Vec<bool> = readers.iter().map(|e| archive && !e.archive).collect();
         let mut flights: Vec<Flight> = Vec::new();
         let mut running = FuturesUnordered::new();
         let mut refused = Refused::default();

@@ -51,6 +51,7 @@ struct Shared {
     chain: String,
     multicall3: Address,
     chunk_gas: u64,
+    native_usd_feed: Option<Address>,
     warned_slow: AtomicBool,
     learnt: Mutex<Learnt>,
 }
@@ -90,6 +91,7 @@ impl BlockSource {
             chain: profile.name.clone(),
             multicall3: profile.multicall3,
             chunk_gas: profile.chunk_gas,
+            native_usd_feed: profile.feeds.native_usd,
             warned_slow: AtomicBool::new(false),
             learnt: Mutex::default(),
         };
@@ -114,6 +116,11 @@ impl BlockSource {
     /// Name of the chain, for logs and metrics.
     pub(crate) fn chain(&self) -> &str {
         &self.shared.chain
+    }
+
+    /// The feed of the native currency's price, if the chain has one.
+    pub(crate) fn native_usd_feed(&self) -> Option<Address> {
+        self.shared.native_usd_feed
     }
 
     /// The address of Multicall3: the sender that every shared call sees.

@@ -315,7 +315,7 @@ pub(crate) fn profile() -> ChainProfile {
         finality: Finality::Confirmations(1),
         native_symbol: "ETH".into(),
         explorer: None,
-        rpc: vec![EndpointProfile { url, ws: None, requests_per_second: None }],
+        rpc: vec![EndpointProfile { url, ws: None, requests_per_second: None, archive: false }],
         send: Vec::new(),
         private_send: Vec::new(),
         public_after: None,

@@ -19,7 +19,12 @@ pub(crate) const BLOCK_TIME: Duration = Duration::from_millis(400);
 pub(crate) const CHAIN_ID: u64 = 1;
 
 pub(crate) fn endpoint(http: &str) -> EndpointProfile {
-    EndpointProfile { url: http.parse().unwrap(), ws: None, requests_per_second: None }
+    EndpointProfile {
+        url: http.parse().unwrap(),
+        ws: None,
+        requests_per_second: None,
+        archive: false,
+    }
 }
 
 pub(crate) fn endpoint_with_ws(http: &str, ws: &str) -> EndpointProfile {

@@ -12,4 +12,5 @@ mod forks;
 mod gateways;
 mod heads;
 mod numbered;
+mod op_stack;
 mod sends;

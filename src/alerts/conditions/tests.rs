@@ -101,8 +101,9 @@ fn what_the_guard_found_and_a_person_can_end() {
             Row::Breaker => Some(("circuit_breaker", Warning, 0)),
             Row::MonthlyBudget => Some(("monthly_budget", Warning, 0)),
             Row::NoPrice => Some(("no_price", Warning, 60)),
-            Row::RepeatLimit => Some(("repeat_limit", Warning, 0)),
+            Row::RepeatLimit | Row::Repeating => Some(("repeat_limit", Warning, 0)),
             Row::Paused
+            | Row::Moved
             | Row::DeleverOnly
             | Row::StaleHead
             | Row::Sequencer
@@ -118,6 +119,32 @@ fn what_the_guard_found_and_a_person_can_end() {
             assert_eq!(names(&status), Vec::from_iter(expected), "{row:?} {binds}");
         }
     }
+}
+
+/// Routine work that waits is nobody's trouble, unless it waits for money.
+#[test]
+fn a_wallet_that_cannot_pay_is_told_whatever_it_is_for() {
+    for (urgency, expected) in [
+        ("routine", ("insufficient_funds", Severity::Warning, 60)),
+        ("prompt", ("prompt_held", Severity::Warning, 60)),
+        ("emergency", ("emergency_held", Severity::Critical, 24)),
+    ] {
+        let held = last("held", Some(urgency));
+        let reason = INSUFFICIENT_FUNDS.into();
+        assert_eq!(names(&with(LastDecision { reason, ..held })), [expected]);
+    }
+}
+
+#[test]
+fn a_product_whose_file_leads_elsewhere_is_told_at_once_whether_anything_is_due_or_not() {
+    let moved = Some("it led to a and leads to b by now".to_owned());
+    let expected = ("moved", Severity::Critical, 0);
+    for decision in [last("wait", None), last("refused", Some("routine"))] {
+        let status = ProductStatus { moved: moved.clone(), ..with(decision) };
+        assert_eq!(names(&status), [expected]);
+    }
+    let unseen = ProductStatus { moved, last: None, ..with(last("wait", None)) };
+    assert_eq!(names(&unseen), [expected]);
 }
 
 #[test]
@@ -153,4 +180,53 @@ fn a_chain_is_wrong_without_a_head_and_with_an_old_one() {
     assert_eq!(of(Some(head(69)), 100), Some(("stale_head", Duration::ZERO)));
     // A head ahead of the clock is fresh.
     assert_eq!(of(Some(head(200)), 100), None);
+}
+
+#[test]
+fn a_low_wallet_and_a_tight_budget_are_told_with_what_to_do() {
+    use crate::{
+        finance::runway::{Lasts, Runway},
+        runtime::{BudgetUse, Reserves},
+    };
+    let reserves = |is_low, top_up: Option<&str>| Reserves {
+        runway: Runway {
+            history_days: 90,
+            p50_days: Lasts::Days(20),
+            p95_days: Lasts::Days(4),
+            dearest_day_wei: U256::from(1),
+            mean_day_wei: U256::from(1),
+        },
+        is_low,
+        top_up: top_up.map(str::to_owned),
+    };
+    let budget = |percent| BudgetUse {
+        month: "2026-10".into(),
+        spent_usd: "79".into(),
+        reserved_usd: "1".into(),
+        unpriced_wei: "0".into(),
+        monthly_budget_usd: Some("100".into()),
+        hard_budget_usd: None,
+        used_percent: percent,
+        forecast_usd: "140".into(),
+    };
+    let told = |status: ProductStatus| {
+        let about = About { name: "p", block_time: Duration::from_secs(12), min_balance: None };
+        let found = of_product(about, &status).into_iter();
+        found.map(|c| (c.name, c.detail)).collect::<Vec<_>>()
+    };
+    let of = |reserves, percent| ProductStatus {
+        reserves,
+        budget: Some(budget(percent)),
+        ..with(last("wait", None))
+    };
+    assert_eq!(told(of(Some(reserves(false, None)), Some(79))), []);
+    assert_eq!(told(of(None, None)), [], "without a budget nothing is used of it");
+    let both = told(of(Some(reserves(true, Some("data/top-up-mainnet.json"))), Some(80)));
+    let [(runway, first), (tight, second)] = both.as_slice() else { panic!("{both:?}") };
+    assert_eq!((*runway, *tight), ("low_runway", "budget_tight"));
+    assert!(first.contains("4 days in 95 of 100") && first.contains("data/top-up-mainnet.json"));
+    assert!(second.starts_with("80 %: 79 USD spent in 2026-10"), "{second}");
+    assert!(second.contains("the month ends at 140"), "{second}");
+    let without = told(of(Some(reserves(true, None)), None));
+    assert!(without[0].1.contains("names no treasury_safe"), "{without:?}");
 }

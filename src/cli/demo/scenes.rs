@@ -1,10 +1,10 @@
 //! What the market does, and what the keeper must be seen doing about it.
 
 use alloy::primitives::U256;
-use ballast_devnet::{Methodology, Trade};
+use ballast_devnet::Trade;
 use eyre::{Result, bail};
 
-use super::{chain::Chain, words};
+use super::{chain::Chain, venue::Rules, words};
 use crate::runtime::{Event, LastDecision, What};
 
 /// Chunks that a delever of several steps has at least: the rebalance, and those that follow it.
@@ -15,13 +15,13 @@ const STEPS: usize = 3;
 pub(super) enum Scene {
     /// Leverage drifts off its target, then nothing but time passes.
     Interval,
-    /// The price falls so far past the maximum that one trade is not enough.
+    /// The price takes leverage so far past its maximum that one trade is not enough.
     Slide,
-    /// The price rises until leverage passes its minimum.
+    /// The price takes leverage below its minimum.
     Rise,
-    /// The price crashes past the ripcord line.
+    /// The price takes leverage past the ripcord line.
     Crash,
-    /// The price falls a little past the maximum.
+    /// The price takes leverage a little past its maximum.
     Fall,
 }
 
@@ -34,19 +34,17 @@ impl Scene {
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Interval => "time passes: the interval rebalance",
-            Self::Slide => "ether slides: a TWAP delever in several steps",
-            Self::Rise => "ether rises: leverage below its minimum",
-            Self::Crash => "ether crashes: ripcord, then back within bounds",
-            Self::Fall => "ether falls: leverage above its maximum",
+            Self::Slide => "the price slides: a TWAP delever in several steps",
+            Self::Rise => "the price recovers: leverage below its minimum",
+            Self::Crash => "the price crashes: ripcord, then back within bounds",
+            Self::Fall => "the price moves: leverage above its maximum",
         }
     }
 
     /// The leverage ratios to which the market takes the product, one after the other until the
     /// keeper acts.
-    fn legs(self, product: &Methodology) -> Vec<U256> {
-        let (min, max) = (product.min_leverage_ratio, product.max_leverage_ratio);
-        let target = product.target_leverage_ratio;
-        let line = product.incentivized_leverage_ratio;
+    fn legs(self, rules: &Rules) -> Vec<U256> {
+        let Rules { target, min, max, line, .. } = *rules;
         let between = |low: U256, high: U256| low.saturating_add(high) >> 1_usize;
         match self {
             Self::Interval => vec![between(target, max)],
@@ -90,10 +88,10 @@ struct Play {
 /// Moves the market block by block until the keeper acts, then waits until all that it did is final
 /// and nothing more is due.
 pub(super) async fn play(scene: Scene, chain: &mut Chain) -> Result<()> {
-    let methodology = chain.methodology();
-    let interval = methodology.rebalance_interval.saturating_add(1);
+    let rules = chain.rules();
+    let interval = rules.interval.saturating_add(1);
     let mut play = Play {
-        legs: scene.legs(methodology).into_iter(),
+        legs: scene.legs(rules).into_iter(),
         wait: (scene == Scene::Interval).then_some(interval),
         sent: 0,
         settled: 0,
@@ -172,7 +170,7 @@ impl Play {
             return Ok(());
         }
         if decision.reason.contains("cooldown not over") {
-            let cooldown = chain.methodology().twap_cooldown_period.saturating_add(1);
+            let cooldown = chain.rules().cooldown.saturating_add(1);
             return chain.let_pass(cooldown).await;
         }
         if self.sent > 0 {

@@ -38,7 +38,8 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) async fn set(session: &Session, block_time: Duration) -> Result<Self> {
         out::line(
-            "starting two local chains, each with Set Protocol, Compound, Uniswap and a leveraged product",
+            "starting two local chains with Set Protocol and Uniswap: one with Compound and a leveraged \
+             product, one with Perp V2 and basis trading",
         );
         let began = Instant::now();
         let starts =
@@ -107,17 +108,17 @@ impl Stage {
 }
 
 fn introduce(chain: &Chain) {
-    let methodology = chain.methodology();
-    let interval = Duration::from_secs(methodology.rebalance_interval);
+    let rules = chain.rules();
+    let interval = Duration::from_secs(rules.interval);
     out::line(&format!(
         "  {:<8} (id {:>2}) {:<11} target {}, from {} to {}, ripcord at {}, every {}   {}",
         chain.name(),
         chain.id(),
         chain.product_name(),
-        ether(methodology.target_leverage_ratio),
-        ether(methodology.min_leverage_ratio),
-        ether(methodology.max_leverage_ratio),
-        ether(methodology.incentivized_leverage_ratio),
+        ether(rules.target),
+        ether(rules.min),
+        ether(rules.max),
+        ether(rules.line),
         humantime::format_duration(interval),
         chain.devnet().http_url(),
     ));
@@ -156,14 +157,15 @@ fn write_config(dir: &Path, chains: &[Chain], block_time: Duration) -> Result<()
                 chain.id(),
             ),
         )?;
+        let (strategy, extension) = chain.params();
         write(
             format!("products/{}.toml", chain.product_name()),
             format!(
-                "strategy = \"fli\"\nchain = \"{}\"\n\n[wallet]\nkey = {{ env = \"{}\" }}\n\n\
+                "strategy = \"{strategy}\"\nchain = \"{}\"\n\n[wallet]\nkey = {{ env = \"{}\" }}\n\n\
                  [params]\nextension = \"{}\"\n",
                 chain.name(),
                 key_name(chain),
-                chain.product().strategy
+                extension
             ),
         )?;
     }

@@ -52,10 +52,13 @@ fn cause(action: &str, decision: &LastDecision) -> String {
 fn bounds(decision: &LastDecision, current: &str) -> String {
     let leverage = input(decision, "leverage_ratio");
     let beyond = leverage.and_then(|seen| {
-        let (min, max) = (seen.min?, seen.max?);
-        if seen.value > max {
+        // Of a short, whose ratios are below zero, the maximum is the one farthest from it.
+        let (low, high) = (seen.min?, seen.max?);
+        let (min, max) = if high.is_negative() { (high, low) } else { (low, high) };
+        let size = seen.value.unsigned_abs();
+        if size > max.unsigned_abs() {
             Some(format!("leverage {current} is above its maximum {}", ratio(max)))
-        } else if seen.value < min {
+        } else if size < min.unsigned_abs() {
             Some(format!("leverage {current} is below its minimum {}", ratio(min)))
         } else {
             None
@@ -71,8 +74,9 @@ fn bounds(decision: &LastDecision, current: &str) -> String {
 fn position(decision: &LastDecision) -> String {
     let leverage = input(decision, "leverage_ratio");
     let stands = leverage.and_then(|seen| {
-        let (min, max) = (ratio(seen.min?), ratio(seen.max?));
-        Some(format!("leverage {} in {min} to {max}", ratio(seen.value)))
+        let (low, high) = (seen.min?, seen.max?);
+        let (min, max) = if high.is_negative() { (high, low) } else { (low, high) };
+        Some(format!("leverage {} in {} to {}", ratio(seen.value), ratio(min), ratio(max)))
     });
     let next = input(decision, "seconds_until_interval").and_then(|seen| {
         let seconds = fixed18(seen.value).parse().ok()?;
@@ -176,6 +180,22 @@ mod tests {
             assert!(said.contains(expected), "{said}");
             assert!(said.ends_with("sells 40 on One or 30 on Two"), "{said}");
         }
+    }
+
+    #[test]
+    fn a_shorts_maximum_is_the_bound_farthest_from_zero() {
+        let said = |thousandths| {
+            let mut decision = decision("act", Some("rebalance"), 0);
+            let value = Observation::new("leverage_ratio", fixed(thousandths), Unit::Ratio);
+            let seen = value.within(fixed(-1_100), fixed(-1_000), fixed(-900));
+            decision.observations = vec![seen];
+            sentence(&decision)
+        };
+        assert!(said(-1_130).contains("leverage -1.13 is above its maximum -1.1"));
+        assert!(said(-850).contains("leverage -0.85 is below its minimum -0.9"));
+        assert!(
+            said(-1_040).contains("the interval is over, and leverage -1.04 is off its target -1")
+        );
     }
 
     #[test]

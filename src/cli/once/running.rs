@@ -1,48 +1,48 @@
-//! `ballast once` while a keeper runs: what it decided last, and its transactions followed until
-//! they are included. The keeper assesses every block, so asking it for one more would tell no more.
+//! `ballast once` while a keeper runs: it assesses the newest head once more, and what is sent for
+//! it is followed until it is included. Nothing else may sign for its wallets.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use eyre::Result;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout_at};
 
 use super::Options;
 use crate::{
     cli::{Exit, explain, keeper::Keeper, out},
     config::Config,
-    http::api::{Product, Transaction},
+    http::api::{AssessAnswer, Health, Product, Transaction},
     submission::{MAX_PAGE, TransactionFilter},
 };
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Products that the keeper is asked to assess at once.
+const AT_ONCE: usize = 16;
 
 pub(super) async fn follow(keeper: &Keeper, config: &Config, options: &Options) -> Result<Exit> {
     out::note(&format!("through the keeper at {}", keeper.url()));
     let deadline = Instant::now().checked_add(options.timeout).unwrap_or_else(Instant::now);
-    let mut sent: BTreeMap<String, Option<u64>> = BTreeMap::new();
-    let mut tick = interval(LOOK_EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let products = loop {
-        tick.tick().await;
-        let mut products = keeper.products().await?.products;
-        products.retain(|product| config.products.contains_key(&product.name));
-        for product in &products {
-            let nonce = waiting(product);
-            // The first one only: the keeper may well send more, which nobody asked for.
-            if nonce.is_some() {
-                sent.entry(product.name.clone()).or_insert(nonce);
-            }
-        }
-        let settled = products.iter().all(|product| {
-            let followed = sent.get(&product.name).copied().flatten();
-            product.last.is_some() && (followed.is_none() || waiting(product) != followed)
+    let mut products = keeper.products().await?.products;
+    products.retain(|product| config.products.contains_key(&product.name));
+    let soon = Instant::now().checked_add(LOOK_EVERY).unwrap_or(deadline);
+    let names: Vec<_> = products.iter().map(|kept| (kept.name.clone(), kept.health)).collect();
+    let orders = names.into_iter().map(|(name, health)| {
+        // Nobody answers for one that was given up, and waiting does not help it.
+        let is_halted = health == Health::Halted;
+        assess(keeper, name, options.dry_run, if is_halted { soon } else { deadline })
+    });
+    let answers: Vec<AssessAnswer> = stream::iter(orders).buffered(AT_ONCE).try_collect().await?;
+    let mut sent: BTreeMap<String, u64> = BTreeMap::new();
+    if !options.dry_run {
+        let waiting = answers.iter().filter_map(|answer| {
+            let current = answer.current.as_ref().filter(|current| current.block.is_none())?;
+            Some((answer.product.clone(), current.nonce))
         });
-        if settled || Instant::now() >= deadline {
-            break products;
-        }
-    };
+        sent.extend(waiting);
+        products = included(keeper, &sent, deadline).await?.unwrap_or(products);
+    }
     let mut exit = Exit::Done;
     let mut values = Vec::new();
     for (name, product) in &config.products {
@@ -51,20 +51,71 @@ pub(super) async fn follow(keeper: &Keeper, config: &Config, options: &Options) 
             values.push(not_kept(name, &product.chain, options.json));
         }
     }
-    for product in &products {
-        let followed = sent.get(&product.name).copied().flatten();
+    for answer in &answers {
+        let Some(product) = products.iter().find(|product| product.name == answer.product) else {
+            continue;
+        };
+        let followed = sent.get(&product.name).copied();
         let transaction = match followed {
             Some(nonce) => of_nonce(keeper, product, nonce).await?,
             None => None,
         };
-        let outcome = Outcome::of(product, followed, transaction.as_ref());
+        let outcome = Outcome::of(answer, product, followed, transaction.as_ref());
         exit = graver(exit, outcome.exit());
-        values.push(told(product, transaction, &outcome, options.json));
+        values.push(told(answer, product, transaction, &outcome, options.json));
     }
     if options.json {
         out::json(&values);
     }
     Ok(exit)
+}
+
+/// One new assessment. A keeper that is only starting, or whose chain gives no head, is asked again
+/// until the time is up.
+async fn assess(
+    keeper: &Keeper,
+    product: String,
+    dry_run: bool,
+    deadline: Instant,
+) -> Result<AssessAnswer> {
+    let mut why = "no assessment in time".to_owned();
+    loop {
+        let Ok(answer) = timeout_at(deadline, keeper.assess(&product, dry_run)).await else {
+            break;
+        };
+        let answer = answer?;
+        let Some(because) = &answer.why else { return Ok(answer) };
+        why.clone_from(because);
+        if timeout_at(deadline, sleep(LOOK_EVERY)).await.is_err() {
+            break;
+        }
+    }
+    Ok(AssessAnswer { product, decision: None, why: Some(why), current: None })
+}
+
+/// Looks until all that was sent is included, or the time is up; gives the last look, if anything
+/// had to be looked for.
+async fn included(
+    keeper: &Keeper,
+    sent: &BTreeMap<String, u64>,
+    deadline: Instant,
+) -> Result<Option<Vec<Product>>> {
+    if sent.is_empty() {
+        return Ok(None);
+    }
+    let mut tick = interval(LOOK_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let products = keeper.products().await?.products;
+        let waits = |product: &Product| {
+            let nonce = sent.get(&product.name);
+            nonce.is_some() && waiting(product) == nonce.copied()
+        };
+        if !products.iter().any(waits) || Instant::now() >= deadline {
+            return Ok(Some(products));
+        }
+    }
 }
 
 /// A failure is graver than what is only late.
@@ -98,18 +149,22 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(product: &Product, followed: Option<u64>, transaction: Option<&Transaction>) -> Self {
+    fn of(
+        answer: &AssessAnswer,
+        product: &Product,
+        followed: Option<u64>,
+        transaction: Option<&Transaction>,
+    ) -> Self {
         let open = |found: &Transaction| found.outcome.is_none() && found.block.is_none();
         let pending = match transaction {
             Some(found) => open(found),
             None => followed.is_some() && waiting(product) == followed,
         };
-        let last = product.last.as_ref();
-        let error = last.filter(|last| last.kind == "error");
+        let error = answer.decision.as_ref().filter(|decided| decided.kind == "error");
         let failed = transaction
             .and_then(lost)
-            .or_else(|| error.map(|last| format!("{}: {}", last.reason, last.detail)))
-            .or_else(|| last.is_none().then(|| "not assessed in time".to_owned()));
+            .or_else(|| error.map(|decided| format!("{}: {}", decided.reason, decided.detail)))
+            .or_else(|| answer.why.clone());
         Self { failed, pending }
     }
 
@@ -151,14 +206,15 @@ fn not_kept(product: &str, chain: &str, as_json: bool) -> Value {
 }
 
 fn told(
+    answer: &AssessAnswer,
     product: &Product,
     transaction: Option<Transaction>,
     outcome: &Outcome,
     as_json: bool,
 ) -> Value {
     if !as_json {
-        match &product.last {
-            Some(last) => out::line(&explain::told(&product.name, &product.chain, last)),
+        match &answer.decision {
+            Some(decided) => out::line(&explain::told(&product.name, &product.chain, decided)),
             None => out::line(&format!("{}: not assessed", product.name)),
         }
         if let Some(found) = &transaction {
@@ -173,7 +229,7 @@ fn told(
         }
     }
     json!({
-        "product": product.name, "chain": product.chain, "decision": product.last,
+        "product": product.name, "chain": product.chain, "decision": answer.decision,
         "transaction": transaction, "failed": outcome.failed, "pending": outcome.pending,
     })
 }

@@ -5,7 +5,7 @@ use super::{CHAIN, Case, NONE, check, load};
 #[test]
 fn one_file_with_five_errors_yields_five_lines() {
     let chain = format!(
-        "{CHAIN}fee_model = \"op-stack\"\nblok_time = \"12s\"\nconfirmations = 0\n[fees]\n\
+        "{CHAIN}fee_model = \"op stack\"\nblok_time = \"12s\"\nconfirmations = 0\n[fees]\n\
          max_fee_per_gas = \"30 gwie\"\nrelative_cap = 2.5\n"
     );
     let problems = load(&[("chains/mainnet.toml", &chain)], &NONE).unwrap_err();
@@ -14,7 +14,7 @@ fn one_file_with_five_errors_yields_five_lines() {
     for (line, parts) in lines.iter().zip([
         ["blok_time", "\"12s\"", "did you mean block_time?"],
         ["confirmations", "0", "expected a whole number from 1 to 10000"],
-        ["fee_model", "\"op-stack\"", "not yet supported"],
+        ["fee_model", "\"op stack\"", "expected \"eip1559\", \"legacy\" or \"op-stack\""],
         ["fees.max_fee_per_gas", "\"30 gwie\"", "expected a gas price"],
         ["fees.relative_cap", "2.5", "expected a whole number from 1 to 1000"],
     ]) {

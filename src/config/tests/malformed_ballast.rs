@@ -11,6 +11,26 @@ pub(super) const CASES: &[Case] = &[
     (
         "ballast.toml",
         r#"
+[finance]
+expense_account = ""
+wallet_account = " padded"
+income_account = true
+[finance.cost_centres]
+automated = 1100.5
+launch = 4711
+leveraged = "x"
+"#,
+        &[
+            r#"ballast.toml: finance.cost_centres.automated = 1100.5: expected 1 to 80 characters on one line, such as "6100 Gas""#,
+            r#"ballast.toml: finance.cost_centres.leveraged = "x": unknown key; expected one of: automated, composite, launch, other"#,
+            r#"ballast.toml: finance.expense_account = "": expected 1 to 80 characters on one line, such as "6100 Gas""#,
+            r#"ballast.toml: finance.income_account = true: expected 1 to 80 characters on one line, such as "6100 Gas""#,
+            r#"ballast.toml: finance.wallet_account = " padded": expected 1 to 80 characters on one line, such as "6100 Gas""#,
+        ],
+    ),
+    (
+        "ballast.toml",
+        r#"
 [store]
 url = "postgres://user:tok3n@db.example/ballast"
 "#,
@@ -115,7 +135,7 @@ store = "sqlite://x.db"
 listen = "127.0.0.1:1"
 "#,
         &[
-            r#"ballast.toml: htpp = { listen = "127.0.0.1:1" }: unknown key, did you mean http? expected one of: store, http, heartbeat, notify"#,
+            r#"ballast.toml: htpp = { listen = "127.0.0.1:1" }: unknown key, did you mean http? expected one of: store, http, heartbeat, notify, finance"#,
             r#"ballast.toml: store = "sqlite://x.db": expected a table [store]"#,
         ],
     ),

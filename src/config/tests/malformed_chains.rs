@@ -11,6 +11,26 @@ pub(super) const CASES: &[Case] = &[
     (
         "chains/mainnet.toml",
         r#"
+treasury_safe = "0x0000000000000000000000000000000000000000"
+@CHAIN
+"#,
+        &[
+            r#"chains/mainnet.toml: treasury_safe = "0x0000000000000000000000000000000000000000": the zero address is nobody's; expected an address: 0x and 40 hexadecimal digits, with EIP-55 checksum or all in lower case"#,
+        ],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+treasury_safe = "0xA77DE01e157f9f57C7c4A326eeE9C4874D0598B6"
+@CHAIN
+"#,
+        &[
+            r#"chains/mainnet.toml: treasury_safe = "0xA77DE01e157f9f57C7c4A326eeE9C4874D0598B6": the EIP-55 checksum is wrong, so a digit may be too; expected an address: 0x and 40 hexadecimal digits, with EIP-55 checksum or all in lower case"#,
+        ],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
 rpc = ["http://127.0.0.1:8545"]
 "#,
         &["chains/mainnet.toml: chain_id: missing; expected a whole number above 0"],
@@ -148,10 +168,10 @@ block_time = 2026-01-01
         "chains/mainnet.toml",
         r#"
 @CHAIN
-fee_model = "op-stack"
+fee_model = "opstack"
 "#,
         &[
-            r#"chains/mainnet.toml: fee_model = "op-stack": not yet supported; expected "eip1559" or "legacy""#,
+            r#"chains/mainnet.toml: fee_model = "opstack": expected "eip1559", "legacy" or "op-stack""#,
         ],
     ),
     (
@@ -160,7 +180,9 @@ fee_model = "op-stack"
 @CHAIN
 fee_model = "auction"
 "#,
-        &[r#"chains/mainnet.toml: fee_model = "auction": expected "eip1559" or "legacy""#],
+        &[
+            r#"chains/mainnet.toml: fee_model = "auction": expected "eip1559", "legacy" or "op-stack""#,
+        ],
     ),
     (
         "chains/mainnet.toml",
@@ -266,7 +288,7 @@ rpc = [{ ws = "wss://node.example" }, { url = "wss://a.example" }, { url = "http
             r#"chains/mainnet.toml: rpc[1].url = "wss://a.example": expected an http or https URL without user or password, { env = "NAME" } or { file = "PATH" }"#,
             r#"chains/mainnet.toml: rpc[2].ws = "http://b.example": expected a ws or wss URL without user or password, { env = "NAME" } or { file = "PATH" }"#,
             "chains/mainnet.toml: rpc[3].requests_per_second = 0: expected a whole number from 1 to 1000000",
-            "chains/mainnet.toml: rpc[4].rps = 5: unknown key; expected one of: url, ws, requests_per_second",
+            "chains/mainnet.toml: rpc[4].rps = 5: unknown key; expected one of: url, ws, requests_per_second, archive",
         ],
     ),
     (
@@ -307,9 +329,28 @@ send = {}
         "chains/mainnet.toml",
         r#"
 @CHAIN
+send = [{ url = "https://a.example", archive = true }, { url = "https://b.example", archive = 1 }]
+"#,
+        &[
+            "chains/mainnet.toml: send[0].archive = true: send endpoints are not read; expected to be left out",
+            "chains/mainnet.toml: send[1].archive = 1: send endpoints are not read; expected to be left out",
+        ],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+chain_id = 1
+rpc = [{ url = "https://a.example", archive = "yes" }]
+"#,
+        &["chains/mainnet.toml: rpc[0].archive = \"yes\": expected true or false"],
+    ),
+    (
+        "chains/mainnet.toml",
+        r#"
+@CHAIN
 archive = true
 "#,
-        &["chains/mainnet.toml: archive = true: not yet supported; expected to be left out"],
+        &["chains/mainnet.toml: archive = true: unknown key; expected one of: chain_id, …"],
     ),
     (
         "chains/mainnet.toml",

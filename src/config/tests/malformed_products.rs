@@ -1,6 +1,11 @@
 //! Product files that are wrong, and the exact lines that people get.
 
-use super::{CHAIN, Case, FEED, NONE, PRODUCT, check, check_all};
+use super::{CHAIN, Case, FEED, NONE, PRODUCT, check, check_all, directory};
+use crate::{
+    config::{Category, Config, Environment, Secrets},
+    ledger::external::External,
+    registry::Registry,
+};
 
 #[test]
 fn each_error_is_one_line() {
@@ -41,7 +46,65 @@ fn budgets_are_dollars_and_the_hard_one_is_not_the_lesser() {
     }
 }
 
+/// A wallet that is watched for the books.
+#[test]
+fn without_a_strategy_there_is_no_key_and_a_cost_centre() {
+    let registry = Registry::default().with::<External>();
+    let load = |text: &str| {
+        let dir = directory(&[("products/eth2x-fli.toml", text)]);
+        let environment = Environment::default();
+        let loaded = Config::load(dir.path(), &environment, &registry, Secrets::Skip);
+        loaded.map_err(|problems| problems.to_string())
+    };
+    let address = "address = \"0x00000000000000000000000000000000000000a1\"";
+    let text = |category: &str, wallet: &str, rest: &str| {
+        format!("strategy = \"none\"\nchain = \"mainnet\"\n{category}\n[wallet]\n{wallet}\n{rest}")
+    };
+    let launch = "category = \"launch\"";
+    let config = load(&text(launch, address, "[limits]\nmin_balance = \"1 ether\"")).unwrap();
+    assert_eq!(config.products["eth2x-fli"].category, Category::Launch);
+    let refused = |text: String, expected: &str| {
+        let told = load(&text).unwrap_err();
+        assert!(told.contains(expected), "{told}");
+    };
+    refused(text("", address, ""), "category: missing with strategy = \"none\"; expected whose");
+    refused(
+        text("category = \"automated\"", address, ""),
+        "category = \"automated\": strategy = \"none\" automates nothing",
+    );
+    refused(
+        text(launch, "key = { env = \"KEY\" }", ""),
+        "wallet.key = { env = \"KEY\" }: strategy = \"none\" sends nothing; expected wallet.address",
+    );
+    refused(text(launch, address, "[params]\nextension = 1"), "params.extension");
+}
+
 pub(super) const CASES: &[Case] = &[
+    (
+        "products/eth2x-fli.toml",
+        r#"
+cost_centre = """two
+lines"""
+@PRODUCT
+[limits]
+min_runway = "36h"
+"#,
+        &[
+            r#"products/eth2x-fli.toml: cost_centre = "two\nlines": expected 1 to 80 characters on one line, such as "6100 Gas""#,
+            r#"products/eth2x-fli.toml: limits.min_runway = "36h": expected whole days from 1day to 30days, such as "14days""#,
+        ],
+    ),
+    (
+        "products/eth2x-fli.toml",
+        r#"
+@PRODUCT
+[limits]
+routine_patience = "6h"
+"#,
+        &[
+            r#"products/eth2x-fli.toml: limits.routine_patience = "6h": nothing waits; expected limits.routine_base_fee or a budget with it"#,
+        ],
+    ),
     (
         "products/eth2x-fli.toml",
         "",
@@ -313,7 +376,6 @@ routine_patience = "6h"
             r#"products/eth2x-fli.toml: limits.hard_budget_usd = -5: expected US dollars with at most six decimals, not below limits.monthly_budget_usd"#,
             r#"products/eth2x-fli.toml: limits.monthly_budget_usd = "30000": a budget needs the price of the native currency; expected contracts.native_usd_feed in chains/mainnet.toml"#,
             r#"products/eth2x-fli.toml: limits.monthly_budget_usd = "30000": expected US dollars above 0 with at most six decimals, such as 30000 or 99.5"#,
-            r#"products/eth2x-fli.toml: limits.routine_patience = "6h": limits.routine_base_fee is missing; expected both or neither"#,
         ],
     ),
     (

@@ -195,3 +195,33 @@ fn a_private_product_waits_as_long_as_its_chain_says_or_it_says_itself() {
         assert_eq!(config.products["eth2x-fli"].privacy, Privacy::Private { public_after });
     }
 }
+
+#[test]
+fn accounts_cost_centres_and_the_safe_that_pays() {
+    use crate::config::Category;
+    let ballast = "[finance]\nexpense_account = 6100\nincome_account = \"4300 Rewards\"\n\
+                   [finance.cost_centres]\nautomated = \"FLI\"\n";
+    let chain = format!("treasury_safe = \"0xA77DE01e157f9f57C7c4A326eeE9C4874D0598b6\"\n{CHAIN}");
+    let product = format!("cost_centre = \"4711\"\n{PRODUCT}[limits]\nmin_runway = \"30days\"\n");
+    let files = [
+        ("ballast.toml", ballast),
+        ("chains/mainnet.toml", chain.as_str()),
+        ("products/eth2x-fli.toml", product.as_str()),
+    ];
+    let config = load(&files, &NONE).unwrap();
+    let accounts = &config.finance.accounts;
+    assert_eq!([&accounts.expense, &accounts.wallets], ["6100", "Keeper wallets"]);
+    assert_eq!(accounts.income, "4300 Rewards");
+    assert_eq!(accounts.centres.get(&Category::Automated).map(String::as_str), Some("FLI"));
+    assert_eq!(accounts.centres.get(&Category::Launch), None);
+    let safe = config.finance.treasury_safes["mainnet"].to_string();
+    assert_eq!(safe, "0xA77DE01e157f9f57C7c4A326eeE9C4874D0598b6");
+    let product = &config.products["eth2x-fli"];
+    assert_eq!(
+        (product.cost_centre.as_deref(), product.limits.min_runway_days),
+        (Some("4711"), 30)
+    );
+    let plain = load(&[], &NONE).unwrap();
+    assert_eq!(plain.finance, crate::config::FinanceConfig::default());
+    assert_eq!(plain.products["eth2x-fli"].limits.min_runway_days, 14);
+}

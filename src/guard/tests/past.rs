@@ -63,7 +63,8 @@ fn a_failure_without_a_time_is_now() {
 #[test]
 fn an_action_follows_itself_as_often_as_it_says() {
     let (chain, limits) = (chain(), Limits::default());
-    let goes = |repeat_limit, past: &Past| {
+    let goes = |times: Option<u8>, past: &Past| {
+        let repeat_limit = times.map(|times| RepeatLimit { times, cooldown: u64::MAX });
         let answers = URGENCIES.map(|urgency| {
             let action = Action { repeat_limit, ..action(urgency) };
             let verdict = judge(action, &fine(&chain, past), &limits).verdict;
@@ -83,6 +84,30 @@ fn an_action_follows_itself_as_often_as_it_says() {
     assert!(!goes(Some(0), &past(&[("rebalance", Succeeded, 86_400)])));
     let given_up = [("rebalance", GivenUp, 9), ("rebalance", Failed, 10)];
     assert!(!goes(Some(0), &past(&given_up)) && goes(Some(1), &past(&given_up)));
+}
+
+/// Two in a row are normal for some actions. From the third on people are told, and it waits for the
+/// cooldown before each.
+#[test]
+fn past_its_limit_an_action_goes_on_at_the_pace_of_its_cooldown() {
+    let chain = chain();
+    let told = |count: usize, ago: u64| {
+        let past = past(&vec![("rebalance", Succeeded, ago); count]);
+        let repeat_limit = Some(RepeatLimit { times: 1, cooldown: 3_000 });
+        let action = Action { repeat_limit, ..action(Urgency::Prompt) };
+        let Judgement { verdict, notes } = judge(action, &fine(&chain, &past), &Limits::default());
+        let warns = notes.first().map(|(finding, effect)| (finding.row, *effect));
+        match verdict {
+            Verdict::Refuse(finding) => (false, Some((finding.row, Effect::Binds))),
+            Verdict::Permit(_) | Verdict::Rehearse(_) => (true, warns),
+        }
+    };
+    assert_eq!(told(1, 0), (true, None));
+    assert_eq!(told(2, 0), (false, Some((Row::RepeatLimit, Effect::Binds))));
+    assert_eq!(told(2, 2_999), (false, Some((Row::RepeatLimit, Effect::Binds))));
+    assert_eq!(told(2, 3_000), (true, Some((Row::Repeating, Effect::Warns))));
+    assert_eq!(told(9, 86_400), (true, Some((Row::Repeating, Effect::Warns))));
+    assert_eq!(told(9, 86_401), (true, None), "the row is over");
 }
 
 proptest! {

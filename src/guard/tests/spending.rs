@@ -45,6 +45,11 @@ fn another_month_begins_at_nothing() {
     assert_eq!(each(&budgets(Some(1), Some(1)), &past), ["permit", "permit", "permit"]);
 }
 
+/// What is pending at the nonce that these tests take over.
+fn pending(nonce: u64, wei: u64) -> Reservation {
+    Reservation { wallet: Address::ZERO, nonce, wei: U256::from(wei) }
+}
+
 /// What was spent before there was a price counts at today's, and what is pending counts unless
 /// the action would take its nonce.
 #[test]
@@ -58,9 +63,42 @@ fn unpriced_and_pending_count_at_the_price() {
     assert_eq!(each(&limits, &past), [go, go, go], "a fifth of a cent is left");
 
     let mut past = spent(0);
-    let pending = Reservation { urgency: Urgency::Prompt, wei: U256::from(ETHER) };
-    past.spending.pending = vec![pending];
-    assert_eq!(each(&limits, &past), [hard, hard, go], "an emergency takes its nonce");
+    past.spending.pending = vec![pending(3, ETHER)];
+    assert_eq!(each(&limits, &past), [hard, hard, hard], "a nonce of its own is paid besides");
+    let at = |wallet, nonce| {
+        URGENCIES
+            .map(|urgency| said(urgency, &limits, &past, |c| c.waiting = Some((wallet, nonce))))
+    };
+    assert_eq!(at(Address::ZERO, 3), [go, go, go], "a chain uses a nonce once");
+    assert_eq!(at(Address::ZERO, 4), [hard, hard, hard]);
+    assert_eq!(at(Address::repeat_byte(1), 3), [hard, hard, hard], "another wallet's");
+}
+
+/// What was permitted under a budget that is used up since is not raised beyond it.
+#[test]
+fn a_further_attempt_keeps_to_what_is_left_by_now() {
+    let chain = chain();
+    let permitted = Caps { max_fee_per_gas: 100 * GWEI, max_transaction_cost: None };
+    let most = |dollars, urgency| {
+        let mut past = spent(dollars);
+        past.spending.pending = vec![pending(3, ETHER / 100), pending(4, ETHER / 100)];
+        let case = Circumstances { waiting: Some((Address::ZERO, 3)), ..fine(&chain, &past) };
+        let upkeep = upkeep(&case, &budgets(Some(100), Some(300)));
+        upkeep.caps(permitted, urgency, &chain).max_transaction_cost
+    };
+    // 20 of 100 dollars are held for the other nonce; 80 buy a 25th of a coin.
+    assert_eq!(most(0, Urgency::Routine), Some(U256::from(ETHER / 25)));
+    assert_eq!(most(40, Urgency::Routine), Some(U256::from(ETHER / 50)));
+    assert_eq!(
+        most(70, Urgency::Routine),
+        Some(U256::from(ETHER / 100)),
+        "it may cost that anyway"
+    );
+    assert_eq!(most(240, Urgency::Prompt), Some(U256::from(ETHER / 50)));
+    assert_eq!(most(500, Urgency::Emergency), Some(U256::from(ETHER / 100)));
+    let past = spent(500);
+    let unlimited = upkeep(&fine(&chain, &past), &Limits::default());
+    assert_eq!(unlimited.caps(permitted, Urgency::Routine, &chain).max_transaction_cost, None);
 }
 
 #[test]
@@ -136,7 +174,85 @@ fn months_are_those_of_the_calendar() {
     assert!(month_start(u64::MAX) > 4_107_542_400);
 }
 
+/// Ten dollars a day for as long as the pace looks back, at 30 gwei.
+fn at_a_pace(used: u64) -> Past {
+    let mut past = spent(used);
+    for day in 0..30 {
+        let wei = U256::from(1_000_000_u128 * 30 * GWEI);
+        past.spending.pace.add(NOW - (30 - day) * 86_400, (usd(10), wei, 1_000_000));
+    }
+    past
+}
+
+/// The month has 12 and a half days left, which cost 125 dollars and some at this pace.
+#[test]
+fn a_budget_that_will_not_last_makes_routine_work_wait_for_cheaper_blocks() {
+    let past = at_a_pace(100);
+    let waits = "waits for a cheap block";
+    let at = |urgency, budget: Limits, gwei: u128| {
+        said(urgency, &budget, &past, |c| c.next_base_fee = Some(gwei * GWEI))
+    };
+    // On course: whatever a block costs.
+    assert_eq!(at(Urgency::Routine, budgets(Some(230), None), 900), "permit");
+    // A third of what the rest would cost is left: a third of the usual price.
+    let tight = budgets(Some(143), None);
+    assert_eq!(at(Urgency::Routine, tight, 10), "permit");
+    assert_eq!(at(Urgency::Routine, tight, 11), waits);
+    assert_eq!(at(Urgency::Routine, tight, 29), waits);
+    assert_eq!(at(Urgency::Prompt, tight, 900), "permit");
+    assert_eq!(at(Urgency::Emergency, tight, 900), "permit");
+    // The hard budget alone is one that routine work must not exhaust.
+    assert_eq!(at(Urgency::Routine, budgets(None, Some(143)), 29), waits);
+    // The lower cap of the two binds.
+    let both = Limits { routine_base_fee: Some(5 * GWEI), ..tight };
+    assert_eq!(at(Urgency::Routine, both, 6), waits);
+    // Patience ends it, and people are told why.
+    let (chain, mut case) = (chain(), None);
+    let case = case.get_or_insert(fine(&chain, &past));
+    (case.next_base_fee, case.first_due) = (Some(29 * GWEI), Some(NOW - 21_600));
+    let judgement = judge(action(Urgency::Routine), case, &tight);
+    assert!(matches!(judgement.verdict, Verdict::Permit(_)));
+    let (told, _) = &judgement.notes[0];
+    assert_eq!(told.row, Row::PatienceOver);
+    assert!(told.detail.contains("the month is on its way to"), "{}", told.detail);
+}
+
+#[test]
+fn every_breach_is_explained() {
+    let (chain, past) = (chain(), at_a_pace(150));
+    let limits = budgets(Some(100), Some(300));
+    for urgency in [Urgency::Prompt, Urgency::Emergency] {
+        let judgement = judge(action(urgency), &fine(&chain, &past), &limits);
+        assert!(matches!(judgement.verdict, Verdict::Permit(_)));
+        let told = judgement.notes.iter().find(|(finding, _)| finding.row == Row::MonthlyBudget);
+        let (told, effect) = told.expect("it is told");
+        assert_eq!(*effect, Effect::Warns);
+        assert!(told.detail.contains("monthly_budget_usd is 100"), "{}", told.detail);
+        assert!(told.detail.contains("the month ends at"), "{}", told.detail);
+    }
+}
+
 proptest! {
+    /// However tight the budget and however dear the block: nothing but the hard budget holds an
+    /// emergency back.
+    #[test]
+    fn a_tight_budget_never_binds_an_emergency(
+        used in 0_u64..1_000, monthly in 1_u64..1_000, more in 0_u64..1_000, gwei in 0_u128..100_000,
+        waited in 0_u64..100_000,
+    ) {
+        let (chain, past) = (chain(), at_a_pace(used));
+        let limits = budgets(Some(monthly), Some(monthly + more));
+        let mut case = fine(&chain, &past);
+        (case.next_base_fee, case.first_due) = (Some(gwei * GWEI), Some(NOW - waited));
+        for urgency in [Urgency::Prompt, Urgency::Emergency] {
+            match judge(action(urgency), &case, &limits).verdict {
+                Verdict::Permit(_) => prop_assert!(used < monthly + more),
+                Verdict::Refuse(finding) => prop_assert_eq!(finding.row, Row::HardBudget),
+                Verdict::Rehearse(_) => prop_assert!(false),
+            }
+        }
+    }
+
     #[test]
     fn a_month_holds_its_moments(at in 0_u64..253_402_300_800) {
         let start = month_start(at);
@@ -150,22 +266,22 @@ proptest! {
     /// A transaction that costs what the cap allows never overruns the budget that gave the cap.
     #[test]
     fn the_cap_keeps_the_budget(
-        done in 0_u64..500, unpriced in 0_u64..ETHER, pending in 0_u64..ETHER,
+        done in 0_u64..500, unpriced in 0_u64..ETHER, here in 0_u64..ETHER, there in 0_u64..ETHER,
         monthly in 1_u64..1_000, over in 0_u64..1_000, dollars in 1_u64..10_000,
     ) {
         let (chain, limits) = (chain(), budgets(Some(monthly), Some(monthly + over)));
         let mut past = spent(done);
         past.spending.unpriced = U256::from(unpriced);
-        past.spending.pending =
-            vec![Reservation { urgency: Urgency::Emergency, wei: U256::from(pending) }];
-        let mut case = fine(&chain, &past);
+        past.spending.pending = vec![pending(0, here), pending(1, there)];
+        let waiting = Some((Address::ZERO, 0));
+        let mut case = Circumstances { waiting, ..fine(&chain, &past) };
         let round = PriceRound { price: price(dollars), updated_at: NOW };
         case.feeds.native_usd = Said::Answer(round);
         for (urgency, budget) in
             [(Urgency::Routine, monthly), (Urgency::Prompt, monthly + over), (Urgency::Emergency, monthly + over)]
         {
             let judgement = judge(action(urgency), &case, &limits);
-            let used = past.spending.used(NOW, Some(price(dollars)), urgency).total();
+            let used = past.spending.used(NOW, Some(price(dollars)), waiting).total();
             match judgement.verdict {
                 Verdict::Permit(permit) => {
                     let most = permit.caps().max_transaction_cost.unwrap();

@@ -6,23 +6,28 @@ use super::*;
 
 /// The table as the design has it, written down once more: B binds, w warns, – passes; routine,
 /// prompt, emergency.
-const TABLE: [(Row, &str); 15] = [
+const TABLE: [(Row, &str); 17] = [
     (Row::Paused, "BBB"),
+    (Row::Moved, "BBB"),
     (Row::DeleverOnly, "BBB"),
     (Row::StaleHead, "BBB"),
     (Row::Dispute, "BBw"),
     (Row::RepeatLimit, "BBB"),
+    (Row::Repeating, "www"),
     (Row::Breaker, "Bw-"),
     (Row::CoolDown, "Bw-"),
     (Row::Sequencer, "Bw-"),
     (Row::StoreShort, "Bw-"),
     (Row::OtherInstance, "BBB"),
     (Row::HardBudget, "BBB"),
-    (Row::MonthlyBudget, "Bw-"),
+    (Row::MonthlyBudget, "Bww"),
     (Row::NoPrice, "Bw-"),
     (Row::BaseFee, "Bw-"),
     (Row::PatienceOver, "w--"),
 ];
+
+/// Once at any pace, and then never.
+const ONCE: RepeatLimit = RepeatLimit { times: 1, cooldown: u64::MAX };
 
 fn expected(row: Row, urgency: Urgency) -> Option<Effect> {
     let (_, effects) = TABLE.iter().find(|(other, _)| *other == row).unwrap();
@@ -43,8 +48,9 @@ struct World {
 }
 
 impl World {
-    const TOGGLES: [Row; 11] = [
+    const TOGGLES: [Row; 12] = [
         Row::Paused,
+        Row::Moved,
         Row::DeleverOnly,
         Row::StaleHead,
         Row::Dispute,
@@ -106,6 +112,7 @@ impl World {
         Circumstances {
             mode,
             paused: self.has(Row::Paused),
+            agreed: if self.has(Row::Moved) { Agreed::Moved("a to b".into()) } else { Agreed::Any },
             head_age: Duration::from_secs(if self.has(Row::StaleHead) { 61 } else { 60 }),
             dispute: self.has(Row::Dispute).then(|| "block 7".to_owned()),
             feeds,
@@ -128,7 +135,7 @@ fn the_table_is_the_designs() {
     }
 }
 
-/// 18,432 worlds at three urgencies. The first row that binds is the reason; all others that bind or warn are told.
+/// 36,864 worlds at three urgencies. The first row that binds is the reason; all others that bind or warn are told.
 #[test]
 fn every_combination_of_rows_at_every_urgency() {
     let chain = chain();
@@ -136,7 +143,7 @@ fn every_combination_of_rows_at_every_urgency() {
         let (past, limits) = (world.past(), world.limits());
         let circumstances = world.circumstances(&chain, &past);
         for urgency in URGENCIES {
-            let repeat_limit = world.has(Row::RepeatLimit).then_some(1);
+            let repeat_limit = world.has(Row::RepeatLimit).then_some(ONCE);
             let action = Action { repeat_limit, ..action(urgency) };
             let Judgement { verdict, notes } = judge(action, &circumstances, &limits);
             let felt = world.rows(urgency).into_iter();
@@ -162,9 +169,9 @@ fn what_is_told_has_figures() {
     let chain = chain();
     let everything = World { bits: (1 << World::TOGGLES.len()) - 1, failures: 2, base_fee: 1 };
     let (past, limits) = (everything.past(), everything.limits());
-    let action = Action { repeat_limit: Some(1), ..action(Urgency::Routine) };
+    let action = Action { repeat_limit: Some(ONCE), ..action(Urgency::Routine) };
     let notes = judge(action, &everything.circumstances(&chain, &past), &limits).notes;
-    assert_eq!(notes.len(), 12, "all but the first");
+    assert_eq!(notes.len(), 13, "all but the first");
     for (finding, _) in notes {
         assert!(!finding.detail.is_empty() && !finding.reason.is_empty(), "{finding:?}");
     }

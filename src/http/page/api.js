@@ -36,6 +36,7 @@ export const logout = () => call("POST", "/api/v1/logout");
 export const products = () => call("GET", "/api/v1/products");
 export const product = (name, span) => call("GET", `${named(name)}?span=${span}`);
 export const chains = () => call("GET", "/api/v1/chains");
+export const gas = () => call("GET", "/api/v1/gas");
 export const pause = (name, reason) =>
   call("POST", name === null ? "/api/v1/pause" : `${named(name)}/pause`, { reason });
 export const resume = (name) =>

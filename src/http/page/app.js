@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { ChainPanel } from "./chains.js";
+import { Costs } from "./costs.js";
 import { confirm, login } from "./dialogs.js";
 import { by, h, say, set, show } from "./dom.js";
 import { now, span } from "./format.js";
@@ -15,6 +16,7 @@ const cards = new Map();
 const panels = new Map();
 const chains = new Map();
 const table = new TransactionTable(api, (name) => chains.get(name));
+const costs = new Costs(api);
 let session = { may_read: false, may_write: false, token_configured: false };
 let seconds = SPANS[1][1];
 let shown = null;
@@ -73,7 +75,7 @@ async function readAll() {
       loadHistory(card);
     }
   }
-  await table.refresh();
+  await Promise.all([table.refresh(), costs.refresh()]);
 }
 
 // --- what is shown ----------------------------------------------------------------------------
@@ -204,7 +206,7 @@ function follow() {
   const later = () => {
     refreshing ??= setTimeout(() => {
       refreshing = null;
-      table.refresh().catch(complain);
+      Promise.all([table.refresh(), costs.refresh()]).catch(complain);
     }, 150);
   };
   const reread = () => readAll().catch(complain);

@@ -164,9 +164,9 @@ export class ProductCard {
     say(this.label, words(charted.name));
     set(this.reading, "data-outside", this.chart.isOutside(Number(charted.value)));
     set(this.element, "data-value", charted.value);
-    const rows = [["max", charted.max], ["target", charted.target], ["min", charted.min]];
-    this.bounds.replaceChildren(...rows.filter(([, bound]) => bound !== null).flatMap(([name, bound]) => {
-      const off = Number(charted.value) - Number(bound);
+    const size = isShort(charted) ? (text) => Math.abs(Number(text)) : Number;
+    this.bounds.replaceChildren(...named(charted).flatMap(([name, bound]) => {
+      const off = size(charted.value) - size(bound);
       const side = off > 0 ? "above" : "below";
       const beyond = (name === "max" && off > 0) || (name === "min" && off < 0);
       return [
@@ -202,8 +202,7 @@ export class ProductCard {
     if (!this.details.open) return;
     const symbol = this.chain?.native_symbol ?? "";
     this.inputs.replaceChildren(h("tbody", {}, ...observations.map((seen) => {
-      const bounds = [["min", seen.min], ["target", seen.target], ["max", seen.max]]
-        .filter(([, bound]) => bound !== null)
+      const bounds = named(seen).reverse()
         .map(([name, bound]) => `${name} ${short(bound, 3)}`).join(" · ");
       return h("tr", {},
         h("th", { scope: "row" }, words(seen.name) + (seen.of ? ` · ${seen.of}` : "")),
@@ -217,4 +216,16 @@ export class ProductCard {
     const { last } = this.product ?? {};
     if (this.seen && last) say(this.seen, `Block ${short(last.head.number, 0)}, ${ago(last.head.timestamp, Date.now() / 1000)}`);
   }
+}
+
+/** Whether all of a range is below zero: the leverage of a short. */
+function isShort({ max }) {
+  return max !== null && Number(max) < 0;
+}
+
+/** The bounds that there are, by the names that people use: a short's maximum is the one farthest from zero. */
+function named(seen) {
+  const [low, high] = isShort(seen) ? ["max", "min"] : ["min", "max"];
+  const bounds = { [low]: seen.min, target: seen.target, [high]: seen.max };
+  return ["max", "target", "min"].map((name) => [name, bounds[name]]).filter(([, bound]) => bound !== null);
 }

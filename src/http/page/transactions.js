@@ -51,7 +51,7 @@ export class TransactionTable {
       h("td", { class: "state-cell" }, h("span", { class: "badge", "data-state": row.state }, h("span", { class: "dot" }), row.state)),
       h("td", { class: "nonce number" }, String(row.nonce)),
       h("td", { class: "hash" }, link(explore(chain, "tx", row.hash), shortened(row.hash), { class: "mono", title: row.hash })),
-      h("td", { class: "cost number", title: row.cost_wei === null ? "" : `${row.cost_wei} wei` }, cost));
+      h("td", { class: "cost number", title: costInFull(row) }, cost));
   }
 
   /** Lets relative times go on. */
@@ -61,3 +61,12 @@ export class TransactionTable {
 }
 
 const key = (row) => `${row.chain_id}/${row.wallet}/${row.nonce}`;
+
+/** All that a transaction cost, and which part of it a layer 2 takes beside gas. */
+function costInFull(row) {
+  if (row.cost_wei === null) return "";
+  const parts = [["L1 data fee", row.l1_fee_wei], ["operator fee", row.operator_fee_wei]]
+    .filter(([, wei]) => wei !== null && wei !== "0")
+    .map(([name, wei]) => `, of it ${name} ${wei} wei`);
+  return `${row.cost_wei} wei${parts.join("")}`;
+}

@@ -199,6 +199,22 @@ async fn every_path_that_is_described_is_served_and_its_answer_fits() {
 }
 
 #[tokio::test]
+async fn a_months_report_is_as_described_and_as_the_ledger_has_it() {
+    use crate::finance::report::tests::entries;
+    let world = World::start(None).await;
+    world.surface.store.ledger().book(&entries()).await.unwrap();
+    let (status, report) = world.get("/api/v1/gas?month=2026-10").await;
+    check("/api/v1/gas", "get", status, &report);
+    assert_eq!((&report["month"], &report["total"]["count"]), (&json!("2026-10"), &json!(14)));
+    let (_, one) = world.get("/api/v1/gas?month=2026-10&product=dpi").await;
+    assert_eq!(one["products"].as_array().unwrap().len(), 1);
+    let wrong = world.get("/api/v1/gas?month=2026-13").await;
+    assert_eq!(code(&wrong), (400, "bad_request"));
+    check("/api/v1/gas", "get", wrong.0, &wrong.1);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_filled_in_is_what_is_told() {
     let world = World::start(None).await;
     fill(&world.surface);

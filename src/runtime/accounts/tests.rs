@@ -21,6 +21,7 @@ fn pool() -> Pool {
         url: "http://127.0.0.1:1".parse().unwrap(),
         ws: None,
         requests_per_second: None,
+        archive: false,
     };
     Pool::new(&ChainProfile { rpc: vec![nobody], ..profile() }).unwrap()
 }
@@ -172,7 +173,7 @@ fn due(state: u64) -> Action {
     Action {
         name: "rebalance",
         candidates: ballast_strategy_api::NonEmpty::one(call),
-        urgency: Urgency::Emergency,
+        urgency: ballast_strategy_api::Urgency::Emergency,
         exposure: ballast_strategy_api::Exposure::Raises,
         answers: ballast_strategy_api::StateKey::of(&[("state", &state)]),
         deadline: None,

@@ -5,9 +5,10 @@ use std::{fs, sync::Arc};
 
 use alloy::primitives::B256;
 use ballast_chains::{Head, driver::Outcome, feeds::FeedReading};
+use ballast_strategy_api::StrategyError;
 use tokio::sync::watch;
 
-use super::{Mailbox, Seat};
+use super::{Brought, Mailbox, Seat, TurnResult};
 use crate::{
     config::{Config, Environment, Secrets},
     registry::strategies,
@@ -31,7 +32,7 @@ fn seat() -> (Seat, Mailbox) {
     let product = Arc::new(config.products["one"].clone());
     let (_, feeds) = watch::channel(FeedReading::default());
     let wallet = WalletHandle::new(Arc::clone(&product), 1, nothing, Owners::default()).unwrap();
-    let seat = Seat::new(product, registry, wallet, feeds);
+    let seat = Seat::new(product, registry, wallet, feeds, Arc::default());
     let mailbox = seat.mailbox();
     (seat, mailbox)
 }
@@ -97,21 +98,49 @@ fn an_outcome_of_a_seat_that_was_freed_comes_too_late() {
 }
 
 #[test]
-fn the_balance_is_read_first_when_asked_for_and_in_turn() {
+fn the_balance_is_read_first_when_asked_for_and_once_a_stretch() {
     let (mut seat, mailbox) = seat();
     let mut asked = Vec::new();
     for number in 0..25 {
         if number == 14 {
             mailbox.want_balance();
         }
-        if seat.asks_balance() {
+        if seat.asks_balance(&head(number)) {
             asked.push(number);
         }
-        let (turn, _) = seat.begin(&head(number));
-        seat.end(turn, head(number), Outcome::TimedOut);
     }
     let turn = u64::from(*seat.caller().unwrap().last().unwrap());
-    let in_turn = (0..25).filter(|number| (number + turn) % 10 == 0);
+    let in_turn = (0..25).filter(|number| (number + turn) % 4 == 0);
     let expected: BTreeSet<u64> = in_turn.chain([0, 14]).collect();
     assert_eq!(BTreeSet::from_iter(asked), expected);
+    // A seat that rests longer than that reads it whenever it is read at all.
+    assert!(seat.asks_balance(&head(45)) && seat.asks_balance(&head(65)));
+    assert!(!seat.asks_balance(&head(65)), "once");
+}
+
+#[test]
+fn an_order_has_the_same_head_assessed_again_even_while_the_product_rests() {
+    let (mut seat, mailbox) = seat();
+    let (turn, _) = seat.begin(&head(100));
+    // Its strategy could not be connected, so it rests for a block.
+    let failed = TurnResult {
+        strategy: None,
+        assessed: Err(StrategyError::Misconfigured("no such place".into())),
+        balance: None,
+    };
+    seat.end(turn, head(100), Outcome::Done(Brought::Turn(failed)));
+    assert!(!seat.is_due(&head(100)));
+    let first = mailbox.order_turn();
+    assert!(seat.is_due(&head(100)));
+    let (turn, _) = seat.begin(&head(100));
+    // One that comes while it is assessed wants to be answered by the next.
+    let second = mailbox.order_turn();
+    seat.end(turn, head(100), Outcome::TimedOut);
+    let answers = || mailbox.turns.borrow().as_ref().map(|turn| turn.answers);
+    assert_eq!(answers(), Some(first));
+    assert!(seat.is_due(&head(100)));
+    let (turn, _) = seat.begin(&head(100));
+    seat.end(turn, head(100), Outcome::TimedOut);
+    assert_eq!(answers(), Some(second));
+    assert!(!seat.is_due(&head(100)));
 }

@@ -1,11 +1,12 @@
 //! The journal's past, read back from rows as submission writes them.
 
-use ballast_strategy_api::{Call, Exposure, NonEmpty, StateKey};
+use ballast_strategy_api::{Call, Exposure, NonEmpty, StateKey, Urgency};
 
 use super::*;
 
 const ETH2X: &str = "eth2x";
 const CHAIN: u64 = 1;
+const WALLET: &str = "0x00000000000000000000000000000000000000aa";
 
 /// One nonce as it stands in the journal.
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ impl JournalRow {
     }
 
     pub(crate) async fn write(&self, store: &Store) {
-        let keyed = |sql| Statement::new(sql).with(CHAIN).with("0xaa").with(self.nonce);
+        let keyed = |sql| Statement::new(sql).with(CHAIN).with(WALLET).with(self.nonce);
         let slot = keyed(
             "INSERT INTO slots (chain_id, wallet, nonce, chain, product, state, postcondition,
              created_at, included_hash, included_block, included_block_hash, succeeded, gas_used,
@@ -61,7 +62,7 @@ impl JournalRow {
     fn intent(&self, urgency: &str, number: u64) -> Statement {
         Statement::new(
             "INSERT INTO intents (chain_id, wallet, nonce, number, product, action, answers, urgency,
-             max_fee_per_gas, found_at_block) VALUES ($1, '0xaa', $2, $3, $4, $5, 'k', $6, '1', 1)",
+             max_fee_per_gas, found_at_block) VALUES ($1, $7, $2, $3, $4, $5, 'k', $6, '1', 1)",
         )
         .with(CHAIN)
         .with(self.nonce)
@@ -69,13 +70,14 @@ impl JournalRow {
         .with(self.product)
         .with(self.action)
         .with(urgency)
+        .with(WALLET)
     }
 
     fn attempt(&self, hash: &str, number: u64, fee: u64) -> Statement {
         Statement::new(
             "INSERT INTO attempts (hash, chain_id, wallet, nonce, number, intent, kind, label, raw,
              target, calldata, value, gas_limit, max_fee_per_gas, max_priority_fee_per_gas,
-             signed_at_block) VALUES ($1, $2, '0xaa', $3, $4, $4, $5, '', '', '', '', '0', 1000, $6,
+             signed_at_block) VALUES ($1, $2, $7, $3, $4, $4, $5, '', '', '', '', '0', 1000, $6,
              '1', 1)",
         )
         .with(hash)
@@ -84,6 +86,7 @@ impl JournalRow {
         .with(number)
         .with(self.kind)
         .with(fee.to_string())
+        .with(WALLET)
     }
 }
 
@@ -183,15 +186,20 @@ async fn outcomes_are_told_newest_first_until_they_are_forgiven() {
 }
 
 #[tokio::test]
-async fn a_nonce_reserves_its_dearest_attempt_at_its_newest_urgency() {
+async fn a_nonce_reserves_its_dearest_attempt() {
     let pending = JournalRow { included: None, ..JournalRow::new(3, 0) };
     let store = store(&[JournalRow::new(0, 11), pending.clone()]).await;
-    let before = store.reservations(ETH2X, CHAIN).await.unwrap();
-    assert_eq!(before, [Reservation { urgency: Urgency::Prompt, wei: U256::from(50_000) }]);
-    let taken_over = vec![pending.intent("emergency", 1), pending.attempt(&hash_of(90), 1, 60)];
-    store.commit(taken_over).await.unwrap();
-    let after = store.reservations(ETH2X, CHAIN).await.unwrap();
-    assert_eq!(after, [Reservation { urgency: Urgency::Emergency, wei: U256::from(60_000) }]);
+    let reserved = |wei: u64| {
+        let wallet = WALLET.parse().unwrap();
+        [Reservation { wallet, nonce: 3, wei: U256::from(wei) }]
+    };
+    assert_eq!(store.reservations(ETH2X, CHAIN).await.unwrap(), reserved(50_000));
+    for (number, fee, most) in [(1, 60, 60_000), (2, 40, 60_000)] {
+        let hash = hash_of(90 + number);
+        let more = vec![pending.intent("emergency", number), pending.attempt(&hash, number, fee)];
+        store.commit(more).await.unwrap();
+        assert_eq!(store.reservations(ETH2X, CHAIN).await.unwrap(), reserved(most));
+    }
     assert_eq!(store.reservations("other", CHAIN).await.unwrap(), []);
 }
 

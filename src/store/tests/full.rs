@@ -5,11 +5,11 @@
 //! not the reserve. What was done is printed.
 
 use std::{
-    fs::OpenOptions,
     io::Write as _,
     path::{Path, PathBuf},
-    process::Command,
 };
+
+use ballast_test_support::SmallDisk;
 
 use super::*;
 
@@ -17,44 +17,6 @@ use super::*;
 const SMALL: usize = 1024 * 1024;
 /// Time between tries to have it again.
 const SOON: Duration = Duration::from_millis(20);
-
-/// A small file system, gone when it is dropped.
-struct SmallDisk {
-    folder: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
-            .arg(folder.path())
-            .output();
-        mounted.is_ok_and(|output| output.status.success()).then_some(Self { folder })
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Leaves not a byte.
-    fn fill(&self) {
-        let mut file =
-            OpenOptions::new().create(true).append(true).open(self.path("ballast")).unwrap();
-        let block = [7_u8; 4_096];
-        while file.write_all(&block).is_ok() {}
-    }
-
-    fn relieve(&self) {
-        std::fs::remove_file(self.path("ballast")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("--lazy").arg(self.folder.path()).output());
-    }
-}
 
 /// A journal batch of about five pages.
 fn batch(nonce: u64) -> Vec<Statement> {
@@ -75,7 +37,7 @@ async fn slots(store: &Store) -> u64 {
 
 #[tokio::test]
 async fn a_full_disk_costs_the_reserve_and_no_journalled_transaction() {
-    match SmallDisk::mount() {
+    match SmallDisk::mount(6).unwrap() {
         Some(disk) => {
             say("disk full: on a tmpfs of 6 MiB");
             on_a_small_disk(&disk).await;
@@ -99,7 +61,7 @@ async fn on_a_small_disk(disk: &SmallDisk) {
     assert_eq!(std::fs::metadata(&reserve).unwrap().len(), u64::try_from(SMALL).unwrap());
     assert!(!store.is_short());
 
-    disk.fill();
+    disk.fill().unwrap();
     let mut nonce = 0;
     while !store.is_short() {
         store.commit(batch(nonce)).await.unwrap();
@@ -114,7 +76,7 @@ async fn on_a_small_disk(disk: &SmallDisk) {
 
     // Even the reserve ends. What is refused is not there, what was taken is.
     let refused = loop {
-        disk.fill();
+        disk.fill().unwrap();
         match store.commit(batch(nonce)).await {
             Ok(()) => nonce += 1,
             Err(error) => break error,
@@ -123,7 +85,7 @@ async fn on_a_small_disk(disk: &SmallDisk) {
     assert!(crate::error_chain(&refused).contains("full"), "{refused:?}");
     assert_eq!(slots(&store).await, nonce);
 
-    disk.relieve();
+    disk.relieve().unwrap();
     eventually(async || (!store.is_short()).then_some(())).await;
     assert_eq!(std::fs::metadata(&reserve).unwrap().len(), u64::try_from(SMALL).unwrap());
     store.commit(batch(nonce)).await.unwrap();

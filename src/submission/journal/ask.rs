@@ -30,17 +30,19 @@ pub(in super::super) struct FinalSlot {
 
 impl LaneJournal {
     /// The nonce at which this very intent was confirmed for good, if there is one; whatever the
-    /// wallet was then.
+    /// wallet was then. Where it is known of both what they act on, that must be the same.
     pub(in super::super) async fn answered(
         &self,
         action: &str,
         answers: &str,
+        acts_on: Option<&str>,
     ) -> Result<Option<Answered>, StoreError> {
         let query = Statement::new(sql::SELECT_ANSWERED)
             .with(self.chain_id)
             .with(self.product.as_str())
             .with(action)
-            .with(answers);
+            .with(answers)
+            .with(acts_on.map(str::to_owned));
         let rows = self.store.rows(query).await?;
         rows.first().map(read::answered).transpose()
     }

@@ -1,11 +1,13 @@
 //! The journal as people look through it: all wallets, the newest first, a page at a time.
 
+use alloy::primitives::U256;
+use ballast_chains::fees::extra::ExtraFees;
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 
 use super::{
     Journal,
-    read::{get, unsigned},
+    read::{extra_fees, get, unsigned},
 };
 use crate::store::{Statement, StoreError};
 
@@ -67,9 +69,13 @@ pub struct TransactionRow {
     pub gas_used: Option<u64>,
     /// Wei per gas paid, decimal.
     pub effective_gas_price: Option<String>,
-    /// What it cost, wei, decimal: execution and, where the receipt tells one, the fee for data on
-    /// layer 1.
+    /// All that it cost, wei, decimal.
     pub cost_wei: Option<String>,
+    /// The part of it for publishing on layer 1, wei, decimal; `null` where the receipt names none.
+    pub l1_fee_wei: Option<String>,
+    /// The part of it that the operator of a layer 2 takes, wei, decimal; `null` where the receipt
+    /// names none.
+    pub operator_fee_wei: Option<String>,
     /// When the nonce was first used, seconds since 1970 by the wall clock.
     pub created_at: u64,
     /// All that was signed for it, the oldest first.
@@ -182,7 +188,7 @@ pub(super) fn transaction(row: &SqliteRow) -> Result<TransactionRow, StoreError>
     let gas_used: Option<i64> = get(row, "gas_used")?;
     let gas_used = gas_used.and_then(|gas| u64::try_from(gas).ok());
     let price: Option<String> = get(row, "effective_gas_price")?;
-    let receipt: Option<String> = get(row, "receipt")?;
+    let extra = extra_fees(row)?;
     let block: Option<i64> = get(row, "included_block")?;
     let succeeded: Option<i64> = get(row, "succeeded")?;
     Ok(TransactionRow {
@@ -198,7 +204,9 @@ pub(super) fn transaction(row: &SqliteRow) -> Result<TransactionRow, StoreError>
         hash: String::new(),
         block: block.and_then(|block| u64::try_from(block).ok()),
         succeeded: succeeded.map(|status| status == 1),
-        cost_wei: cost(gas_used, price.as_deref(), receipt.as_deref()),
+        cost_wei: cost(gas_used, price.as_deref(), &extra),
+        l1_fee_wei: extra.l1_fee.map(|fee| fee.to_string()),
+        operator_fee_wei: extra.operator_fee.map(|fee| fee.to_string()),
         gas_used,
         effective_gas_price: price,
         created_at: unsigned(row, "created_at")?,
@@ -220,20 +228,10 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<AttemptRow, StoreError> {
 }
 
 /// `None` until it is included, or where a figure is missing or makes no sense.
-fn cost(gas_used: Option<u64>, price: Option<&str>, receipt: Option<&str>) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Layer1 {
-        #[serde(rename = "l1Fee", default)]
-        fee: Option<String>,
-    }
-    let price: u128 = price?.parse().ok()?;
-    let execution = price.checked_mul(u128::from(gas_used?))?;
-    let fee = receipt.and_then(|json| serde_json::from_str::<Layer1>(json).ok()?.fee);
-    let data = match fee {
-        Some(hex) => u128::from_str_radix(hex.trim_start_matches("0x"), 16).ok()?,
-        None => 0,
-    };
-    Some(execution.checked_add(data)?.to_string())
+fn cost(gas_used: Option<u64>, price: Option<&str>, extra: &ExtraFees) -> Option<String> {
+    let price: U256 = price?.parse().ok()?;
+    let execution = price.checked_mul(U256::from(gas_used?))?;
+    Some(execution.checked_add(extra.total())?.to_string())
 }
 
 const SELECT: &str = "

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 
 use alloy::primitives::{Address, B256, U256};
-use ballast_chains::wallet::sender_of;
+use ballast_chains::{fees::extra::ExtraFees, wallet::sender_of};
 use ballast_strategy_api::{Call, Exposure, NonEmpty, StateKey, Urgency};
 use sqlx::{Decode, Row as _, Sqlite, Type, sqlite::SqliteRow};
 
@@ -84,6 +84,7 @@ fn inclusion(row: &SqliteRow, attempts: &NonEmpty<Attempt>) -> Result<Inclusion,
         succeeded: unsigned(row, "succeeded")? == 1,
         gas_used: unsigned(row, "gas_used")?,
         effective_gas_price: parse(row, "effective_gas_price")?,
+        extra: extra_fees(row)?,
     })
 }
 
@@ -105,6 +106,7 @@ fn intent(row: &SqliteRow) -> Result<Intent, StoreError> {
     Ok(Intent {
         exposure,
         product: get(row, "product")?,
+        acts_on: get(row, "acts_on")?,
         action: get(row, "action")?,
         answers: StateKey::from(answers),
         urgency: word(row, "urgency", urgency)?,
@@ -149,6 +151,7 @@ fn attempt(
             max_fee_per_gas: parse(row, "max_fee_per_gas")?,
             max_priority_fee_per_gas: parse(row, "max_priority_fee_per_gas")?,
         },
+        extra: parse_known(row, "extra_fee")?.unwrap_or_default(),
         signed_at_block: unsigned(row, "signed_at_block")?,
         answers: answers.remove(&hash).unwrap_or_default(),
     };
@@ -222,6 +225,28 @@ fn parse<T: FromStr<Err: std::fmt::Display>>(
 ) -> Result<T, StoreError> {
     let text: String = get(row, column)?;
     text.parse().map_err(|error| corrupt("a row", format!("{column} is {text:?}: {error}")))
+}
+
+fn parse_known<T: FromStr<Err: std::fmt::Display>>(
+    row: &SqliteRow,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let text: Option<String> = get(row, column)?;
+    text.map(|_| parse(row, column)).transpose()
+}
+
+/// What an included transaction has cost beside gas × price. An older version did not note it; it is
+/// in the receipt then.
+pub(super) fn extra_fees(row: &SqliteRow) -> Result<ExtraFees, StoreError> {
+    let noted = ExtraFees {
+        l1_fee: parse_known(row, "l1_fee")?,
+        operator_fee: parse_known(row, "operator_fee")?,
+    };
+    if noted != ExtraFees::default() {
+        return Ok(noted);
+    }
+    let receipt: Option<String> = get(row, "receipt")?;
+    Ok(receipt.as_deref().map(ExtraFees::of_text).unwrap_or_default())
 }
 
 fn word<T>(

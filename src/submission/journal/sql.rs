@@ -14,13 +14,14 @@ ON CONFLICT (chain_id, wallet, nonce) DO UPDATE SET product = excluded.product,
 pub(super) const INSERT_FOREIGN: &str = "
 INSERT INTO slots (chain_id, wallet, nonce, chain, product, state, outcome, included_hash,
     included_block, included_block_hash, succeeded, gas_used, effective_gas_price, receipt,
-    postcondition, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12, $13, 'unknown', $14)
+    postcondition, created_at, l1_fee, operator_fee)
+VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11, $12, $13, 'unknown', $14, $15, $16)
 ON CONFLICT (chain_id, wallet, nonce) DO UPDATE SET state = excluded.state,
     outcome = excluded.outcome, included_hash = excluded.included_hash,
     included_block = excluded.included_block, included_block_hash = excluded.included_block_hash,
     succeeded = excluded.succeeded, gas_used = excluded.gas_used,
-    effective_gas_price = excluded.effective_gas_price, receipt = excluded.receipt
+    effective_gas_price = excluded.effective_gas_price, receipt = excluded.receipt,
+    l1_fee = excluded.l1_fee, operator_fee = excluded.operator_fee
 WHERE slots.state = 'planned'";
 
 pub(super) const INSERT_LANE: &str = "
@@ -32,13 +33,14 @@ pub(super) const SELECT_LANE: &str =
 
 pub(super) const INSERT_INTENT: &str = "
 INSERT INTO intents (chain_id, wallet, nonce, number, product, action, answers, urgency, deadline,
-    expects, max_fee_per_gas, max_transaction_cost, found_at_block, exposure)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+    expects, max_fee_per_gas, max_transaction_cost, found_at_block, exposure, acts_on)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 
 pub(super) const INSERT_ATTEMPT: &str = "
 INSERT INTO attempts (chain_id, wallet, nonce, number, intent, hash, kind, label, raw, target,
-    calldata, value, gas_limit, max_fee_per_gas, max_priority_fee_per_gas, signed_at_block)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+    calldata, value, gas_limit, max_fee_per_gas, max_priority_fee_per_gas, signed_at_block,
+    extra_fee)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 pub(super) const INSERT_EVENT: &str = "
 INSERT INTO events (chain_id, wallet, nonce, number, kind, hash, block_number, detail, at)
@@ -56,13 +58,13 @@ pub(super) const SET_STATE: &str =
 pub(super) const SET_INCLUDED: &str = "
 UPDATE slots SET state = 'included', included_hash = $4, included_block = $5,
     included_block_hash = $6, succeeded = $7, gas_used = $8, effective_gas_price = $9,
-    receipt = $10, postcondition = $11
+    receipt = $10, postcondition = $11, l1_fee = $12, operator_fee = $13
 WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
 
 pub(super) const SET_REORGED: &str = "
 UPDATE slots SET state = 'pending', included_hash = NULL, included_block = NULL,
     included_block_hash = NULL, succeeded = NULL, gas_used = NULL, effective_gas_price = NULL,
-    receipt = NULL, postcondition = 'due'
+    receipt = NULL, l1_fee = NULL, operator_fee = NULL, postcondition = 'due'
 WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
 
 pub(super) const SET_POSTCONDITION: &str =
@@ -73,13 +75,13 @@ UPDATE slots SET state = $4, outcome = $4 WHERE chain_id = $1 AND wallet = $2 AN
 
 /// What fell away with a block that was final.
 pub(super) const SET_UNDONE: &str = "
-UPDATE slots SET state = $4, outcome = NULL, included_hash = NULL, included_block = NULL,
+UPDATE slots SET state = $4, outcome = NULL, booked = NULL, included_hash = NULL, included_block = NULL,
     included_block_hash = NULL, succeeded = NULL, gas_used = NULL, effective_gas_price = NULL,
-    receipt = NULL, postcondition = 'due'
+    receipt = NULL, l1_fee = NULL, operator_fee = NULL, postcondition = 'due'
 WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
 
 /// The intent must be that of the attempt which was included: a nonce that was taken over by
-/// another action answers that one only.
+/// another action answers that one only. The state of one contract answers nothing of another's.
 pub(super) const SELECT_ANSWERED: &str = "
 SELECT s.nonce AS nonce, s.wallet AS wallet, s.included_block AS included_block,
     s.included_block_hash AS included_block_hash
@@ -87,7 +89,7 @@ FROM intents i
 JOIN slots s ON s.chain_id = i.chain_id AND s.wallet = i.wallet AND s.nonce = i.nonce
 JOIN attempts a ON a.hash = s.included_hash AND a.intent = i.number
 WHERE i.chain_id = $1 AND i.product = $2 AND i.action = $3 AND i.answers = $4
-    AND s.outcome = 'confirmed'
+    AND s.outcome = 'confirmed' AND (i.acts_on IS NULL OR $5 IS NULL OR i.acts_on = $5)
 ORDER BY s.nonce DESC LIMIT 1";
 
 pub(super) const SELECT_HIGHEST: &str = "

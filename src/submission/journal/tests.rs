@@ -4,7 +4,7 @@ use alloy::{
     consensus::TxEip1559,
     primitives::{B256, Bytes, TxKind, U256, address},
 };
-use ballast_chains::wallet::Wallet;
+use ballast_chains::{fees::extra::ExtraFees, wallet::Wallet};
 use ballast_strategy_api::{
     Action, Call, Direction, Exposure, NonEmpty, Postcondition, StateKey, Urgency,
 };
@@ -58,7 +58,7 @@ fn call() -> Call {
 
 fn intent(action: &Action) -> Arc<Intent> {
     let caps = Caps { max_fee_per_gas: u128::MAX, max_transaction_cost: Some(U256::MAX) };
-    Arc::new(Intent::of("eth2x", action, caps, 41))
+    Arc::new(Intent::of(("eth2x", None), action, caps, 41))
 }
 
 async fn attempt(kind: AttemptKind, nonce: u64, fee: u128, intent: Arc<Intent>) -> Attempt {
@@ -83,6 +83,7 @@ async fn attempt(kind: AttemptKind, nonce: u64, fee: u128, intent: Arc<Intent>) 
         call,
         gas_limit: 500_000,
         price: Price { max_fee_per_gas: fee, max_priority_fee_per_gas: 1 },
+        extra: U256::from(77),
         signed_at_block: 42,
         answers: BTreeMap::new(),
     }
@@ -140,6 +141,7 @@ async fn a_slot_is_read_back_as_it_was() {
         succeeded: true,
         gas_used: 400_000,
         effective_gas_price: 9,
+        extra: ExtraFees::default(),
     };
     let receipt = Receipt {
         hash: inclusion.hash,
@@ -148,6 +150,7 @@ async fn a_slot_is_read_back_as_it_was() {
         succeeded: true,
         gas_used: 400_000,
         effective_gas_price: 9,
+        extra: ExtraFees::default(),
         whole: None,
     };
     journal.record_inclusion(3, &inclusion, &receipt).await.unwrap();
@@ -178,6 +181,7 @@ async fn only_the_intent_that_was_carried_out_is_answered() {
         succeeded: true,
         gas_used: 1,
         effective_gas_price: 1,
+        extra: ExtraFees::default(),
     };
     let receipt = Receipt {
         hash: next.hash,
@@ -186,27 +190,28 @@ async fn only_the_intent_that_was_carried_out_is_answered() {
         succeeded: true,
         gas_used: 1,
         effective_gas_price: 1,
+        extra: ExtraFees::default(),
         whole: None,
     };
     journal.record_inclusion(0, &inclusion, &receipt).await.unwrap();
     assert_eq!(
-        journal.answered(urgent.name, urgent.answers.as_str()).await.unwrap(),
+        journal.answered(urgent.name, urgent.answers.as_str(), None).await.unwrap(),
         None,
         "not before it is final"
     );
     journal.record_final(0, Outcome::Confirmed, 50).await.unwrap();
-    let answered = journal.answered(urgent.name, urgent.answers.as_str()).await.unwrap();
+    let answered = journal.answered(urgent.name, urgent.answers.as_str(), None).await.unwrap();
     assert_eq!(answered.map(|a| (a.nonce, a.wallet)), Some((0, wallet().address())));
     assert_eq!(answered.and_then(|a| a.block), Some((inclusion.block, inclusion.block_hash)));
     assert_eq!(
-        journal.answered(routine.name, routine.answers.as_str()).await.unwrap(),
+        journal.answered(routine.name, routine.answers.as_str(), None).await.unwrap(),
         None,
         "it was taken over"
     );
     assert!(journal.unfinal().await.unwrap().is_empty());
     let other = store.journal().lane("btc2x", "mainnet", 1, wallet().address());
     assert_eq!(
-        other.answered(urgent.name, urgent.answers.as_str()).await.unwrap(),
+        other.answered(urgent.name, urgent.answers.as_str(), None).await.unwrap(),
         None,
         "another product's is another's"
     );
@@ -313,6 +318,7 @@ async fn the_cost_of_a_listed_transaction_includes_the_fee_for_data() {
         succeeded: true,
         gas_used: 100,
         effective_gas_price: 7,
+        extra: ExtraFees::default(),
     };
     let receipt = Receipt {
         hash: inclusion.hash,
@@ -321,6 +327,7 @@ async fn the_cost_of_a_listed_transaction_includes_the_fee_for_data() {
         succeeded: true,
         gas_used: 100,
         effective_gas_price: 7,
+        extra: ExtraFees::default(),
         whole: None,
     };
     journal.record_inclusion(3, &inclusion, &receipt).await.unwrap();

@@ -41,6 +41,7 @@ impl LaneJournal {
             .with(intent.caps.max_transaction_cost.map(|cost| cost.to_string()))
             .with(intent.found_at_block)
             .with(exposure_label(intent.exposure))
+            .with(intent.acts_on.clone())
     }
 
     pub(super) fn attempt(
@@ -64,6 +65,7 @@ impl LaneJournal {
             .with(attempt.price.max_fee_per_gas.to_string())
             .with(attempt.price.max_priority_fee_per_gas.to_string())
             .with(attempt.signed_at_block)
+            .with(attempt.extra.to_string())
     }
 
     pub(super) fn attempt_event(&self, nonce: u64, attempt: &Attempt, why: &str) -> Statement {

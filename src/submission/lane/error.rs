@@ -40,6 +40,9 @@ pub enum LaneError {
     /// The lane was about to break its own rule. A bug; the state was kept.
     #[error("keeping the lifecycle's rules")]
     Lifecycle(#[source] Unexpected),
+    /// Somebody stopped the product while this was simulated or signed. Nothing was journalled.
+    #[error("{0}, while it was simulated and signed; it was not sent")]
+    Stopped(&'static str),
     /// The store is for reading only, and nothing is sent that cannot be journalled.
     #[error("nothing can be sent: the store was opened for reading only")]
     ReadOnly,
@@ -56,6 +59,7 @@ impl LaneError {
             Self::Wallet(_) => "signing failed",
             Self::WrongSignature { .. } => "signer gave a wrong transaction",
             Self::Lifecycle(_) => "lifecycle broken",
+            Self::Stopped(why) => why,
             Self::ReadOnly => "store is read-only",
         }
     }
@@ -72,6 +76,7 @@ impl LaneError {
             | Self::Journal(_)
             | Self::WrongSignature { .. }
             | Self::Lifecycle(_)
+            | Self::Stopped(_)
             | Self::ReadOnly => false,
         }
     }

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use alloy::primitives::{Address, B256, U256};
-use ballast_chains::amount::{ether, gwei};
+use ballast_chains::{
+    amount::{ether, gwei},
+    fees::extra::ExtraFees,
+};
 use serde::Serialize;
 
 use super::super::{lifecycle::Outcome, pricing::Price, slot::AttemptKind};
@@ -48,8 +51,10 @@ pub enum LaneEvent {
         block: u64,
         /// How it ends if this stays.
         outcome: Outcome,
-        /// What the execution cost, wei.
+        /// All that it cost, wei.
         cost: U256,
+        /// What of it was paid beside gas × price.
+        extra: ExtraFees,
         /// Native currency that the call paid to the wallet, wei.
         income: U256,
     },
@@ -97,7 +102,7 @@ pub enum LaneEvent {
         nonce: u64,
         /// The transaction, if it was found.
         hash: Option<B256>,
-        /// What its execution cost, wei, if it was found.
+        /// What it cost, wei, if it was found.
         cost: Option<U256>,
     },
     /// A nonce that was spent for good is free again, or used by another block: the chain was
@@ -157,7 +162,7 @@ impl fmt::Display for LaneEvent {
             Self::NotReplaced { nonce, reason, detail } => {
                 write!(f, "nonce {nonce} is not replaced: {reason}; {detail}")
             }
-            Self::Included { nonce, action, hash, block, outcome, cost, income } => {
+            Self::Included { nonce, action, hash, block, outcome, cost, extra, income } => {
                 let how = match outcome {
                     Outcome::Confirmed => "included",
                     Outcome::Reverted => "included but reverted",
@@ -166,6 +171,9 @@ impl fmt::Display for LaneEvent {
                 };
                 write!(f, "{action} {how} in block {block} at nonce {nonce} ({hash})")?;
                 write!(f, ", gas cost {}", ether(*cost))?;
+                if !extra.total().is_zero() {
+                    write!(f, ", of it {} beside execution", ether(extra.total()))?;
+                }
                 if income.is_zero() { Ok(()) } else { write!(f, ", income {}", ether(*income)) }
             }
             Self::Reorged { nonce, block } => write!(

@@ -199,5 +199,6 @@ fn inclusion(slot: &Slot, receipt: &Receipt) -> Inclusion {
         succeeded: receipt.succeeded,
         gas_used: receipt.gas_used,
         effective_gas_price: receipt.effective_gas_price,
+        extra: receipt.extra,
     }
 }

@@ -150,7 +150,8 @@ impl Book {
             hash: inclusion.hash,
             block: inclusion.block,
             outcome: inclusion.outcome(),
-            cost: inclusion.execution_cost(),
+            cost: inclusion.cost(),
+            extra: inclusion.extra,
             income,
         });
         Ok(())

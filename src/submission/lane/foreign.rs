@@ -6,14 +6,16 @@
 //! wallet spent adds up. What is missing in the journal is found again after a restart by the
 //! missing itself.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use alloy::primitives::B256;
 use ballast_chains::Head;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     super::{
         lifecycle::{TxEvent, TxState},
-        node::BlockMark,
+        node::{BlockMark, Receipt},
     },
     Lane, LaneError, LaneEvent,
     evidence::Evidence,
@@ -23,6 +25,9 @@ use super::{
 /// missing in the journal: found at the next start.
 const MAX_UNBOOKED: usize = 64;
 const MAX_BOOKED_PER_HEAD: usize = 4;
+/// Longest time that all of this takes at one head: a turn waits behind it, and halving its way to
+/// an old block takes many questions.
+const BOOKED_WITHIN: Duration = Duration::from_secs(2);
 /// Heads at which the transaction is looked for before the nonce is booked without it.
 const FIND_TRIES: u8 = 20;
 /// Journalled nonces, counted from the newest, among which missing ones are looked for.
@@ -102,28 +107,42 @@ impl Lane {
             .map(|(nonce, _)| *nonce)
             .take(MAX_BOOKED_PER_HEAD)
             .collect();
+        let until = Instant::now().checked_add(BOOKED_WITHIN).unwrap_or_else(Instant::now);
         for nonce in ripe {
-            self.book_one(nonce, settled, head, events).await?;
+            if Instant::now() < until {
+                self.book_one(nonce, (settled, until), head, events).await?;
+            }
         }
         Ok(())
+    }
+
+    /// The transaction that used a nonce, and its receipt, as far as nodes have them.
+    async fn find_foreign(
+        &self,
+        nonce: u64,
+        from: u64,
+        settled: BlockMark,
+    ) -> (Option<B256>, Option<Receipt>) {
+        let hash = self.book.transaction_using(nonce, from, settled).await;
+        let receipt = match hash {
+            Some(hash) => self.node.receipts(vec![hash]).await.ok().into_iter().flatten().next(),
+            None => None,
+        };
+        (hash, receipt.flatten())
     }
 
     async fn book_one(
         &mut self,
         nonce: u64,
-        settled: BlockMark,
+        (settled, until): (BlockMark, Instant),
         head: &Head,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
         let Some((seen_at, tries)) = self.foreign.unbooked.get_mut(&nonce) else { return Ok(()) };
         *tries = tries.saturating_add(1);
         let (from, tries) = (seen_at.unwrap_or(settled.number), *tries);
-        let hash = self.book.transaction_using(nonce, from, settled).await;
-        let receipt = match hash {
-            Some(hash) => self.node.receipts(vec![hash]).await.ok().into_iter().flatten().next(),
-            None => None,
-        };
-        let receipt = receipt.flatten();
+        let found = timeout_at(until, self.find_foreign(nonce, from, settled)).await;
+        let (hash, receipt) = found.unwrap_or_default();
         if receipt.is_none() && tries < FIND_TRIES {
             return Ok(());
         }
@@ -137,10 +156,7 @@ impl Lane {
         self.book.unjournalled = self.book.unjournalled.max(nonce.saturating_add(1));
         self.book.accounted = self.book.accounted.max(self.book.unjournalled);
         self.subject.finished(adopted.label(), super::super::lifecycle::Outcome::Foreign);
-        let cost = receipt.map(|receipt| {
-            alloy::primitives::U256::from(receipt.gas_used)
-                .saturating_mul(alloy::primitives::U256::from(receipt.effective_gas_price))
-        });
+        let cost = receipt.map(|receipt| receipt.cost());
         events.push(LaneEvent::Adopted { nonce, hash, cost });
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::{
         slot::{AttemptKind, Intent},
     },
     Lane, LaneError, LaneEvent,
-    send::Draft,
+    send::{Draft, Word},
 };
 use crate::guard::Upkeep;
 
@@ -47,11 +47,14 @@ impl Lane {
             return Ok(());
         };
         let (kind, price, action) = (draft.kind, draft.price, draft.intent.action.clone());
-        let attempt = self.sign(draft, head).await?;
+        let attempt = match self.sign(draft, head, Word::Guard).await {
+            Err(LaneError::Stopped(_)) => return Ok(()),
+            signed => signed?,
+        };
         let hash = attempt.hash;
         let why = format!("nonce {next} is free and keeps later ones from being included");
         self.book.open_slot(attempt, next, &why).await?;
-        self.send(next, Some(head.number)).await;
+        self.send(next, Some(head.number), Word::Guard).await;
         events.push(LaneEvent::Replaced { nonce: next, action, kind, hash, price, why });
         Ok(())
     }
@@ -77,6 +80,8 @@ impl Lane {
         let gas_limit = self.transfer_gas(&call, head).await;
         let quote = self.quote(head).await.ok()?;
         let balance = self.node.balance(self.wallet.address(), head.into()).await.ok()?;
+        let extra = self.extra([&call].into_iter(), head).await;
+        let extra = extra.inspect_err(|cause| self.subject.extra_unknown(cause));
         let terms = Terms {
             urgency: intent.urgency,
             pressure: self.need.pressure,
@@ -86,9 +91,12 @@ impl Lane {
             fees: &self.profile.fees,
             gas_limit,
             value: U256::ZERO,
+            // A gap blocks everything, so it is not left open for this.
+            extra: extra.unwrap_or_default(),
             balance: Some(balance),
         };
         let price = pricing::price(&quote, &terms).ok()?;
-        Some(Draft { nonce, kind: AttemptKind::Cancellation, intent, call, gas_limit, price })
+        let (kind, extra) = (AttemptKind::Cancellation, terms.extra());
+        Some(Draft { nonce, kind, intent, call, gas_limit, price, extra })
     }
 }

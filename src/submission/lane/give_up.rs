@@ -40,6 +40,8 @@ pub(super) enum GiveUp {
     Ordered,
     /// It took effect at another nonce.
     Repeats,
+    /// The product acts on something else by now.
+    Disowned,
     /// The product may only delever, and this would not, or nobody says so any more.
     Forbidden,
 }
@@ -52,20 +54,23 @@ impl GiveUp {
             Self::NothingDue => "nothing is due any more",
             Self::Ordered => "an operator ordered it",
             Self::Repeats => "the same took effect at another nonce",
+            Self::Disowned => "what the product acts on has changed",
             Self::Forbidden => "only delevering is allowed",
         }
     }
 
     /// Whether it must not take effect at any later time either: then it is not left to fail.
     fn is_final(self) -> bool {
-        matches!(self, Self::Repeats | Self::Forbidden)
+        matches!(self, Self::Repeats | Self::Disowned | Self::Forbidden)
     }
 }
 
 impl Lane {
+    /// `fails` is what the newest call does at this head, if that is known.
     pub(super) fn reason_to_give_up(
         &self,
         slot: &Slot,
+        fails: Option<bool>,
         head: &Head,
         upkeep: &Upkeep,
     ) -> Option<GiveUp> {
@@ -81,11 +86,13 @@ impl Lane {
         let failing_since = watched.and_then(|watched| watched.failing_since);
         if watched.is_some_and(|watched| watched.repeats) {
             Some(GiveUp::Repeats)
+        } else if self.is_disowned(slot) {
+            Some(GiveUp::Disowned)
         } else if upkeep.delever_only && self.delevers(slot) == Some(false) {
             Some(GiveUp::Forbidden)
         } else if newest.intent.is_expired(head.number) {
             Some(GiveUp::Expired)
-        } else if lasts(failing_since) {
+        } else if fails == Some(true) && lasts(failing_since) {
             Some(GiveUp::WouldFail)
         } else if lasts(self.need.idle_since) {
             Some(GiveUp::NothingDue)
@@ -119,8 +126,8 @@ impl Lane {
             ..self.waiting_terms(slot, head, upkeep, view)
         };
         let price = pricing::replacement(previous.price, &view.quote, &terms)?;
-        let ways =
-            WaysOut::at(&view.quote, (gas_limit, price), (previous.gas_limit, previous.price));
+        let pending = (previous.gas_limit, previous.price);
+        let ways = WaysOut::at(&view.quote, &view.extra, (gas_limit, price), pending);
         let fails = view.fails == Some(true);
         // What is more urgent needs the nonce, and does not ask what it costs to free it.
         let in_the_way = urgency > previous.intent.urgency;
@@ -136,7 +143,8 @@ impl Lane {
         };
         let (nonce, kind) = (slot.nonce, AttemptKind::Cancellation);
         let intent = Arc::clone(&previous.intent);
-        Ok(Some((Draft { nonce, kind, intent, call, gas_limit, price }, why)))
+        let extra = terms.extra();
+        Ok(Some((Draft { nonce, kind, intent, call, gas_limit, price, extra }, why)))
     }
 
     /// The urgency and caps at which a nonce is made free: those of what waits for it, if that is

@@ -6,7 +6,7 @@ use ballast_strategy_api::DynStrategy;
 
 use super::{
     super::slot::AttemptKind, Lane, LaneError, LaneEvent, evidence::Evidence, give_up::GiveUp,
-    replace::Raising,
+    replace::Raising, send::Word,
 };
 use crate::guard::{Leave, Upkeep};
 
@@ -136,7 +136,8 @@ impl Lane {
                 return Ok(Obeyed::Refused { why: format!("{}: {}", hold.reason, hold.detail) });
             }
         };
-        let hash = self.send_further(draft, format!("{why} ({})", order.why), head, events).await?;
+        let drafted = (draft, format!("{why} ({})", order.why));
+        let hash = self.send_further(drafted, head, Word::Operator, events).await?;
         let what = events.last().map(ToString::to_string).unwrap_or_default();
         Ok(Obeyed::Done { nonce, hash: hash.to_string(), what })
     }

@@ -6,7 +6,7 @@ use alloy::primitives::U256;
 use ballast_chains::{
     Head,
     amount::{ether, gwei},
-    fees::Quote,
+    fees::{Quote, extra::ExtraQuote},
 };
 use ballast_strategy_api::{Action, Call, DynStrategy};
 
@@ -18,7 +18,7 @@ use super::{
     },
     Lane, LaneError, Pursuit,
     seat::{Over, Seat, Why},
-    send::Draft,
+    send::{Draft, Word},
 };
 use crate::guard::{Caps, Permit, Rehearsal};
 
@@ -27,6 +27,8 @@ struct Offer {
     call: Call,
     gas_limit: u64,
     price: Price,
+    /// The most that the chain takes beside gas × price, wei.
+    extra: U256,
     max_cost: U256,
     /// The account's nonce after the head.
     nonce: u64,
@@ -66,24 +68,33 @@ impl Lane {
             }
         };
         self.need.wanted = None;
-        let Offer { call, gas_limit, price, nonce, over, .. } = offer;
+        let Offer { call, gas_limit, price, extra, nonce, over, .. } = offer;
         let nonce = over.as_ref().map_or(nonce, |over| over.nonce);
         if over.is_none()
             && let Some(held) = self.hold_by_nonce(nonce, head).await?
         {
             return Ok(held);
         }
-        let intent = Arc::new(Intent::of(&self.product, action, caps, head.number));
+        let of = (self.product.as_str(), self.agreed.on());
+        let intent = Arc::new(Intent::of(of, action, caps, head.number));
         let label = call.label.clone();
         let kind = if over.is_some() { AttemptKind::Replacement } else { AttemptKind::Original };
-        let draft = Draft { nonce, kind, intent, call, gas_limit, price };
-        let attempt = self.sign(draft, head).await?;
+        let draft = Draft { nonce, kind, intent, call, gas_limit, price, extra };
+        let attempt = match self.sign(draft, head, Word::Guard).await {
+            Err(stopped @ LaneError::Stopped(reason)) => {
+                return Ok(Pursuit::Held { reason, detail: stopped.to_string() });
+            }
+            signed => signed?,
+        };
         let hash = attempt.hash;
         match &over {
             Some(over) => self.book.append_attempt(attempt, nonce, over.why.words()).await?,
             None => self.book.open_slot(attempt, nonce, "due").await?,
         }
-        self.send(nonce, Some(head.number)).await;
+        if let Some(reason) = self.send(nonce, Some(head.number), Word::Guard).await {
+            let detail = format!("nonce {nonce} is journalled and goes out when it goes on");
+            return Ok(Pursuit::Held { reason, detail });
+        }
         let in_place_of = over.map(|over| over.action);
         Ok(Pursuit::Sent { nonce, hash, call: label, price, gas_limit, in_place_of })
     }
@@ -125,10 +136,11 @@ impl Lane {
         let next = self.next_block(head).await;
         let (node, from) = (self.node.as_ref(), self.wallet.address());
         let stage = Stage { node, from, head, next };
-        let (answered, simulation, quote, balance, nonce) = futures::join!(
-            self.book.journal.answered(action.name, action.answers.as_str()),
+        let (answered, simulation, quote, extra, balance, nonce) = futures::join!(
+            self.book.journal.answered(action.name, action.answers.as_str(), self.agreed.on()),
             stage.simulate(action.name, &action.candidates, strategy),
             self.quote(head),
+            self.extra(action.candidates.iter(), head),
             node.balance(from, head.into()),
             node.nonce(from, head.into()),
         );
@@ -149,12 +161,16 @@ impl Lane {
             Simulation::Refused(refusals) => return Ok(Err(Pursuit::Refused { refusals })),
         };
         let quote = quote.map_err(LaneError::Fees)?;
+        let extra = match self.extra_or_hold(extra, action.urgency) {
+            Ok(extra) => extra,
+            Err(held) => return Ok(Err(held)),
+        };
         let nonce = nonce.map_err(failed("the wallet's nonce"))?;
         let balance = balance.map_err(failed("the wallet's balance"))?;
         if let Some(held) = hold_by_seat(&seat, action, &call, nonce) {
             return Ok(Err(held));
         }
-        if !seat.before.is_empty() {
+        if !seat.before.is_empty() && !strategy.checks_need(action.name) {
             let forbids = stage.forbids_repeat(&seat.before, &call).await;
             if !forbids.map_err(failed("whether the contract forbids a repetition"))? {
                 return Ok(Err(waits_for_finality()));
@@ -163,7 +179,8 @@ impl Lane {
         let gas_limit = seat.gas_limit(&call, gas_limit);
         // A watched wallet is not ours to fund.
         let balance = self.wallet.can_sign().then_some(balance);
-        let terms = self.terms(action, caps, gas_limit, &call, balance, &seat);
+        let mut terms = self.terms(action, caps, gas_limit, &call, balance, &seat);
+        terms.extra = extra;
         Ok(self.offer(call, &terms, nonce, seat.over, &quote))
     }
 
@@ -185,6 +202,7 @@ impl Lane {
             fees: &self.profile.fees,
             gas_limit,
             value: call.value,
+            extra: ExtraQuote::NONE,
             balance,
         }
     }
@@ -204,11 +222,13 @@ impl Lane {
             None => pricing::price(quote, terms),
         };
         let price = price.map_err(|hold| self.held(hold, terms))?;
+        let extra = terms.extra();
         // Saturating: what overflows is beyond any balance.
         let max_cost = U256::from(gas_limit)
             .saturating_mul(U256::from(price.max_fee_per_gas))
+            .saturating_add(extra)
             .saturating_add(call.value);
-        Ok(Offer { call, gas_limit, price, max_cost, nonce, over })
+        Ok(Offer { call, gas_limit, price, extra, max_cost, nonce, over })
     }
 
     fn held(&self, hold: pricing::Hold, terms: &Terms<'_>) -> Pursuit {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use alloy::primitives::{B256, U256};
 use ballast_chains::{
     Head,
-    fees::{FeeError, Quote},
+    fees::{FeeError, Quote, extra::ExtraQuote},
 };
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
         slot::{AttemptKind, Slot},
     },
     Lane, LaneError, LaneEvent, MAX_ATTEMPTS_PER_NONCE,
-    send::Draft,
+    send::{Draft, Word},
 };
 use crate::guard::Upkeep;
 
@@ -35,6 +35,8 @@ pub(super) struct View {
     /// Whether its newest call would fail; `None` if that is not known.
     pub(super) fails: Option<bool>,
     pub(super) quote: Quote,
+    /// What the chain takes beside gas × price, for the call and for giving it up.
+    pub(super) extra: ExtraQuote,
     balance: U256,
     /// The block that simulations pretend to be in.
     next: Option<NextBlock>,
@@ -47,7 +49,7 @@ impl Lane {
         for nonce in free {
             let sent = self.book.slots.get(nonce).and_then(|watched| watched.sent_at_block);
             if sent != Some(head.number) && !self.is_kept_back(*nonce, head, upkeep) {
-                self.send(*nonce, Some(head.number)).await;
+                self.send(*nonce, Some(head.number), Word::Guard).await;
             }
         }
     }
@@ -77,7 +79,7 @@ impl Lane {
                 None => {}
             }
         }
-        let drafted = match self.reason_to_give_up(&slot, head, upkeep) {
+        let drafted = match self.reason_to_give_up(&slot, view.fails, head, upkeep) {
             Some(reason) => self.draft_cancellation(&slot, reason, &view, head, upkeep).await,
             // Nothing is added to what is not sent.
             None if self.is_kept_back(nonce, head, upkeep) => Ok(None),
@@ -91,23 +93,26 @@ impl Lane {
                 return Ok(());
             }
         };
-        self.send_further(draft, why, head, events).await.map(drop)
+        match self.send_further((draft, why), head, Word::Guard, events).await {
+            Ok(_) | Err(LaneError::Stopped(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Signs, journals and sends a further attempt; gives its hash.
     pub(super) async fn send_further(
         &mut self,
-        draft: Draft,
-        why: String,
+        (draft, why): (Draft, String),
         head: &Head,
+        word: Word,
         events: &mut Vec<LaneEvent>,
     ) -> Result<B256, LaneError> {
         let (nonce, kind, price) = (draft.nonce, draft.kind, draft.price);
         let action = draft.intent.action.clone();
-        let attempt = self.sign(draft, head).await?;
+        let attempt = self.sign(draft, head, word).await?;
         let hash = attempt.hash;
         self.book.append_attempt(attempt, nonce, &why).await?;
-        self.send(nonce, Some(head.number)).await;
+        self.send(nonce, Some(head.number), word).await;
         events.push(LaneEvent::Replaced { nonce, action, kind, hash, price, why });
         Ok(hash)
     }
@@ -126,9 +131,13 @@ impl Lane {
                 }
             }
         };
-        let (fails, quote, balance) =
-            futures::join!(simulated, self.quote(head), self.node.balance(from, head.into()));
-        Some(View { fails, quote: quote.ok()?, balance: balance.ok()?, next })
+        let (fails, quote, extra, balance) = futures::join!(
+            simulated,
+            self.quote(head),
+            self.extra_for(newest, head),
+            self.node.balance(from, head.into())
+        );
+        Some(View { fails, quote: quote.ok()?, extra, balance: balance.ok()?, next })
     }
 
     /// The same call, or the same cancellation, at a higher price; `None` if it is not worth it.
@@ -179,6 +188,7 @@ impl Lane {
             call: previous.call.clone(),
             gas_limit: terms.gas_limit,
             price,
+            extra: terms.extra(),
         };
         Ok(Some((draft, why.to_owned())))
     }
@@ -205,6 +215,7 @@ impl Lane {
             fees: &self.profile.fees,
             gas_limit: previous.gas_limit,
             value: previous.call.value,
+            extra: view.extra,
             balance: Some(view.balance),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, U256};
 use ballast_chains::Head;
 use ballast_strategy_api::{Call, Exposure};
 
@@ -29,13 +29,29 @@ pub(super) struct Draft {
     pub(super) call: Call,
     pub(super) gas_limit: u64,
     pub(super) price: Price,
+    /// See [`Attempt::extra`].
+    pub(super) extra: U256,
+}
+
+/// On whose word something leaves the keeper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The guard's, which a person may have overruled since.
+    Guard,
+    /// An operator's order, which counts although the product is stopped.
+    Operator,
 }
 
 impl Lane {
     /// Signs a draft: the only place that does. Nothing is journalled or sent, and what comes back
-    /// is checked before anything can be.
-    pub(super) async fn sign(&self, draft: Draft, head: &Head) -> Result<Attempt, LaneError> {
-        let Draft { nonce, kind, intent, call, gas_limit, price } = draft;
+    /// is checked before anything can be; so is whether somebody has stopped the product meanwhile.
+    pub(super) async fn sign(
+        &self,
+        draft: Draft,
+        head: &Head,
+        word: Word,
+    ) -> Result<Attempt, LaneError> {
+        let Draft { nonce, kind, intent, call, gas_limit, price, extra } = draft;
         let content = Content {
             chain_id: self.profile.chain_id,
             fee_model: self.profile.fee_model,
@@ -49,6 +65,10 @@ impl Lane {
         content
             .check(&signed, wallet)
             .map_err(|problem| LaneError::WrongSignature { wallet, problem })?;
+        // The last moment at which it can be dropped: what is journalled is live for good.
+        if let Some(why) = self.stopped(word) {
+            return Err(LaneError::Stopped(why));
+        }
         Ok(Attempt {
             hash: signed.hash,
             raw: signed.raw,
@@ -57,15 +77,39 @@ impl Lane {
             call,
             gas_limit,
             price,
+            extra,
             signed_at_block: head.number,
             answers: BTreeMap::new(),
         })
     }
 
+    /// Why nothing may leave on that word, if so.
+    fn stopped(&self, word: Word) -> Option<&'static str> {
+        match word {
+            Word::Guard => self.stop.stopped(),
+            Word::Operator => None,
+        }
+    }
+
     /// Hands the newest attempt of a nonce to the nodes and notes what they say. Infallible for a
     /// reason: the bytes are journalled, so whatever goes wrong here is put right by sending them
-    /// again.
-    pub(super) async fn send(&mut self, nonce: u64, at_block: Option<u64>) {
+    /// again. While the product is stopped it does nothing and gives the reason: they are sent when
+    /// it goes on, if what they are for is still due then.
+    pub(super) async fn send(
+        &mut self,
+        nonce: u64,
+        at_block: Option<u64>,
+        word: Word,
+    ) -> Option<&'static str> {
+        if let Some(why) = self.stopped(word) {
+            self.subject.kept_back(nonce, why);
+            return Some(why);
+        }
+        self.hand_over(nonce, at_block).await;
+        None
+    }
+
+    async fn hand_over(&mut self, nonce: u64, at_block: Option<u64>) {
         let Some(watched) = self.book.slots.get_mut(&nonce) else { return };
         let (hash, raw) = (watched.slot.newest().hash, watched.slot.newest().raw.clone());
         watched.sent_at_block = at_block.or(watched.sent_at_block);
@@ -131,6 +175,7 @@ impl Lane {
             && slot.newest().intent.is_expired(head.number);
         watched.repeats
             || is_revived
+            || self.is_disowned(slot)
             || waits_for_earlier(slot, earlier())
             || (upkeep.delever_only && self.delevers(slot) != Some(true))
     }
@@ -152,6 +197,13 @@ impl Lane {
         }))
     }
 
+    /// Whether a slot was signed for while the product acted on something else.
+    pub(super) fn is_disowned(&self, slot: &Slot) -> bool {
+        let newest = slot.newest();
+        newest.kind != AttemptKind::Cancellation
+            && self.agreed.disowns(newest.intent.acts_on.as_deref())
+    }
+
     /// Notes of what waits at these nonces whether it took effect elsewhere: it must not again.
     pub(super) async fn note_repeats(&mut self, waiting: &[u64]) -> Result<(), LaneError> {
         for nonce in waiting {
@@ -163,7 +215,8 @@ impl Lane {
             if !repeats && slot.newest().kind != AttemptKind::Cancellation {
                 let intent = &slot.newest().intent;
                 let (action, answers) = (intent.action.as_str(), intent.answers.as_str());
-                let answered = self.book.journal.answered(action, answers).await;
+                let acts_on = intent.acts_on.as_deref();
+                let answered = self.book.journal.answered(action, answers, acts_on).await;
                 repeats = answered.map_err(LaneError::Journal)?.is_some();
             }
             if let Some(watched) = self.book.slots.get_mut(nonce) {

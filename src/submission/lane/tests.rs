@@ -1,5 +1,6 @@
 mod bench;
 mod deep;
+mod extra;
 mod giving_up;
 mod looks;
 mod orders;

@@ -9,7 +9,8 @@ use crate::guard::{Leave, Upkeep};
 
 use super::{Lane, LaneError, LaneEvent, book::Book, evidence::Evidence};
 
-/// Blocks between two looks at the nonce of a wallet that has nothing under way.
+/// Blocks between two looks at the nonce of a wallet that has nothing under way and whose balance
+/// does not change.
 const IDLE_LOOK_EVERY: u64 = 100;
 
 impl Lane {
@@ -66,12 +67,13 @@ impl Lane {
         let stretch = self.stretch(head);
         // Opening the lane has just read the nonce, so the first head needs no look.
         let since = *self.looked.get_or_insert(stretch);
-        if self.book.slots.is_empty() && !self.foreign.is_waiting() && since == stretch {
+        let is_seen = since == stretch && !self.moved && !self.foreign.is_waiting();
+        if self.book.slots.is_empty() && is_seen {
             return Ok(());
         }
         let (finality, settle) = (self.profile.finality, self.foreign.is_waiting());
         let mut evidence = self.book.evidence(head, finality, settle).await?;
-        self.looked = Some(stretch);
+        (self.looked, self.moved) = (Some(stretch), false);
         self.notice_foreign(evidence.nonce, Some(head));
         if !self.book.slots.contains_key(&evidence.nonce)
             && self.reopen_undone(evidence.nonce, head).await?
@@ -80,17 +82,30 @@ impl Lane {
         }
         let seen = events.len();
         let followed = self.book.follow(&evidence, head, strategy, events).await;
+        self.tell_extra(events.get(seen..).unwrap_or_default());
         let is_reorg = |event: &LaneEvent| matches!(event, LaneEvent::Reorged { .. });
         if events.iter().skip(seen).any(is_reorg) {
             self.need.forget();
         }
         followed?;
         if self.book.journal.is_writable() {
-            self.book_foreign(&evidence, head, events).await?;
-            self.obey(&evidence, head, events).await?;
-            self.help_on(&evidence, head, upkeep, events).await?;
+            let helped = self.obey_and_help_on(&evidence, head, upkeep, events).await;
+            // Books wait for what waits for a block; and trouble with one is none with the other.
+            let booked = self.book_foreign(&evidence, head, events).await;
+            helped.and(booked)?;
         }
         Ok(())
+    }
+
+    async fn obey_and_help_on(
+        &mut self,
+        evidence: &Evidence,
+        head: &Head,
+        upkeep: &Upkeep,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), LaneError> {
+        self.obey(evidence, head, events).await?;
+        self.help_on(evidence, head, upkeep, events).await
     }
 
     /// Whatever may be done for what waits.
@@ -105,6 +120,9 @@ impl Lane {
             return Ok(());
         }
         let free = self.waiting(evidence);
+        if !free.is_empty() && (self.need.idle_since.is_some() || upkeep.delever_only) {
+            self.forget_other_branch(head).await;
+        }
         self.note_repeats(&free).await?;
         // The lowest only: the others' calls cannot be judged before it is included.
         let lowest = free.first().and_then(|nonce| self.book.slots.get(nonce));
@@ -139,7 +157,7 @@ impl Lane {
     /// until the next assessment.
     pub fn is_idle(&self) -> bool {
         let is_settled = self.book.slots.is_empty() && !self.book.reload;
-        let is_quiet = self.outbox.is_empty() && !self.foreign.is_waiting();
+        let is_quiet = self.outbox.is_empty() && !self.foreign.is_waiting() && !self.moved;
         is_settled && is_quiet && self.formers.is_empty()
     }
 

@@ -8,6 +8,7 @@ fn inclusion(succeeded: bool, cancellation: bool) -> Inclusion {
         block_hash: B256::repeat_byte(7),
         succeeded,
         gas_used: 21_000,
+        extra: ExtraFees::default(),
         effective_gas_price: 5,
     }
 }

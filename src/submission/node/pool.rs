@@ -11,7 +11,10 @@ use alloy::{
 };
 use ballast_chains::{
     Head,
-    fees::{self, FeeError, Quote},
+    fees::{
+        self, FeeError, Quote,
+        extra::{self, ExtraError, ExtraFees, ExtraQuote},
+    },
     pool::{Answer, ChainReceipt, Pool, Route},
     profile::FeeModel,
     reader::CallError,
@@ -158,6 +161,15 @@ impl Node for Pool {
         Box::pin(async move { fees::quote(&self.provider(), &head, model, min_priority_fee).await })
     }
 
+    fn extra(
+        &self,
+        at: BlockMark,
+        model: FeeModel,
+        unsigned: Bytes,
+    ) -> BoxFuture<'_, Result<ExtraQuote, ExtraError>> {
+        Box::pin(async move { extra::quote(&self.provider(), at.hash, model, &unsigned).await })
+    }
+
     fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>> {
         Box::pin(Self::broadcast(self, raw, route))
     }
@@ -212,6 +224,7 @@ fn included(receipt: ChainReceipt) -> Option<Receipt> {
         succeeded: receipt.status(),
         gas_used: receipt.gas_used,
         effective_gas_price: receipt.effective_gas_price,
+        extra: ExtraFees::of(&receipt),
         whole: Some(Arc::new(receipt)),
     })
 }

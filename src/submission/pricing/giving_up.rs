@@ -1,7 +1,10 @@
 //! Whether giving up a transaction is cheaper than letting it fail.
 
 use alloy::primitives::U256;
-use ballast_chains::{amount::ether, fees::Quote};
+use ballast_chains::{
+    amount::ether,
+    fees::{Quote, extra::ExtraQuote},
+};
 
 use super::Price;
 
@@ -19,12 +22,19 @@ pub struct WaysOut {
 }
 
 impl WaysOut {
-    /// Both costs at today's prices; rounded down. `gas` of the cancellation and of the pending
-    /// attempt are limits.
-    pub fn at(quote: &Quote, cancellation: (u64, Price), pending: (u64, Price)) -> Self {
+    /// Both costs at today's prices; rounded down, except for what the chain takes beside gas ×
+    /// price. `gas` of the cancellation and of the pending attempt are limits.
+    pub fn at(
+        quote: &Quote,
+        extra: &ExtraQuote,
+        cancellation: (u64, Price),
+        pending: (u64, Price),
+    ) -> Self {
         // 64 × 128 bits cannot overflow 256.
-        let cost =
-            |gas: u64, price: Price| U256::from(gas).saturating_mul(U256::from(price.paid(quote)));
+        let cost = |gas: u64, price: Price| {
+            let execution = U256::from(gas).saturating_mul(U256::from(price.paid(quote)));
+            execution.saturating_add(extra.most(gas))
+        };
         let (gas, price) = pending;
         let burned = u128::from(gas).saturating_mul(u128::from(REVERT_GAS_PERCENT)).div_euclid(100);
         Self {
@@ -60,15 +70,26 @@ mod tests {
 
     #[test]
     fn the_cheaper_way_is_found_in_wei() {
-        let heavy = WaysOut::at(&QUOTE, (21_000, price(30, 3)), (1_000_000, price(20, 2)));
+        let heavy = WaysOut::at(
+            &QUOTE,
+            &ExtraQuote::NONE,
+            (21_000, price(30, 3)),
+            (1_000_000, price(20, 2)),
+        );
         assert_eq!(heavy.cancel, U256::from(21_000 * 13));
         assert_eq!(heavy.revert, U256::from(300_000 * 12));
         assert!(heavy.is_cancelling_cheaper());
-        let light = WaysOut::at(&QUOTE, (21_000, price(30, 3)), (60_000, price(20, 2)));
+        let light =
+            WaysOut::at(&QUOTE, &ExtraQuote::NONE, (21_000, price(30, 3)), (60_000, price(20, 2)));
         assert_eq!(light.revert, U256::from(18_000 * 12));
         assert!(!light.is_cancelling_cheaper());
         // What cannot be paid for now is cheap, and stays.
-        let low = WaysOut::at(&QUOTE, (21_000, price(30, 3)), (1_000_000, price(0, 0)));
+        let low = WaysOut::at(
+            &QUOTE,
+            &ExtraQuote::NONE,
+            (21_000, price(30, 3)),
+            (1_000_000, price(0, 0)),
+        );
         assert!(!low.is_cancelling_cheaper());
     }
 }

@@ -30,6 +30,7 @@ fn terms(fees: &FeeProfile, urgency: Urgency, cap: u128, cost: Option<u128>) -> 
         fees,
         gas_limit: 1_000_000,
         value: U256::ZERO,
+        extra: ExtraQuote::NONE,
         balance: None,
     }
 }

@@ -37,10 +37,11 @@ fn attempt(id: u8, kind: AttemptKind, of: &Action, data: u8) -> Attempt {
         hash: B256::repeat_byte(id),
         raw: Bytes::new(),
         kind,
-        intent: Arc::new(Intent::of("eth2x", of, caps, 1)),
+        intent: Arc::new(Intent::of(("eth2x", None), of, caps, 1)),
         call: call(data),
         gas_limit: 1,
         price: Price { max_fee_per_gas: 1, max_priority_fee_per_gas: 1 },
+        extra: Default::default(),
         signed_at_block: 1,
         answers: BTreeMap::new(),
     }
@@ -59,6 +60,7 @@ fn included(id: u8, succeeded: bool, cancellation: bool) -> TxState {
         block_hash: B256::ZERO,
         succeeded,
         gas_used: 1,
+        extra: Default::default(),
         effective_gas_price: 1,
     })
 }

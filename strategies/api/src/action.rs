@@ -27,10 +27,19 @@ pub struct Action {
     pub answers: StateKey,
     /// Blocks within which the action is worth including; `None`: as long as it stays due.
     pub deadline: Option<Blocks>,
-    /// Most times that this action may follow itself; enforced from the journal. `None`: no limit.
-    pub repeat_limit: Option<u8>,
+    /// How often this action may follow itself; enforced from the journal. `None`: without a limit.
+    pub repeat_limit: Option<RepeatLimit>,
     /// What inclusion must have changed; status 1 alone is not success.
     pub expects: Option<Postcondition>,
+}
+
+/// How often an action may follow itself before people are told, and how often after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RepeatLimit {
+    /// Most times that it may follow itself at any pace; above 0.
+    pub times: u8,
+    /// Seconds between two from then on, by the blocks' time. [`u64::MAX`]: none at all.
+    pub cooldown: u64,
 }
 
 /// One call to a contract.

@@ -77,6 +77,11 @@ pub const CALLER_PERMITTED: &str = "caller_permitted";
 /// [`Unit::Ratio`]. 1 is at no risk, 0 is there or beyond.
 pub const CEILING_DISTANCE: &str = "ceiling_distance";
 
+/// Reason of [`Decision::Blocked`] which says that the parameters lead elsewhere by now than when the
+/// strategy was connected; the detail says where. The runtime connects anew and stops the product
+/// until a person has agreed; see [`Strategy::acts_on`](crate::Strategy::acts_on).
+pub const MOVED: &str = "its parameters lead elsewhere by now";
+
 /// What an observed value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

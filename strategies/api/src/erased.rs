@@ -6,7 +6,7 @@ use alloy::rpc::types::TransactionReceipt;
 use ballast_chains::{BlockReader, Revert};
 use futures::future::BoxFuture;
 
-use crate::{Assessment, Refusal, Settlement, Strategy, StrategyError};
+use crate::{ActsOn, Assessment, Doubt, Refusal, Settlement, Strategy, StrategyError};
 
 /// An object-safe [`Strategy`]; boxed once, here, so that authors write plain `async fn`.
 pub trait DynStrategy: Debug + Send + Sync {
@@ -14,11 +14,17 @@ pub trait DynStrategy: Debug + Send + Sync {
     fn kind(&self) -> &'static str;
     /// [`Strategy::describe`].
     fn describe(&self) -> String;
+    /// [`Strategy::acts_on`].
+    fn acts_on(&self) -> Option<ActsOn>;
     /// [`Strategy::assess`].
     fn assess<'a>(
         &'a self,
         at: &'a BlockReader,
     ) -> BoxFuture<'a, Result<Assessment, StrategyError>>;
+    /// [`Strategy::checks_need`].
+    fn checks_need(&self, action: &str) -> bool;
+    /// [`Strategy::audit`].
+    fn audit<'a>(&'a self, at: &'a BlockReader) -> BoxFuture<'a, Vec<Doubt>>;
     /// [`Strategy::refusal`].
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
     /// [`Strategy::settle`].
@@ -34,11 +40,23 @@ impl<S: Strategy> DynStrategy for S {
         Strategy::describe(self)
     }
 
+    fn acts_on(&self) -> Option<ActsOn> {
+        Strategy::acts_on(self)
+    }
+
     fn assess<'a>(
         &'a self,
         at: &'a BlockReader,
     ) -> BoxFuture<'a, Result<Assessment, StrategyError>> {
         Box::pin(Strategy::assess(self, at))
+    }
+
+    fn checks_need(&self, action: &str) -> bool {
+        Strategy::checks_need(self, action)
+    }
+
+    fn audit<'a>(&'a self, at: &'a BlockReader) -> BoxFuture<'a, Vec<Doubt>> {
+        Box::pin(Strategy::audit(self, at))
     }
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {

@@ -4,9 +4,12 @@
 //! anything, is due. It never signs, sends, sleeps, retries or picks a nonce, and it keeps no
 //! memory: the same block gives the same decision. Start with [`Strategy`], then [`Decision`].
 
+pub mod account;
 pub mod action;
+pub mod decimal;
 pub mod decision;
 pub mod erased;
+pub mod listing;
 pub mod settlement;
 pub mod strategy;
 #[cfg(any(test, feature = "testkit"))]
@@ -14,10 +17,13 @@ pub mod testkit;
 pub mod tool;
 
 pub use action::{
-    Action, Blocks, Call, Direction, Exposure, NonEmpty, Postcondition, StateKey, Urgency,
+    Action, Blocks, Call, Direction, Exposure, NonEmpty, Postcondition, RepeatLimit, StateKey,
+    Urgency,
 };
+pub use decimal::Decimal;
 pub use decision::{Assessment, Decision, Observation, Timestamp, Unit};
 pub use erased::DynStrategy;
-pub use settlement::{Fact, Settlement};
-pub use strategy::{Refusal, Strategy, StrategyError};
+pub use listing::{Listing, Source};
+pub use settlement::{Fact, Settlement, TokenIncome};
+pub use strategy::{ActsOn, Doubt, Refusal, Strategy, StrategyError};
 pub use tool::{Host, Told, Tool};

@@ -28,6 +28,13 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
         Self::KIND.to_owned()
     }
 
+    /// What was connected to. The runtime remembers it, over restarts too, and acts on anything else
+    /// only once a person has agreed; what is pending for another is given up. `None`, the default:
+    /// nothing to remember.
+    fn acts_on(&self) -> Option<ActsOn> {
+        None
+    }
+
     /// Compares the product's state at one block with where it should be. Depends on nothing else:
     /// no memory, no wall clock.
     fn assess(
@@ -35,11 +42,65 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
         at: &BlockReader,
     ) -> impl Future<Output = Result<Assessment, StrategyError>> + Send;
 
+    /// Whether the contract itself asks at execution whether this action is needed, and refuses it
+    /// where it is not. Then whatever of it is executed is due at that moment, also right behind
+    /// another one of the same intent, and a new call need not wait until an old one that failed is
+    /// final. A cooldown is no such guard: it says when, not whether. `false`, the default: unknown.
+    fn checks_need(&self, action: &str) -> bool {
+        let _ = action;
+        false
+    }
+
+    /// What a person should look at before this product is relied on: wiring, odd settings. For
+    /// `check`, which asks once; an assessment needs none of it, and what keeps the product from
+    /// being kept is the assessment's to say.
+    fn audit(&self, _at: &BlockReader) -> impl Future<Output = Vec<Doubt>> + Send {
+        std::future::ready(Vec::new())
+    }
+
     /// What a simulated or mined refusal of one of this strategy's calls means.
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal;
 
+    /// The action that calldata is a call of, by its name in [`Action`](crate::Action); `None` for
+    /// what is none of this strategy's. It is how costs are told apart that are read from the chain
+    /// alone.
+    fn action_of(calldata: &[u8]) -> Option<&'static str> {
+        _ = calldata;
+        None
+    }
+
     /// Income and realised figures of a mined call, from its logs.
     fn settle(&self, receipt: &TransactionReceipt) -> Settlement;
+}
+
+/// What a product's parameters ask for, and what that leads to on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActsOn {
+    /// What the parameters name, such as `set_token 0x…`. Other parameters are another agreement.
+    pub asked: String,
+    /// What it led to when it was connected: an address.
+    pub found: String,
+}
+
+/// Something that a person should look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// Whether the product cannot be kept like this; else it may be meant.
+    pub is_error: bool,
+    /// What, in a sentence with its figures.
+    pub text: String,
+}
+
+impl Doubt {
+    /// The product cannot be kept like this.
+    pub fn error(text: String) -> Self {
+        Self { is_error: true, text }
+    }
+
+    /// It may be meant.
+    pub fn warning(text: String) -> Self {
+        Self { is_error: false, text }
+    }
 }
 
 /// What a refusal of a call means.

@@ -92,18 +92,6 @@ sol! {
             external returns (string[2] names, uint8[2] actions);
     }
 
-    /// A product's token.
-    interface ISetToken {
-        function manager() external view returns (address manager);
-    }
-
-    /// The managers that host extensions: `BaseManager` calls them adapters, `BaseManagerV2` and
-    /// later ones extensions.
-    interface IExtensionManager {
-        function getAdapters() external view returns (address[] listed);
-        function getExtensions() external view returns (address[] listed);
-    }
-
     /// An asset, or a lending market's receipt for one.
     interface IToken {
         function decimals() external view returns (uint8 decimals);

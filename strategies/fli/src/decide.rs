@@ -25,6 +25,9 @@ use crate::{
     variant::Deployment,
 };
 
+/// The action that brings the ratio down from its line.
+pub(crate) const RIPCORD: &str = "ripcord";
+
 const NOTHING_TO_TRADE: &str = "nothing to trade: already at the new ratio";
 
 /// What is due for `product`, and the inputs behind it.

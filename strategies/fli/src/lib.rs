@@ -30,25 +30,17 @@ pub mod snapshot;
 pub mod variant;
 pub mod viewer;
 
-use alloy::{
-    primitives::{Address, Bytes},
-    rpc::types::TransactionReceipt,
-};
+use alloy::{primitives::Address, rpc::types::TransactionReceipt, sol_types::SolCall as _};
 use ballast_chains::{BlockReader, Revert};
-use ballast_strategy_api::{Assessment, Decision, Refusal, Settlement, Strategy, StrategyError};
+use ballast_strategy_api::{
+    ActsOn, Assessment, Listing, Refusal, Settlement, Strategy, StrategyError, account::is_contract,
+};
 
 use contracts::ILeverageStrategyExtension as Ext;
-use listing::Listing;
 pub use params::{Params, Source};
 use policy::Policy;
 use snapshot::Snapshot;
 use variant::Deployment;
-
-/// What the code of an account starts with that has delegated itself by EIP-7702; the delegate's
-/// address follows.
-const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
-/// Bytes of such code.
-const DELEGATION_BYTES: usize = 23;
 
 /// One leveraged product, as it was when it was connected.
 #[derive(Debug)]
@@ -77,7 +69,7 @@ impl Strategy for Fli {
         let (listing, extension) = match params.source {
             Source::Extension(extension) => (None, extension),
             Source::SetToken(set_token) => {
-                let listing = Listing::find(set_token, at).await?;
+                let listing = Listing::find(listing::FAMILY, set_token, at).await?;
                 let extension = listing.extension();
                 (Some(listing), extension)
             }
@@ -111,18 +103,29 @@ impl Strategy for Fli {
         format!("leverage strategy for {variant} at {extension}, product {set_token}")
     }
 
+    fn acts_on(&self) -> Option<ActsOn> {
+        let found = self.product.extension.to_string();
+        let asked = match self.listing.as_ref().and_then(Listing::looked_up_from) {
+            Some(set_token) => format!("set_token {set_token}"),
+            None => format!("extension {found}"),
+        };
+        Some(ActsOn { asked, found })
+    }
+
     async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
         let changed = async {
             match &self.listing {
-                Some(listing) => listing.changed(at).await,
+                Some(listing) => {
+                    Ok(listing.changed(at).await?.map(|changed| listing.blocked(changed)))
+                }
                 None => Ok(None),
             }
         };
         let (changed, snapshot) = futures::join!(changed, Snapshot::read(self, at));
         match changed? {
             // Whatever the extension says, if it still says anything.
-            Some(listing::Changed { reason, detail }) => Ok(Assessment {
-                decision: Decision::Blocked { reason, detail },
+            Some(decision) => Ok(Assessment {
+                decision,
                 observations: snapshot
                     .map(|seen| observe::observations(&self.product, &self.policy, &seen))
                     .unwrap_or_default(),
@@ -131,19 +134,29 @@ impl Strategy for Fli {
         }
     }
 
+    /// A ripcord needs the ratio to be at its line or above, at execution: `_validateRipcord`
+    /// requires it on every exchange, and what comes behind one that sufficed reverts. Of a
+    /// rebalance or an iteration only clocks and the open TWAP are asked, which a first one on
+    /// another exchange may leave as they are.
+    fn checks_need(&self, action: &str) -> bool {
+        action == decide::RIPCORD
+    }
+
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
         refusal::of_action(action, revert)
+    }
+
+    fn action_of(calldata: &[u8]) -> Option<&'static str> {
+        let selector = calldata.first_chunk::<4>()?;
+        match *selector {
+            Ext::rebalanceCall::SELECTOR => Some("rebalance"),
+            Ext::iterateRebalanceCall::SELECTOR => Some("iterateRebalance"),
+            Ext::ripcordCall::SELECTOR => Some("ripcord"),
+            _ => None,
+        }
     }
 
     fn settle(&self, receipt: &TransactionReceipt) -> Settlement {
         settle::settle(self.product.extension, receipt)
     }
-}
-
-/// Whether an account with this code cannot be the one that sends a transaction. A plain account
-/// that has delegated itself (EIP-7702) still can, and passes for a plain one with the extension;
-/// what its code does to a ripcord's reward, the simulation finds out.
-fn is_contract(code: &Bytes) -> bool {
-    let is_delegation = code.len() == DELEGATION_BYTES && code.starts_with(&DELEGATION);
-    !code.is_empty() && !is_delegation
 }

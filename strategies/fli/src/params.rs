@@ -1,17 +1,11 @@
 //! The `[params]` table of a product file.
 
-use std::fmt;
+use alloy::primitives::Address;
+use ballast_strategy_api::Decimal;
+pub use ballast_strategy_api::Source;
+use serde::{Deserialize, Deserializer, de::Error};
 
-use alloy::primitives::{Address, U256};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, Unexpected, Visitor},
-};
-
-use crate::{policy::Policy, ratio::ONE};
-
-/// Digits after the point of a decimal number.
-const DECIMALS: usize = 18;
+use crate::policy::Policy;
 
 /// What tells one leveraged product from another; everything else is read from the chain.
 #[derive(Debug, Clone)]
@@ -21,15 +15,6 @@ pub struct Params {
     /// A `FLIRebalanceViewer` of the product: a hint which exchange to try first.
     pub viewer: Option<Address>,
     policy: Policy,
-}
-
-/// Where the product's leverage strategy extension is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// At this address.
-    Extension(Address),
-    /// Among the extensions of this token's manager, looked up again at each block.
-    SetToken(Address),
 }
 
 impl Params {
@@ -79,49 +64,9 @@ impl<'de> Deserialize<'de> for Params {
     }
 }
 
-/// A decimal number, exact: written in quotes, because a bare `2.3` is a binary float.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decimal(U256);
-
-impl Decimal {
-    /// The number in 18-decimal fixed point.
-    pub fn fixed18(self) -> U256 {
-        self.0
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if !is_number(whole) || !is_number(fraction) || fraction.len() > DECIMALS {
-            return None;
-        }
-        let whole: U256 = whole.parse().ok()?;
-        let fraction: U256 = format!("{fraction:0<DECIMALS$}").parse().ok()?;
-        whole.checked_mul(ONE)?.checked_add(fraction).map(Self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Decimal {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Decimal;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a decimal number in quotes with at most 18 decimals, like \"2.35\"")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Decimal, E> {
-                let refused = || E::invalid_value(Unexpected::Str(text), &self);
-                Decimal::parse(text).ok_or_else(refused)
-            }
-        }
-        from.deserialize_str(Text)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use alloy::primitives::U256;
     use serde_json::{Value, json};
 
     use super::*;

@@ -59,6 +59,14 @@ impl<'a> Batch<'a> {
         Ok(address)
     }
 
+    /// Spends nonces until the address of the next contract is `wanted`.
+    pub(crate) async fn skip_until(&mut self, wanted: impl Fn(Address) -> bool) -> Result<()> {
+        while !wanted(self.from.create(self.nonce)) {
+            self.transfer(self.from, U256::ZERO).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn call<C: SolCall>(&mut self, to: Address, call: C) -> Result<()> {
         self.pay(to, call, U256::ZERO).await
     }

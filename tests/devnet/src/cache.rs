@@ -14,7 +14,8 @@ use eyre::{Context as _, OptionExt as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Anvil, AnvilOptions, Deployment, FliOptions, Mining, Tooling, doubles, node::wall_clock,
+    Anvil, AnvilOptions, BasisOptions, Deployment, FliOptions, Mining, Tooling, doubles,
+    node::wall_clock,
 };
 
 /// A state is built anew past this age, in seconds. Products should have traded a short time ago,
@@ -23,6 +24,8 @@ const MAX_AGE: u64 = 3_600;
 /// How far before the wall clock a build starts, in seconds: more than it moves the chain's clock,
 /// so that no state is ahead of time.
 const BUILD_AHEAD: u64 = 3_600;
+/// How much more with basis trading, in seconds.
+const BASIS_BUILD_AHEAD: u64 = 1_500;
 /// States past this age are deleted, in seconds: nobody loads them, and nobody is loading them.
 const DELETE_AGE: u64 = 2 * MAX_AGE;
 /// A state can grow old between the look and the load, but not twice.
@@ -31,12 +34,19 @@ const MAX_LOOKS: usize = 3;
 /// Whatever changes one of these may change what is deployed.
 const SOURCES: &[&str] = &[
     include_str!("accounts.rs"),
+    include_str!("basis.rs"),
+    include_str!("basis_market.rs"),
+    include_str!("basis_market/operator.rs"),
     include_str!("batch.rs"),
     include_str!("cache.rs"),
     include_str!("contracts.rs"),
+    include_str!("contracts/basis.rs"),
+    include_str!("contracts/perp.rs"),
     include_str!("deploy.rs"),
+    include_str!("deploy/basis.rs"),
     include_str!("deploy/compound.rs"),
     include_str!("deploy/doubles.rs"),
+    include_str!("deploy/perp.rs"),
     include_str!("deploy/product.rs"),
     include_str!("deploy/protocol.rs"),
     include_str!("deploy/venues.rs"),
@@ -85,8 +95,9 @@ impl StateCache {
         &self,
         options: AnvilOptions,
         fli: &FliOptions,
+        basis: Option<&BasisOptions>,
     ) -> Result<(Anvil, Deployment)> {
-        let entry = self.entry(options.chain_id, fli)?;
+        let entry = self.entry(options.chain_id, fli, basis)?;
         for _ in 0..MAX_LOOKS {
             let shared = locked(&entry.lock, Lock::Shared).await?;
             if let Some(saved) = fresh(&entry)? {
@@ -99,23 +110,34 @@ impl StateCache {
             drop(shared);
             let _exclusive = locked(&entry.lock, Lock::Exclusive).await?;
             if fresh(&entry)?.is_none() {
-                self.build(&entry, options.chain_id, fli).await?;
+                // Once an hour; its future is large, and everybody who loads would carry it.
+                Box::pin(self.build(&entry, options.chain_id, fli, basis)).await?;
             }
         }
         bail!("the state in {} does not stay fresh", self.dir.display())
     }
 
-    async fn build(&self, entry: &Entry, chain_id: u64, fli: &FliOptions) -> Result<()> {
+    async fn build(
+        &self,
+        entry: &Entry,
+        chain_id: u64,
+        fli: &FliOptions,
+        basis: Option<&BasisOptions>,
+    ) -> Result<()> {
         prune(&self.dir)?;
         let built_at = wall_clock()?;
+        let ahead = BUILD_AHEAD.saturating_add(basis.map_or(0, |_| BASIS_BUILD_AHEAD));
         let options = AnvilOptions {
             chain_id,
             mining: Mining::Manual,
-            genesis_timestamp: Some(built_at.saturating_sub(BUILD_AHEAD)),
+            genesis_timestamp: Some(built_at.saturating_sub(ahead)),
             ..AnvilOptions::default()
         };
         let mut anvil = Anvil::spawn(&self.tooling, options).await?;
-        let deployment = Deployment::fli(&self.tooling, anvil.node(), fli).await?;
+        let mut deployment = Deployment::fli(&self.tooling, anvil.node(), fli).await?;
+        if let Some(basis) = basis {
+            deployment.deploy_basis(&self.tooling, anvil.node(), basis).await?;
+        }
         anvil.stop().await?;
         // The description goes last: without it the state does not count.
         remove(&entry.saved)?;
@@ -123,10 +145,15 @@ impl StateCache {
         put(&entry.saved, &serde_json::to_vec_pretty(&Saved { deployment, built_at })?)
     }
 
-    fn entry(&self, chain_id: u64, fli: &FliOptions) -> Result<Entry> {
+    fn entry(
+        &self,
+        chain_id: u64,
+        fli: &FliOptions,
+        basis: Option<&BasisOptions>,
+    ) -> Result<Entry> {
         let mut identity = self.tooling.lock_file()?;
         identity.extend(chain_id.to_be_bytes());
-        identity.extend(serde_json::to_vec(fli)?);
+        identity.extend(serde_json::to_vec(&(fli, basis))?);
         let solidity = doubles::SOURCES.iter().map(|(_, source)| source);
         SOURCES.iter().chain(solidity).for_each(|source| identity.extend(source.as_bytes()));
         let key = hex::encode(keccak256(identity).get(..8).ok_or_eyre("a hash has 32 bytes")?);

@@ -1,6 +1,9 @@
 //! The interfaces that deploying, moving the market and testing call. Written out rather than
 //! generated from the artifacts, so that a reader sees what is used.
 
+pub mod basis;
+pub mod perp;
+
 use alloy::sol;
 
 sol! {
@@ -182,6 +185,7 @@ sol! {
     #[derive(Debug)]
     interface IBaseManager {
         function addAdapter(address adapter) external;
+        function removeAdapter(address adapter) external;
     }
 
     /// Index Coop's `FlexibleLeverageStrategyExtension`. Ratios and percentages have 18 decimals.

@@ -3,9 +3,11 @@
 //! One account does it all with transactions that are sent ahead and mined together, so addresses
 //! depend only on the order of these steps: the same options give the same addresses on any chain.
 
+pub(crate) mod basis;
 mod compound;
 mod doubles;
-mod product;
+mod perp;
+pub(crate) mod product;
 mod protocol;
 mod venues;
 
@@ -19,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Market, Node, Tooling,
     accounts::{KEEPER_BALANCE, OPERATOR},
+    basis::Basis,
     batch::{Batch, Quiet},
     market::{self, USD},
 };
@@ -135,6 +138,8 @@ pub struct Deployment {
     pub products: Vec<Product>,
     /// The double of the strategy from before several exchanges were served, if asked for.
     pub single_exchange_adapter: Option<Address>,
+    /// Perp V2 and the basis product, if asked for.
+    pub basis: Option<Basis>,
 }
 
 /// The tokens: collateral and debt.
@@ -274,6 +279,7 @@ impl Deployment {
             set,
             products: Vec::new(),
             single_exchange_adapter: None,
+            basis: None,
         };
         let plan = product::Plan::first(options);
         deployment.add(tooling, node, options, vec![plan]).await?;

@@ -1,10 +1,12 @@
 //! A node with everything on it, in one call.
 
+use alloy::primitives::Address;
 use eyre::Result;
 use url::Url;
 
 use crate::{
-    Anvil, AnvilOptions, Deployment, FliOptions, Market, Mining, Node, Product, StateCache, Tooling,
+    Anvil, AnvilOptions, BasisMarket, BasisOptions, Deployment, FliOptions, Market, Methodology,
+    Mining, Node, Product, StateCache, Tooling, deploy::product,
 };
 
 /// What [`Devnet::start`] starts. The default: chain 1, a free port, a block per transaction, one
@@ -19,11 +21,19 @@ pub struct DevnetOptions {
     pub port: Option<u16>,
     /// What is deployed.
     pub fli: FliOptions,
+    /// Perp V2 and a basis product beside it, if any. A chain for basis trading wants chain id 10.
+    pub basis: Option<BasisOptions>,
 }
 
 impl Default for DevnetOptions {
     fn default() -> Self {
-        Self { chain_id: 1, mining: Mining::default(), port: None, fli: FliOptions::default() }
+        Self {
+            chain_id: 1,
+            mining: Mining::default(),
+            port: None,
+            fli: FliOptions::default(),
+            basis: None,
+        }
     }
 }
 
@@ -41,10 +51,10 @@ impl Devnet {
     ///
     /// If the npm packages are missing, or a step fails.
     pub async fn start(options: DevnetOptions) -> Result<Self> {
-        let DevnetOptions { chain_id, mining, port, fli } = options;
+        let DevnetOptions { chain_id, mining, port, fli, basis } = options;
         let cache = StateCache::new(Tooling::locate()?)?;
         let options = AnvilOptions { chain_id, mining, port, ..AnvilOptions::default() };
-        let (anvil, deployment) = cache.load(options, &fli).await?;
+        let (anvil, deployment) = cache.load(options, &fli, basis.as_ref()).await?;
         Ok(Self { anvil, deployment })
     }
 
@@ -90,6 +100,17 @@ impl Devnet {
         self.deployment.product()
     }
 
+    /// Migrates the first product to another strategy with these settings, and gives its address.
+    ///
+    /// # Errors
+    ///
+    /// If a step fails.
+    pub async fn replace_strategy(&self, methodology: &Methodology) -> Result<Address> {
+        let (tooling, node) = (Tooling::locate()?, self.node());
+        let (deployment, product) = (self.deployment(), self.product());
+        product::replace_strategy(&tooling, node, deployment, methodology, product).await
+    }
+
     /// All products; product `i` allows keeper `i`.
     #[must_use]
     pub fn products(&self) -> &[Product] {
@@ -100,5 +121,14 @@ impl Devnet {
     #[must_use]
     pub fn market(&self) -> Market {
         Market::new(self.node().clone(), self.deployment.clone())
+    }
+
+    /// Moves prices and funding and reads the basis product.
+    ///
+    /// # Errors
+    ///
+    /// If none was asked for.
+    pub fn basis_market(&self) -> Result<BasisMarket> {
+        BasisMarket::new(self.node().clone(), self.deployment.clone())
     }
 }

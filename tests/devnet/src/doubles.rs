@@ -1,8 +1,8 @@
 //! Solidity stand-ins for contracts whose bytecode no package ships, compiled here.
 //!
-//! The leverage strategies for Aave V2, Aave V3 and Morpho and what they read of their markets, and
-//! the strategy from before several exchanges were served. Each source says at its head what it is a
-//! double of. What they have in common with the published strategy for Compound is held against it
+//! The leverage strategies for Aave V2, Aave V3 and Morpho and what they read of their markets, the
+//! strategy from before several exchanges were served, and the strategy for basis trading with its
+//! exchange adapter and feed. Each source says at its head what it is a double of. What they have in common with the published strategy for Compound is held against it
 //! by `tests/doubles.rs`; their ABI is held against the keeper's by the end-to-end tests.
 //!
 //! Compiling takes ten seconds, so it is done once per source state and compiler version.
@@ -29,12 +29,20 @@ const SCRIPT: &str =
 pub(crate) const SOURCES: &[(&str, &str)] = &[
     ("AaveStrategyDoubles.sol", include_str!("../contracts/AaveStrategyDoubles.sol")),
     ("Arithmetic.sol", include_str!("../contracts/Arithmetic.sol")),
+    ("BasisDecisionHarness.sol", include_str!("../contracts/BasisDecisionHarness.sol")),
+    ("BasisInterfaces.sol", include_str!("../contracts/BasisInterfaces.sol")),
+    ("BasisSettings.sol", include_str!("../contracts/BasisSettings.sol")),
+    ("BasisStrategyDouble.sol", include_str!("../contracts/BasisStrategyDouble.sol")),
+    ("ExactOutputAdapterDouble.sol", include_str!("../contracts/ExactOutputAdapterDouble.sol")),
     ("Interfaces.sol", include_str!("../contracts/Interfaces.sol")),
     ("LendingDoubles.sol", include_str!("../contracts/LendingDoubles.sol")),
     ("LeverageStrategyDouble.sol", include_str!("../contracts/LeverageStrategyDouble.sol")),
     ("MarketDoubles.sol", include_str!("../contracts/MarketDoubles.sol")),
     ("MorphoStrategyDouble.sol", include_str!("../contracts/MorphoStrategyDouble.sol")),
+    ("PackedPath.sol", include_str!("../contracts/PackedPath.sol")),
+    ("PriceFeedDouble.sol", include_str!("../contracts/PriceFeedDouble.sol")),
     ("ProductTokenDouble.sol", include_str!("../contracts/ProductTokenDouble.sol")),
+    ("SignedArithmetic.sol", include_str!("../contracts/SignedArithmetic.sol")),
     (
         "SingleExchangeAdapterDouble.sol",
         include_str!("../contracts/SingleExchangeAdapterDouble.sol"),
@@ -52,6 +60,8 @@ pub struct Contract {
     pub abi: Vec<Value>,
     /// Its creation code; empty for interfaces and abstract contracts.
     pub code: Bytes,
+    /// Its runtime code, for placing it without a deployment; not of use with immutable values.
+    pub runtime: Bytes,
     /// The selector of each function by its signature, in hex without prefix.
     pub selectors: BTreeMap<String, String>,
 }
@@ -111,7 +121,12 @@ fn input() -> Result<Vec<u8>> {
             "optimizer": { "enabled": true, "runs": 200 },
             "evmVersion": "paris",
             "outputSelection": {
-                "*": { "*": ["abi", "evm.bytecode.object", "evm.methodIdentifiers"] },
+                "*": { "*": [
+                    "abi",
+                    "evm.bytecode.object",
+                    "evm.deployedBytecode.object",
+                    "evm.methodIdentifiers",
+                ] },
             },
         },
     });
@@ -164,6 +179,7 @@ fn read(output: &[u8]) -> Result<Doubles> {
     #[serde(rename_all = "camelCase")]
     struct Evm {
         bytecode: Bytecode,
+        deployed_bytecode: Bytecode,
         method_identifiers: BTreeMap<String, String>,
     }
     #[derive(Deserialize)]
@@ -178,8 +194,8 @@ fn read(output: &[u8]) -> Result<Doubles> {
     }
     let contracts = output.contracts.into_values().flatten().map(|(name, compiled)| {
         let Compiled { abi, evm } = compiled;
-        let (code, selectors) = (evm.bytecode.object, evm.method_identifiers);
-        (name, Contract { abi, code, selectors })
+        let (code, runtime) = (evm.bytecode.object, evm.deployed_bytecode.object);
+        (name, Contract { abi, code, runtime, selectors: evm.method_identifiers })
     });
     Ok(Doubles(contracts.collect()))
 }
@@ -203,11 +219,16 @@ mod tests {
     fn contracts_come_with_code_and_selectors() {
         let output = json!({ "contracts": { "A.sol": { "A": {
             "abi": [{ "type": "function" }],
-            "evm": { "bytecode": { "object": "6001" }, "methodIdentifiers": { "f()": "26121ff0" } },
+            "evm": {
+                "bytecode": { "object": "6001" },
+                "deployedBytecode": { "object": "6002" },
+                "methodIdentifiers": { "f()": "26121ff0" },
+            },
         }}}});
         let doubles = read(output.to_string().as_bytes()).unwrap();
         let contract = doubles.contract("A").unwrap();
         assert_eq!(contract.code, Bytes::from_static(&[0x60, 0x01]));
+        assert_eq!(contract.runtime, Bytes::from_static(&[0x60, 0x02]));
         assert_eq!(contract.selectors["f()"], "26121ff0");
         assert_eq!(contract.abi.len(), 1);
         assert!(doubles.contract("B").is_err());

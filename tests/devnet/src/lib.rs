@@ -31,6 +31,8 @@
 //!   data, so it can be stored beside a dumped state;
 //! - [`Market`] moves the price everywhere at once, reads what a strategy would say, and tells
 //!   what a keeper did;
+//! - [`BasisMarket`] is the same for the basis product, if [`DevnetOptions::basis`] asked for one:
+//!   index, perpetual and spot price, funding, the operator's and Perp's doings;
 //! - [`doubles`] are the Solidity stand-ins for strategies whose bytecode no package ships;
 //! - [`StateCache`] keeps deployed states on disk, built once for all parallel tests;
 //! - [`accounts`] are the keys: product `i` allows [`accounts::keeper`]`(i)`.
@@ -40,6 +42,8 @@
 
 pub mod accounts;
 mod anvil;
+mod basis;
+mod basis_market;
 mod batch;
 mod cache;
 pub mod contracts;
@@ -52,6 +56,8 @@ mod tooling;
 mod trades;
 
 pub use anvil::{Anvil, AnvilOptions, Mining};
+pub use basis::{Basis, BasisMethodology, BasisOptions, Perp};
+pub use basis_market::{BasisAction, BasisMarket, Liquidation, ShortPosition};
 pub use cache::StateCache;
 pub use deploy::{
     Compound, Deployment, Feeds, FliOptions, Methodology, Product, SetProtocol, Tokens, Uniswap,

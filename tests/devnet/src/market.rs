@@ -33,7 +33,7 @@ const PURSE_USDC: u64 = 100_000_000_000_000_000;
 /// A dollar, as a price: prices have 8 decimals, so $1,750 is `1_750 * USD`.
 pub const USD: u64 = 100_000_000;
 /// Keeps every intermediate product of the price formulas within 256 bits: a million dollars.
-const MAX_PRICE: u64 = 1_000_000 * USD;
+pub(crate) const MAX_PRICE: u64 = 1_000_000 * USD;
 /// Wei times a price of 8 decimals, in dollars of 6 decimals.
 const WEI_PRICE_PER_USDC: u128 = 100_000_000_000_000_000_000;
 /// What Uniswap V2 keeps of an input: 3 of 1,000.
@@ -230,7 +230,7 @@ impl Market {
     }
 
     /// A new round of the feed, dated by the newest block, and the same price for Compound.
-    async fn oracle_calls(&self, eth_usd: u64) -> Result<Vec<IMulticall3::Call3>> {
+    pub(crate) async fn oracle_calls(&self, eth_usd: u64) -> Result<Vec<IMulticall3::Call3>> {
         let Deployment { feeds, compound, .. } = &self.deployment;
         let last = self.node.read(feeds.eth_usd, IFeed::latestRoundDataCall {}).await?;
         let round = last.roundId.checked_add(U80::from(1)).ok_or_eyre("too many rounds")?;
@@ -248,7 +248,7 @@ impl Market {
     }
 
     /// A swap of as much as it takes to reach the price, or none if it is there.
-    async fn v3_call(&self, eth_usd: u64) -> Result<Option<IMulticall3::Call3>> {
+    pub(crate) async fn v3_call(&self, eth_usd: u64) -> Result<Option<IMulticall3::Call3>> {
         let Deployment { tokens, uniswap, .. } = &self.deployment;
         let target = sqrt_price(tokens, eth_usd)?;
         let pool = self.node.read(uniswap.v3_pool, IUniswapV3Pool::slot0Call {}).await?;
@@ -273,7 +273,7 @@ impl Market {
     }
 
     /// A swap of exactly what it takes to reach the price, or none if it is there.
-    async fn v2_call(&self, eth_usd: u64) -> Result<Option<IMulticall3::Call3>> {
+    pub(crate) async fn v2_call(&self, eth_usd: u64) -> Result<Option<IMulticall3::Call3>> {
         let Deployment { tokens, uniswap, .. } = &self.deployment;
         let pair = self.node.read(uniswap.v2_pair, IUniswapV2Pair::getReservesCall {}).await?;
         let (r0, r1) = (U256::from(pair.reserve0), U256::from(pair.reserve1));
@@ -322,7 +322,8 @@ fn purse(tokens: &Tokens, token: Address) -> Result<U256> {
     Ok(if token == tokens.weth { parse_ether(PURSE_WETH)? } else { U256::from(PURSE_USDC) })
 }
 
-fn through<C: SolCall>(target: Address, call: &C) -> IMulticall3::Call3 {
+/// One step of a transaction that Multicall3 makes.
+pub(crate) fn through<C: SolCall>(target: Address, call: &C) -> IMulticall3::Call3 {
     IMulticall3::Call3 { target, allowFailure: false, callData: Bytes::from(call.abi_encode()) }
 }
 

@@ -113,6 +113,27 @@ impl Tooling {
         path: &str,
         library: Option<Address>,
     ) -> Result<Bytes> {
+        self.linked(package, path, |_| library)
+    }
+
+    /// The same of a contract with several libraries, by their names.
+    pub(crate) fn code_with(
+        &self,
+        package: Package,
+        path: &str,
+        libraries: &[(&str, Address)],
+    ) -> Result<Bytes> {
+        self.linked(package, path, |name| {
+            libraries.iter().find(|(known, _)| *known == name).map(|(_, address)| *address)
+        })
+    }
+
+    fn linked(
+        &self,
+        package: Package,
+        path: &str,
+        library: impl Fn(&str) -> Option<Address>,
+    ) -> Result<Bytes> {
         let file = self.package(package).join(format!("{path}.json"));
         let text = fs::read(&file).wrap_err_with(|| format!("reading {}", file.display()))?;
         let artifact: Artifact = serde_json::from_slice(&text)
@@ -136,25 +157,26 @@ impl Tooling {
     }
 }
 
-/// The bytecode in hex, without prefix, the address of the one library in every place it belongs.
-fn link(artifact: Artifact, library: Option<Address>) -> Result<String> {
+/// The bytecode in hex, without prefix, the address of each library in every place it belongs.
+fn link(artifact: Artifact, library: impl Fn(&str) -> Option<Address>) -> Result<String> {
     let mut code = artifact.bytecode.trim_start_matches("0x").to_owned();
-    let places = artifact
+    let libraries = artifact
         .links
         .as_object()
         .into_iter()
         .flat_map(|files| files.values())
         .filter_map(Value::as_object)
-        .flat_map(|libraries| libraries.values())
-        .filter_map(Value::as_array)
         .flatten();
-    for place in places {
-        let address = library.ok_or_eyre("the artifact needs a library")?;
-        let start = place.get("start").and_then(Value::as_u64).ok_or_eyre("link without start")?;
-        let start = usize::try_from(start)?.checked_mul(2).ok_or_eyre("link offset too large")?;
-        let end = start.saturating_add(40);
-        ensure!(code.is_char_boundary(start) && end <= code.len(), "link beyond the bytecode");
-        code.replace_range(start..end, &hex::encode(address));
+    for (name, places) in libraries {
+        let address = library(name).ok_or_eyre(format!("the artifact needs the library {name}"))?;
+        for place in places.as_array().into_iter().flatten() {
+            let start = place.get("start").and_then(Value::as_u64);
+            let start = usize::try_from(start.ok_or_eyre("link without start")?)?;
+            let start = start.checked_mul(2).ok_or_eyre("link offset too large")?;
+            let end = start.saturating_add(40);
+            ensure!(code.is_char_boundary(start) && end <= code.len(), "link beyond the bytecode");
+            code.replace_range(start..end, &hex::encode(address));
+        }
     }
     Ok(code)
 }
@@ -168,14 +190,29 @@ mod tests {
     fn every_placeholder_is_replaced() {
         let links = json!({ "lib/Compound.sol": { "Compound": [{ "start": 1, "length": 20 }] } });
         let bytecode = format!("0x60{}ff", "_".repeat(40));
-        let linked = link(Artifact { bytecode, links }, Some(Address::repeat_byte(0xab))).unwrap();
+        let linked =
+            link(Artifact { bytecode, links }, |_| Some(Address::repeat_byte(0xab))).unwrap();
         assert_eq!(linked, format!("60{}ff", "ab".repeat(20)));
+    }
+
+    #[test]
+    fn each_library_goes_into_its_own_places() {
+        let links = json!({ "a.sol": {
+            "One": [{ "start": 0, "length": 20 }, { "start": 41, "length": 20 }],
+            "Two": [{ "start": 20, "length": 20 }],
+        }});
+        let bytecode = format!("{}00{}", "_".repeat(80), "_".repeat(40));
+        let linked = link(Artifact { bytecode, links }, |name| {
+            Some(Address::repeat_byte(if name == "One" { 0x11 } else { 0x22 }))
+        });
+        let (one, two) = ("11".repeat(20), "22".repeat(20));
+        assert_eq!(linked.unwrap(), format!("{one}{two}00{one}"));
     }
 
     #[test]
     fn a_missing_library_is_an_error() {
         let links = json!({ "a": { "b": [{ "start": 0, "length": 20 }] } });
-        let error = link(Artifact { bytecode: "_".repeat(40), links }, None).unwrap_err();
-        assert_eq!(error.to_string(), "the artifact needs a library");
+        let error = link(Artifact { bytecode: "_".repeat(40), links }, |_| None).unwrap_err();
+        assert_eq!(error.to_string(), "the artifact needs the library b");
     }
 }

@@ -10,9 +10,12 @@ use alloy::{
 use eyre::{Context as _, OptionExt as _, Result};
 
 use crate::{
-    Market, Product,
-    contracts::IStrategy::{
-        getCurrentLeverageRatioCall, iterateRebalanceCall, rebalanceCall, ripcordCall,
+    BasisMarket, Market, Node, Product,
+    contracts::{
+        IStrategy::{
+            getCurrentLeverageRatioCall, iterateRebalanceCall, rebalanceCall, ripcordCall,
+        },
+        basis::IBasisStrategy,
     },
 };
 
@@ -29,9 +32,9 @@ pub struct Trade {
     pub succeeded: bool,
     /// Gas used times the price paid, in wei.
     pub gas_cost: U256,
-    /// The leverage ratio by the block before, 18 decimals.
+    /// The leverage ratio by the block before, 18 decimals; of a short its magnitude.
     pub before: U256,
-    /// The leverage ratio by its own block, 18 decimals.
+    /// The leverage ratio by its own block, 18 decimals; of a short its magnitude.
     pub after: U256,
 }
 
@@ -49,42 +52,69 @@ impl Market {
         from: u64,
         to: u64,
     ) -> Result<Vec<Trade>> {
-        let mut trades = Vec::new();
-        for number in from..=to {
-            let block = self.node().provider().get_block_by_number(number.into()).full().await?;
-            let block = block.ok_or_eyre("a block is missing")?;
-            for transaction in block.transactions.into_transactions() {
-                if transaction.from() == caller && to_of(&transaction) == Some(product.strategy) {
-                    trades.push(self.trade(product, &transaction, number).await?);
-                }
-            }
-        }
-        Ok(trades)
-    }
-
-    async fn trade(&self, product: &Product, call: &Transaction, block: u64) -> Result<Trade> {
-        let receipt = self.node().receipt(call.tx_hash()).await?;
-        let parent = block.checked_sub(1).ok_or_eyre("nobody trades in the first block")?;
-        let price = U256::from(receipt.effective_gas_price);
-        Ok(Trade {
-            action: action(alloy::consensus::Transaction::input(call)),
-            hash: call.tx_hash(),
-            block,
-            succeeded: receipt.status(),
-            gas_cost: U256::from(receipt.gas_used).saturating_mul(price),
-            before: self.ratio_at(product, parent).await?,
-            after: self.ratio_at(product, block).await?,
+        trades(self.node(), product.strategy, caller, (from, to), async |block| {
+            let call = getCurrentLeverageRatioCall {};
+            ratio_at(self.node(), product.strategy, call, block).await
         })
+        .await
     }
+}
 
-    async fn ratio_at(&self, product: &Product, block: u64) -> Result<U256> {
-        let request = TransactionRequest::default()
-            .with_to(product.strategy)
-            .with_input(Bytes::from(getCurrentLeverageRatioCall {}.abi_encode()));
-        let answer = self.node().provider().call(request).block(block.into()).await;
-        let answer = answer.wrap_err_with(|| format!("the leverage ratio at block {block}"))?;
-        Ok(getCurrentLeverageRatioCall::abi_decode_returns(&answer)?)
+impl BasisMarket {
+    /// As [`Market::trades`], of the basis product.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn trades(&self, caller: Address, from: u64, to: u64) -> Result<Vec<Trade>> {
+        let extension = self.basis().extension;
+        trades(self.node(), extension, caller, (from, to), async |block| {
+            let call = IBasisStrategy::getCurrentLeverageRatioCall {};
+            Ok(ratio_at(self.node(), extension, call, block).await?.unsigned_abs())
+        })
+        .await
     }
+}
+
+/// What `caller` called of a contract in these blocks; `ratio` tells the leverage ratio by a block.
+async fn trades(
+    node: &Node,
+    of: Address,
+    caller: Address,
+    (from, to): (u64, u64),
+    ratio: impl AsyncFn(u64) -> Result<U256>,
+) -> Result<Vec<Trade>> {
+    let mut trades = Vec::new();
+    for number in from..=to {
+        let block = node.provider().get_block_by_number(number.into()).full().await?;
+        let block = block.ok_or_eyre("a block is missing")?;
+        let parent = number.checked_sub(1).ok_or_eyre("nobody trades in the first block")?;
+        for call in block.transactions.into_transactions() {
+            if call.from() != caller || to_of(&call) != Some(of) {
+                continue;
+            }
+            let receipt = node.receipt(call.tx_hash()).await?;
+            let price = U256::from(receipt.effective_gas_price);
+            trades.push(Trade {
+                action: action(alloy::consensus::Transaction::input(&call)),
+                hash: call.tx_hash(),
+                block: number,
+                succeeded: receipt.status(),
+                gas_cost: U256::from(receipt.gas_used).saturating_mul(price),
+                before: ratio(parent).await?,
+                after: ratio(number).await?,
+            });
+        }
+    }
+    Ok(trades)
+}
+
+async fn ratio_at<C: SolCall>(node: &Node, of: Address, call: C, block: u64) -> Result<C::Return> {
+    let request =
+        TransactionRequest::default().with_to(of).with_input(Bytes::from(call.abi_encode()));
+    let answer = node.provider().call(request).block(block.into()).await;
+    let answer = answer.wrap_err_with(|| format!("the leverage ratio at block {block}"))?;
+    Ok(C::abi_decode_returns(&answer)?)
 }
 
 fn to_of(transaction: &Transaction) -> Option<Address> {
@@ -93,9 +123,12 @@ fn to_of(transaction: &Transaction) -> Option<Address> {
 
 fn action(input: &[u8]) -> &'static str {
     match input.first_chunk::<4>().copied().unwrap_or_default() {
-        rebalanceCall::SELECTOR => "rebalance",
-        iterateRebalanceCall::SELECTOR => "iterateRebalance",
-        ripcordCall::SELECTOR => "ripcord",
+        rebalanceCall::SELECTOR | IBasisStrategy::rebalanceCall::SELECTOR => "rebalance",
+        iterateRebalanceCall::SELECTOR | IBasisStrategy::iterateRebalanceCall::SELECTOR => {
+            "iterateRebalance"
+        }
+        ripcordCall::SELECTOR | IBasisStrategy::ripcordCall::SELECTOR => "ripcord",
+        IBasisStrategy::reinvestCall::SELECTOR => "reinvest",
         _ => "other",
     }
 }

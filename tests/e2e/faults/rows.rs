@@ -14,15 +14,15 @@ const SHORT: Duration = Duration::from_millis(150);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// One way in which the endpoint misbehaves.
-pub(super) struct Row {
-    pub(super) name: String,
-    pub(super) shape: Shape,
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) shape: Shape,
     /// Whether the keeper starts with it.
-    pub(super) from_the_start: bool,
+    pub(crate) from_the_start: bool,
 }
 
 /// What is put in force.
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Rules for requests and heads, given the newest block at that moment.
     Requests(Box<dyn Fn(u64) -> Vec<Rule> + Send + Sync>),
     /// A pool that keeps transactions until the test releases this one.
@@ -31,7 +31,7 @@ pub(super) enum Shape {
 
 /// Which attempt at the first nonce gets into a block, once there are two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(crate) enum Choice {
     Original,
     Replacement,
 }
@@ -63,7 +63,7 @@ impl Row {
     }
 
     /// Puts it in force, with a pool for what is held, if anything is.
-    pub(super) fn inject(
+    pub(crate) fn inject(
         &self,
         proxy: &ProxyHandle,
         head: u64,
@@ -77,7 +77,7 @@ impl Row {
 }
 
 /// All of them, in the order of the table.
-pub(super) fn all() -> Vec<Row> {
+pub(crate) fn all() -> Vec<Row> {
     let mut rows = of_requests();
     rows.extend(of_heads());
     rows.extend(of_sends());

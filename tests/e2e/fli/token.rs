@@ -1,12 +1,16 @@
 //! A product named by its token, and a manager that changes under the keeper.
 
-use alloy::{primitives::Address, sol};
-use ballast_devnet::{Node, accounts::OPERATOR};
-use ballast_test_support::wait_until;
+use alloy::{consensus::Transaction as _, primitives::Address, sol};
+use ballast_devnet::{Methodology, Node, accounts::OPERATOR};
+use ballast_test_support::{Inbox, KeeperProcess, free_port, wait_until};
 use eyre::Result;
+use serde_json::Value;
 
 use super::{INTERVAL, Stage, count};
-use crate::harness::{DEADLINE, PRODUCT, Setup, World, finish, key_name};
+use crate::{
+    harness::{DEADLINE, PRODUCT, Setup, World, finish, json, key_name},
+    stage::decode,
+};
 
 sol! {
     interface IBaseManager {
@@ -56,8 +60,8 @@ async fn a_manager_that_changes_under_the_keeper_stops_the_product() -> Result<(
     let stage = Stage::over(world, "inside bounds").await?;
     let (node, product) = (stage.world.devnet.node(), &stage.product);
     let says = async |mark: u64, words: &[&str]| -> Result<()> {
-        let line = stage.keeper.wait_for_line_since(mark, words[0], DEADLINE).await?;
-        for word in words.iter().chain(&["blocked"]) {
+        let line = stage.keeper.wait_for_line_since(mark, "kind=\"refused\"", DEADLINE).await?;
+        for word in words.iter().chain(&["what it acts on has changed"]) {
             assert!(line.contains(word), "{word} in {line}");
         }
         Ok(())
@@ -88,6 +92,66 @@ async fn a_manager_that_changes_under_the_keeper_stops_the_product() -> Result<(
     assert_eq!(code, 3, "{out:?} {err:?}");
     let said = |line: &String| line.starts_with("error") && line.contains("lists no extensions");
     assert!(out.iter().any(said), "{out:?}");
+    Ok(())
+}
+
+/// Another extension takes the place of the one that was agreed to: it is told, nothing is done, a
+/// restart changes nothing, and a person's word does.
+#[tokio::test]
+async fn another_extension_is_acted_on_only_once_a_person_has_agreed() -> Result<()> {
+    let (world, inbox) = (by_its_token().await?, Inbox::start().await?);
+    let store = world.store();
+    let (store, port) = (store.display(), free_port()?);
+    let text = format!(
+        "[store]\nurl = \"sqlite://{store}\"\n[http]\nlisten = \"127.0.0.1:{port}\"\n\
+         token = {{ env = \"TOKEN\" }}\n[[notify]]\nkind = \"webhook\"\n\
+         url = {{ env = \"HOOK\" }}\n"
+    );
+    world.dir.write("ballast.toml", text)?;
+    let command = |args: &[&str]| {
+        let command = world.ballast(args).env("HOOK", inbox.url("/hook"));
+        command.env("TOKEN", "a-token-that-is-long-enough")
+    };
+    let run = || command(&["--log", "info,ballast=debug", "run"]).start();
+    let told = |status: &str| {
+        let letters = inbox.letters("/hook").into_iter();
+        let notices = letters.filter_map(|l| serde_json::from_slice::<Value>(&l.body).ok());
+        let mut notices = notices.filter(|notice| notice["condition"] == "moved");
+        notices.any(|notice| notice["status"] == status)
+    };
+    let mut keeper = run()?;
+    keeper.wait_for_line("inside bounds", DEADLINE).await?;
+    let old = world.devnet.product().strategy.to_string();
+    let new = world.devnet.replace_strategy(&Methodology::default()).await?;
+    let stopped = keeper.wait_for_line("what it acts on has changed", DEADLINE).await?;
+    assert!(stopped.contains(&old) && stopped.contains(&new.to_string()), "{stopped}");
+    let raised = async || told("raised").then_some(());
+    keeper.wait_until("the alert", DEADLINE, raised).await?;
+    // It has never traded, so it has something due at once.
+    let is_held = async |keeper: &KeeperProcess| -> Result<()> {
+        let line = keeper.wait_for_line("action=\"rebalance\"", DEADLINE).await?;
+        assert!(line.contains("what it acts on has changed"), "{line}");
+        world.wait_blocks(3).await?;
+        assert_eq!(world.mined().await?, 0, "{}", keeper.tail());
+        Ok(())
+    };
+    is_held(&keeper).await?;
+
+    // A restart agrees to nothing.
+    keeper.terminate()?;
+    assert!(keeper.wait_exit(DEADLINE).await?.success());
+    let mut keeper = run()?;
+    is_held(&keeper).await?;
+    let status = json(&finish(command(&["status", "--json"])).await?.1);
+    assert_eq!(status["products"][0]["paused"]["who"], "the keeper", "{status}");
+    let (code, out, err) = finish(command(&["resume", PRODUCT, "--json"])).await?;
+    assert_eq!((code, &json(&out)[0]["paused"]), (0, &false.into()), "{out:?} {err:?}");
+    let traded = async || world.mined().await.is_ok_and(|mined| mined == 1).then_some(());
+    keeper.wait_until("the rebalance", DEADLINE, traded).await?;
+    for raw in world.proxy().raw_transactions() {
+        assert_eq!(decode(&raw)?.to(), Some(new));
+    }
+    keeper.wait_until("the recovery", DEADLINE, async || told("recovered").then_some(())).await?;
     Ok(())
 }
 

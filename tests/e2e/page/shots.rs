@@ -3,12 +3,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use ballast_devnet::{Devnet, DevnetOptions, Mining, accounts};
+use ballast_devnet::{BasisOptions, Devnet, DevnetOptions, Mining, accounts};
 use ballast_test_support::Browser;
 use eyre::Result;
 
 use super::{Served, TOKEN, USD};
-use crate::harness::{DEADLINE, PRODUCT, Setup, World, key_name, product_name};
+use crate::harness::{BASIS, DEADLINE, PRODUCT, Setup, World, key_name, product_name};
 
 /// The folder that keeps the pictures; without it they are gone with the test.
 const KEPT_IN: &str = "BALLAST_SCREENSHOTS";
@@ -20,7 +20,7 @@ const DRIFT: [u64; 12] =
 const NAMES: [&str; 2] = ["eth3x-fli", "eth-flip"];
 
 /// Gives the products names that a person would give them, one of them only watched, and adds a
-/// second chain.
+/// second chain with a basis product.
 async fn dress(world: &World) -> Result<Devnet> {
     for (index, name) in NAMES.iter().enumerate() {
         let place = index + 1;
@@ -37,21 +37,23 @@ async fn dress(world: &World) -> Result<Devnet> {
     std::fs::remove_file(chain)?;
     world.dir.write("chains/mainnet.toml", text)?;
     let mining = Mining::Every(Duration::from_secs(1));
-    let second = Devnet::start(DevnetOptions { chain_id: 10, mining, ..DevnetOptions::default() });
-    let second = second.await?;
+    let basis = Some(BasisOptions::default());
+    let options = DevnetOptions { chain_id: 10, mining, basis, ..DevnetOptions::default() };
+    let second = Devnet::start(options).await?;
     let text = format!(
         "chain_id = 10\nblock_time = \"1s\"\nconfirmations = 3\n\
          explorer = \"https://optimistic.etherscan.io\"\nrpc = [\"{}\"]\n",
         second.http_url()
     );
     world.dir.write("chains/optimism.toml", text)?;
+    let market = second.basis_market()?;
     let text = format!(
-        "strategy = \"fli\"\nchain = \"optimism\"\n[wallet]\nkey = {{ env = \"{}\" }}\n\
+        "strategy = \"basis\"\nchain = \"optimism\"\n[wallet]\nkey = {{ env = \"{}\" }}\n\
          [params]\nextension = \"{}\"\n",
-        key_name(0),
-        second.product().strategy
+        key_name(market.basis().keeper),
+        market.basis().extension
     );
-    world.dir.write("products/op-eth2x.toml", text)?;
+    world.dir.write(format!("products/{BASIS}.toml"), text)?;
     let names: Vec<_> = NAMES.iter().map(|name| format!("products/{name}.toml")).collect();
     for name in names.iter().chain([&format!("products/{PRODUCT}.toml")]) {
         let path = world.dir.path().join(name);
@@ -79,7 +81,8 @@ async fn pictures_of_a_keeper_at_work() -> Result<()> {
         ..Setup::default()
     };
     let world = World::start(setup).await?;
-    let second = dress(&world).await?;
+    let other_chain = dress(&world).await?;
+    let second = other_chain.basis_market()?;
     let served = Served::start(&world).await?;
     let pause = format!("{}/api/v1/products/{}/pause", served.base, NAMES[0]);
     let order = serde_json::json!({ "who": "Ada", "reason": "new methodology on Monday" });
@@ -90,8 +93,8 @@ async fn pictures_of_a_keeper_at_work() -> Result<()> {
     browser.wait_for("document.querySelectorAll('.product .line').length >= 4", DEADLINE).await?;
     for (step, price) in DRIFT.into_iter().enumerate().skip(skipped) {
         world.devnet.market().set_price(price * USD).await?;
-        let rise = 2_000 + u64::try_from(step)? * 38;
-        second.market().set_price(rise * USD).await?;
+        let rise = 2_000 + u64::try_from(step)? * 7;
+        second.set_price(rise * USD).await?;
         world.wait_blocks(2).await?;
     }
     world.devnet.market().set_price(1_752 * USD).await?;

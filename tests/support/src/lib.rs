@@ -16,6 +16,7 @@ mod process;
 mod proxy;
 mod request_log;
 mod server;
+mod small_disk;
 mod wait;
 
 pub use browser::Browser;
@@ -31,6 +32,7 @@ pub use proxy::{
 };
 pub use request_log::{CallRecord, ConnectionKind, Recorded, RequestLog};
 pub use server::free_port;
+pub use small_disk::SmallDisk;
 pub use wait::{Observed, wait_until};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -22,13 +22,13 @@ use sqlx::Row as _;
 use super::sim::{GWEI, ONCE, Sim};
 use crate::guard::{Leave, Upkeep};
 use crate::{
-    guard::{Caps, Permit},
+    guard::{Caps, Permit, StopCheck},
     store::{Statement, Store},
     submission::{Lane, LaneError, LaneEvent, LaneSpec, Pretends, Pursuit},
 };
 
 /// The second account of anvil's well-known test mnemonic.
-const KEY: &str = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+pub(super) const KEY: &str = "59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
 /// The third.
 const OTHER_KEY: &str = "5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
 pub(super) const TARGET: Address = address!("00000000000000000000000000000000000000aa");
@@ -54,6 +54,35 @@ impl Strategy for NoOpinion {
 
     fn settle(&self, _receipt: &TransactionReceipt) -> Settlement {
         Settlement::default()
+    }
+}
+
+/// Its contract asks whether a ripcord is needed; no opinion of anything else.
+#[derive(Debug)]
+pub(super) struct ChecksNeed;
+
+impl Strategy for ChecksNeed {
+    const KIND: &'static str = "checks-need";
+    type Params = ();
+
+    async fn connect(_params: (), _at: &BlockReader) -> Result<Self, StrategyError> {
+        Ok(Self)
+    }
+
+    async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
+        Strategy::assess(&NoOpinion, at).await
+    }
+
+    fn checks_need(&self, action: &str) -> bool {
+        action == "ripcord"
+    }
+
+    fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
+        Strategy::refusal(&NoOpinion, action, revert)
+    }
+
+    fn settle(&self, receipt: &TransactionReceipt) -> Settlement {
+        Strategy::settle(&NoOpinion, receipt)
     }
 }
 
@@ -167,8 +196,9 @@ async fn open_with(
     wallet: Wallet,
 ) -> Result<Lane, LaneError> {
     let (product, profile) = ("eth2x".into(), Arc::clone(profile));
-    let pretends = Pretends::default();
-    let spec = LaneSpec { product, wallet, profile, privacy: Privacy::Public, pretends };
+    let (pretends, stop) = (Pretends::default(), StopCheck::new(|| None));
+    let privacy = Privacy::Public;
+    let spec = LaneSpec { product, wallet, profile, privacy, pretends, stop };
     Lane::open(spec, sim.clone(), store.journal()).await
 }
 

@@ -282,3 +282,59 @@ async fn what_was_said_before_a_reorganisation_gives_nothing_up() {
     assert!(!kinds(&bench.pass(2).await).contains(&AttemptKind::Cancellation));
     assert_eq!(kinds(&bench.pass(1).await), [AttemptKind::Cancellation], "counted anew");
 }
+
+/// Nothing of ours was in the blocks that fell away, so no event of ours tells of it.
+#[tokio::test]
+async fn what_was_said_on_another_branch_gives_nothing_up_although_ours_waits_on_both() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    bench.sim.mine_empty();
+    bench.nothing_due();
+    bench.sim.reorg(1, false);
+    let blocks = 4;
+    assert_eq!(kinds(&bench.observe().await), [], "said of a block that is gone");
+    assert!(!kinds(&bench.pass(blocks).await).contains(&AttemptKind::Cancellation));
+    // Nor does patience count it.
+    bench.nothing_due();
+    bench.sim.reorg(1, false);
+    assert!(!kinds(&bench.observe().await).contains(&AttemptKind::Cancellation));
+    bench.nothing_due();
+    assert!(!kinds(&bench.observe().await).contains(&AttemptKind::Cancellation));
+    assert!(kinds(&bench.pass(1).await).contains(&AttemptKind::Cancellation), "said on this one");
+}
+
+#[tokio::test]
+async fn what_was_said_of_an_older_block_of_the_same_branch_counts() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    bench.nothing_due();
+    // The next heads are missed, as a slow product does.
+    for _ in 0..3 {
+        bench.sim.mine_empty();
+    }
+    assert_eq!(kinds(&bench.observe().await), [AttemptKind::Cancellation]);
+}
+
+/// A simulation that nobody answers is no proof, however long the last one is past.
+#[tokio::test]
+async fn what_failed_before_is_not_given_up_while_nobody_tells_whether_it_does() {
+    let mut bench = Bench::new().await;
+    bench.pursue(with_call(action(1), FRAGILE)).await;
+    bench.sim.world().faults.reverting = true;
+    bench.pass(1).await;
+    bench.sim.world().faults.calls_unanswered = true;
+    assert!(!kinds(&bench.pass(3).await).contains(&AttemptKind::Cancellation));
+    bench.sim.world().faults.calls_unanswered = false;
+    assert_eq!(kinds(&bench.pass(1).await), [AttemptKind::Cancellation]);
+}
+
+/// The strategy said once that nothing is due, and could not be asked since.
+#[tokio::test]
+async fn a_strategy_that_cannot_be_read_lets_nothing_be_given_up() {
+    let mut bench = Bench::new().await;
+    bench.pursue(ripcord(1)).await;
+    bench.sim.mine_empty();
+    bench.nothing_due();
+    bench.lane.unread();
+    assert!(!kinds(&bench.pass(6).await).contains(&AttemptKind::Cancellation));
+}

@@ -116,6 +116,44 @@ async fn an_idle_wallet_is_looked_at_once_in_a_hundred_blocks_whatever_heads_it_
     assert!(!bench.lane.is_idle(), "it is to be booked");
 }
 
+/// Its balance rides along with the reads of every few blocks: that it moved is worth a look.
+#[tokio::test]
+async fn an_idle_wallet_whose_balance_moves_is_looked_at_at_the_next_head() {
+    let mut bench = Bench::new().await;
+    bench.observe().await;
+    let (full, less) = (U256::from(100), U256::from(99));
+    for balance in [full, full] {
+        bench.lane.told_balance(balance);
+        assert!(bench.lane.may_skip(&bench.sim.mine_empty()) && bench.lane.is_idle());
+    }
+    bench.sim.mine_foreign();
+    bench.lane.told_balance(less);
+    assert!(!bench.lane.is_idle(), "a head alone is worth waking for");
+    assert!(!bench.lane.may_skip(&bench.sim.head()));
+    assert_eq!(bench.steps().await, ["foreign"]);
+    bench.pass(4).await;
+    assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("foreign"), "and booked");
+    // Money that came in is looked at once, and is nobody's transaction.
+    bench.lane.told_balance(full);
+    assert!(bench.steps().await.is_empty());
+    assert!(bench.lane.may_skip(&bench.sim.head()));
+}
+
+/// What a transaction of our own cost is no reason to look.
+#[tokio::test]
+async fn what_is_under_way_moves_the_balance_too() {
+    let mut bench = Bench::new().await;
+    bench.lane.told_balance(U256::from(100));
+    bench.pursue(action(1)).await;
+    bench.sim.mine_pool();
+    bench.observe().await;
+    bench.lane.told_balance(U256::from(90));
+    bench.pass(3).await;
+    assert!(bench.lane.is_idle(), "final");
+    bench.lane.told_balance(U256::from(90));
+    assert!(bench.lane.is_idle());
+}
+
 #[tokio::test]
 async fn status_shows_every_attempt_and_answer() {
     let mut bench = Bench::new().await;

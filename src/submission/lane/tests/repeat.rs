@@ -5,7 +5,7 @@ use ballast_chains::profile::Finality;
 use ballast_strategy_api::{Action, NonEmpty};
 
 use super::{
-    bench::{Bench, action, call, once, ripcord},
+    bench::{Bench, ChecksNeed, action, call, once, permit, ripcord},
     scenarios::{hash_of, reason},
     sim::{FAILS_WHEN_MINED, FLAKY, FRAGILE, GWEI, ONCE, ONCE_EACH},
 };
@@ -106,6 +106,34 @@ async fn a_guard_of_each_candidate_proves_nothing_of_one_that_fails_today() {
     bench.sim.world().faults.reverting = false;
     let again = bench.pursue(dry).await;
     assert!(matches!(again, Pursuit::Sent { nonce: 1, .. }), "{again:?}");
+}
+
+/// Where the contract asks at execution whether it is needed, nothing has to be proven: another
+/// exchange is tried in the next block.
+#[tokio::test]
+async fn where_the_contract_checks_the_need_another_candidate_goes_out_at_once() {
+    let mut bench = endless().await;
+    let mut each = once(ripcord(1));
+    let mut data = each.candidates.first.data.to_vec();
+    data[1] = ONCE_EACH;
+    each.candidates = NonEmpty::one(call("each", data.into()));
+    let sent = bench.pursue(by(FRAGILE[0], &each)).await;
+    bench.sim.world().faults.reverting = true;
+    bench.sim.mine(hash_of(&sent));
+    bench.observe().await;
+    let head = bench.sim.head();
+    let other = bench.lane.pursue(permit(each), &head, &ChecksNeed).await.unwrap();
+    assert!(matches!(other, Pursuit::Sent { nonce: 1, .. }), "{other:?}");
+    // Another chain wins, in which the first succeeds: the second is kept back and given up.
+    bench.sim.world().faults.reverting = false;
+    bench.sim.reorg(1, false);
+    bench.observe().await;
+    bench.sim.mine(hash_of(&sent));
+    let events = bench.observe().await;
+    let given_up = |event: &LaneEvent| {
+        matches!(event, LaneEvent::Replaced { nonce: 1, kind: AttemptKind::Cancellation, .. })
+    };
+    assert!(events.iter().any(given_up), "{events:?}");
 }
 
 #[tokio::test]

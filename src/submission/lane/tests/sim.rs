@@ -15,6 +15,7 @@ use alloy::{
 };
 use ballast_chains::{
     Head,
+    fees::extra::{ExtraFees, ExtraQuote},
     pool::{Route, SendAnswer},
     reader::CallError,
 };
@@ -45,6 +46,8 @@ pub(super) const GWEI: u128 = 1_000_000_000;
 pub(super) struct Faults {
     /// Every read fails.
     pub(super) unavailable: bool,
+    /// Calls are not answered.
+    pub(super) calls_unanswered: bool,
     /// No receipt is known yet.
     pub(super) receipts_lag: bool,
     /// Bodies of blocks are not served.
@@ -106,6 +109,10 @@ pub(super) struct World {
     /// The word that views answer, by block hash; else zero.
     pub(super) words: BTreeMap<B256, U256>,
     pub(super) safe: u64,
+    /// What a transaction costs beside gas × price: as the oracle tells it, if it does …
+    pub(super) extra: Option<ExtraQuote>,
+    /// … and as receipts do.
+    pub(super) paid: ExtraFees,
     salt: u64,
 }
 
@@ -134,6 +141,8 @@ impl Sim {
             gas: 100_000,
             words: BTreeMap::new(),
             safe: 0,
+            extra: Some(ExtraQuote::NONE),
+            paid: ExtraFees::default(),
             salt: 0,
         };
         for _ in 0..5 {

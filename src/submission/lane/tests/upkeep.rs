@@ -10,9 +10,9 @@ use super::{
     sim::GWEI,
 };
 use crate::{
-    guard::{Leave, Upkeep},
+    guard::{Agreed, Leave, Upkeep},
     store::Store,
-    submission::{LaneEvent, slot::AttemptKind},
+    submission::{LaneEvent, Pursuit, slot::AttemptKind},
 };
 
 fn steps(events: &[LaneEvent]) -> Vec<&'static str> {
@@ -149,4 +149,55 @@ async fn what_expired_while_the_process_was_away_is_not_revived() {
     bench.restart().await;
     bench.pass(1).await;
     assert_eq!(bench.sim.sent().len(), 1);
+}
+
+/// What waits is for another contract than the product acts on by now.
+#[tokio::test]
+async fn what_was_signed_for_what_the_product_does_not_act_on_any_more_is_given_up() {
+    let on = |found: &str| Agreed::On(found.into());
+    for then in [Agreed::Moved("led to a and leads to b".into()), on("b")] {
+        let mut bench = Bench::new().await;
+        bench.lane.agree(on("a"));
+        bench.pursue(action(1)).await;
+        assert!(bench.pass(2).await.is_empty());
+        assert_eq!(bench.sim.sent().len(), 3, "sent on");
+        // Over a restart too, and not even its bytes go out again, though its end is not affordable.
+        bench.restart().await;
+        bench.lane.agree(then);
+        bench.sim.world().base_fee = 1_000 * GWEI;
+        bench.pass(2).await;
+        assert_eq!(bench.sim.sent().len(), 3);
+        bench.sim.world().base_fee = 10 * GWEI;
+        bench.sim.mine_empty();
+        assert!(cancels(&bench.pass(1).await));
+    }
+}
+
+#[tokio::test]
+async fn what_is_included_or_of_unknown_origin_is_left() {
+    let mut bench = Bench::new().await;
+    // Journalled before anybody remembered what it was for.
+    bench.pursue(action(1)).await;
+    bench.lane.agree(Agreed::On("a".into()));
+    assert!(!cancels(&bench.pass(2).await));
+    bench.sim.mine_pool();
+    bench.observe().await;
+    bench.pursue(action(2)).await;
+    bench.sim.mine_pool();
+    bench.lane.agree(Agreed::Moved("led to a and leads to b".into()));
+    assert!(!cancels(&bench.pass(4).await));
+    assert!(bench.lane.is_idle(), "followed until it was final");
+}
+
+/// A fresh contract may be in the very state that an action on the one before answered.
+#[tokio::test]
+async fn what_was_carried_out_on_one_contract_is_not_on_another() {
+    let mut bench = Bench::new().await;
+    bench.lane.agree(Agreed::On("a".into()));
+    bench.pursue(action(1)).await;
+    bench.sim.mine_pool();
+    bench.pass(4).await;
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Answered { nonce: 0 }));
+    bench.lane.agree(Agreed::On("b".into()));
+    assert!(matches!(bench.pursue(action(1)).await, Pursuit::Sent { nonce: 1, .. }));
 }

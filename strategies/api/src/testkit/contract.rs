@@ -197,7 +197,11 @@ fn action(action: &Action, found: &mut Vec<String>) {
     require(found, is_label(action.name, false), "acts under a name that is no metric label");
     require(found, !action.answers.as_str().is_empty(), "acts on no state");
     require(found, action.deadline != Some(0), "acts with a deadline of no blocks");
-    require(found, action.repeat_limit != Some(0), "acts though it may never act");
+    require(
+        found,
+        action.repeat_limit.is_none_or(|limit| limit.times > 0),
+        "acts though it may never act",
+    );
     let mut labels = HashSet::new();
     for call in action.candidates.iter() {
         require(found, !call.label.is_empty(), "has a candidate without a label");

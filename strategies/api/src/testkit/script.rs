@@ -15,7 +15,7 @@ use alloy::{
 use ballast_chains::{
     BlockReader, ChainProfile, Head,
     driver::{Job, Outcome, RoundStats, drive},
-    profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality},
+    profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, FeedsProfile, Finality},
     reader::{Backend, BlockSource, CallError, CallRequest},
 };
 use futures::future::{BoxFuture, ready};
@@ -41,6 +41,7 @@ pub struct ScriptedBlock {
     contracts: HashSet<Address>,
     codes: HashMap<Address, Bytes>,
     balances: HashMap<Address, U256>,
+    native_usd_feed: Option<Address>,
 }
 
 /// What a call gets: the returned bytes, or the data of a revert.
@@ -58,6 +59,7 @@ impl ScriptedBlock {
             contracts: HashSet::new(),
             codes: HashMap::new(),
             balances: HashMap::new(),
+            native_usd_feed: None,
         };
         block.contracts.insert(CANONICAL_MULTICALL3);
         block
@@ -115,6 +117,12 @@ impl ScriptedBlock {
         self.balances.insert(of, wei);
     }
 
+    /// Names the feed of the native currency's price, as a chain file does; what it says are answers
+    /// as any other.
+    pub fn native_usd_feed(&mut self, feed: Address) {
+        self.native_usd_feed = Some(feed);
+    }
+
     /// Runs `work` against a reader of this block as one turn would, with nothing learnt from
     /// earlier looks, and tells how it ended and what reading it took.
     pub async fn look<T, F, Fut>(&self, work: F) -> (Outcome<T>, RoundStats)
@@ -123,7 +131,8 @@ impl ScriptedBlock {
         Fut: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
-        let source = BlockSource::new(Script(Arc::new(self.clone())), &profile());
+        let source =
+            BlockSource::new(Script(Arc::new(self.clone())), &profile(self.native_usd_feed));
         let job = Job::new((), self.caller, LOOK_TIMEOUT, work);
         let mut outcome = Outcome::TimedOut;
         let stats = drive(&source, self.head, vec![job], |(), ended| outcome = ended).await;
@@ -223,7 +232,7 @@ fn header(number: u64, timestamp: u64) -> Head {
     }
 }
 
-fn profile() -> ChainProfile {
+fn profile(native_usd: Option<Address>) -> ChainProfile {
     ChainProfile {
         name: "scripted".into(),
         chain_id: 1,
@@ -250,6 +259,6 @@ fn profile() -> ChainProfile {
             replacement_bump_bps: 1_250,
         },
         multicall3: CANONICAL_MULTICALL3,
-        feeds: Default::default(),
+        feeds: FeedsProfile { native_usd, ..FeedsProfile::default() },
     }
 }

@@ -11,8 +11,8 @@ use ballast_chains::{BlockReader, ReadError, Revert, driver::Outcome};
 
 use super::{ScriptedBlock, violations};
 use crate::{
-    Action, Assessment, Call, Decision, Exposure, NonEmpty, Observation, Refusal, Settlement,
-    StateKey, Strategy, StrategyError, Unit, Urgency,
+    Action, Assessment, Call, Decision, Exposure, NonEmpty, Observation, Refusal, RepeatLimit,
+    Settlement, StateKey, Strategy, StrategyError, Unit, Urgency,
 };
 
 sol! {
@@ -129,7 +129,7 @@ fn bad_action() -> Action {
         exposure: Exposure::Keeps,
         answers: StateKey::of(&[]),
         deadline: Some(0),
-        repeat_limit: Some(0),
+        repeat_limit: Some(RepeatLimit { times: 0, cooldown: 1 }),
         expects: None,
     }
 }

@@ -3,7 +3,7 @@
 use alloy::{primitives::U256, sol_types::SolCall};
 use ballast_strategy_api::{Decision, Exposure, Postcondition, StateKey, StrategyError, Urgency};
 
-use super::{Look, NOTHING_TO_TRADE, blocked, expect, smallest, wait};
+use super::{Look, NOTHING_TO_TRADE, RIPCORD, blocked, expect, smallest, wait};
 use crate::{
     contracts::ILeverageStrategyExtension::ripcordCall,
     policy::total_notional,
@@ -51,12 +51,7 @@ pub(super) fn ripcord(look: &Look<'_>) -> Result<Decision, StrategyError> {
         ("exchange_last_trades", &look.exchange_clocks()),
     ]);
     let expects = expectation(look, smallest(&ready))?;
-    Ok(look.act(
-        ("ripcord", Urgency::Emergency, Exposure::Lowers),
-        answers,
-        calls.collect(),
-        expects,
-    ))
+    Ok(look.act((RIPCORD, Urgency::Emergency, Exposure::Lowers), answers, calls.collect(), expects))
 }
 
 /// Whether the operator lets an exchange serve ripcords.

@@ -5,7 +5,16 @@ use alloy::{
     sol_types::SolCall,
 };
 use ballast_chains::driver::Outcome;
-use ballast_strategy_api::testkit::ScriptedBlock;
+use ballast_strategy_api::{
+    Listing,
+    listing::{
+        Changed,
+        IExtensionManager::{getAdaptersCall, getExtensionsCall},
+        ISetToken::managerCall,
+        MAX_LISTED,
+    },
+    testkit::ScriptedBlock,
+};
 
 use super::*;
 use crate::contracts::ILeverageStrategyExtension::getStrategyCall;
@@ -34,7 +43,7 @@ fn block() -> ScriptedBlock {
 }
 
 async fn find(block: &ScriptedBlock) -> Result<Listing, String> {
-    match block.look(|at| async move { Listing::find(SET, &at).await }).await.0 {
+    match block.look(|at| async move { Listing::find(FAMILY, SET, &at).await }).await.0 {
         Outcome::Done(found) => found.map_err(|error| error.to_string()),
         other @ (Outcome::Panicked(_) | Outcome::TimedOut) => panic!("{other:?}"),
     }
@@ -55,14 +64,14 @@ async fn changed(listing: &Listing, block: &ScriptedBlock, rounds: u64) -> Optio
 #[tokio::test]
 async fn the_one_extension_that_serves_the_token_is_found_under_either_name() {
     let found = find(&block()).await.unwrap();
-    assert_eq!((found.extension(), found.view), (EXTENSION, View::Adapters));
+    assert_eq!(found.extension(), EXTENSION);
     assert_eq!(changed(&found, &block(), 1).await, None);
 
     let mut later = block();
     later.refuse_raw::<getAdaptersCall>(MANAGER, Bytes::new());
     later.answer(MANAGER, &getExtensionsCall {}, &vec![EXTENSION]);
     let found = find(&later).await.unwrap();
-    assert_eq!((found.extension(), found.view), (EXTENSION, View::Extensions));
+    assert_eq!(found.extension(), EXTENSION);
     assert_eq!(changed(&found, &later, 1).await, None);
 
     // One of another token, and one of Morpho's shape.

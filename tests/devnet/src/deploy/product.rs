@@ -237,6 +237,30 @@ async fn add_strategy(
     Ok(Product { symbol, variant, set_token, manager, strategy, viewer, keepers })
 }
 
+/// Deploys another strategy of a product in place of its own, as a migration does: the manager lists
+/// the new one only, which has never traded.
+pub(crate) async fn replace_strategy(
+    tooling: &Tooling,
+    node: &Node,
+    deployment: &Deployment,
+    methodology: &Methodology,
+    product: &Product,
+) -> Result<Address> {
+    let path = "adapters/FlexibleLeverageStrategyExtension.sol/FlexibleLeverageStrategyExtension";
+    let code = tooling.code(Package::Index, &format!("artifacts/contracts/{path}"), None)?;
+    let arguments =
+        strategy_arguments(deployment, methodology, product.manager, product.set_token)?;
+    let mut batch = Batch::begin(node, OPERATOR).await?;
+    let strategy = batch.deploy("strategy", &code, arguments).await?;
+    let remove = IBaseManager::removeAdapterCall { adapter: product.strategy };
+    batch.call(product.manager, remove).await?;
+    wire(&mut batch, product.manager, strategy, &product.keepers).await?;
+    batch.finish().await?;
+    let replaced = Product { strategy, ..product.clone() };
+    settle(node, deployment, methodology, &[replaced]).await?;
+    Ok(strategy)
+}
+
 /// The published manager, which the token is handed over to.
 pub(super) async fn add_manager(
     batch: &mut Batch<'_>,

@@ -7,7 +7,11 @@ use alloy::{
 };
 use ballast_chains::{
     Head,
-    fees::{FeeError, Quote, next_base_fee},
+    fees::{
+        FeeError, Quote,
+        extra::{ExtraError, ExtraQuote},
+        next_base_fee,
+    },
     pool::{Answer, Route, SendAnswer},
     profile::FeeModel,
     reader::CallError,
@@ -59,6 +63,7 @@ impl Node for Sim {
                     succeeded,
                     gas_used: 100_000,
                     effective_gas_price: 11 * GWEI,
+                    extra: world.paid,
                     whole: None,
                 })
             };
@@ -109,6 +114,9 @@ impl Node for Sim {
         _next: Option<NextBlock>,
     ) -> BoxFuture<'_, Result<Bytes, CallError>> {
         self.read(|world| {
+            if world.faults.calls_unanswered {
+                return Err(CallError::Unavailable("no answer".into()));
+            }
             if reverts(world, &call.data, at) {
                 return Err(CallError::Reverted(Bytes::new()));
             }
@@ -183,6 +191,17 @@ impl Node for Sim {
             Ok(Quote { legacy, next_base_fee: next, priority_fee, least })
         };
         Box::pin(ready(quote))
+    }
+
+    fn extra(
+        &self,
+        _at: BlockMark,
+        _model: FeeModel,
+        unsigned: Bytes,
+    ) -> BoxFuture<'_, Result<ExtraQuote, ExtraError>> {
+        assert!(!unsigned.is_empty(), "asked for nothing");
+        let told = self.world().extra.ok_or(ExtraError::NoOracle("getL1Fee"));
+        Box::pin(ready(told))
     }
 
     fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>> {

@@ -1,7 +1,9 @@
 //! A product that is named by its token, as a whole.
 
+use ballast_strategy_api::listing::{IExtensionManager::getAdaptersCall, ISetToken::managerCall};
+
 use super::*;
-use crate::contracts::{IExtensionManager::getAdaptersCall, ISetToken::managerCall};
+use ballast_strategy_api::{Strategy as _, decision::MOVED};
 
 const MANAGER: Address = address!("000000000000000000000000000000000000003a");
 
@@ -44,13 +46,24 @@ async fn a_change_stops_everything_whatever_the_extension_says() {
     for (mut block, still_answers) in [(managed(), true), (ripcord, true), (dead, false)] {
         block.answer(SET, &managerCall {}, &Address::repeat_byte(0x5a));
         let (assessment, rounds) = later(&block).await;
-        let Decision::Blocked { reason, .. } = assessment.decision else {
+        let Decision::Blocked { reason, detail } = assessment.decision else {
             panic!("{:?}", assessment.decision)
         };
-        assert_eq!(reason, "set_token has another manager");
+        assert_eq!(reason, MOVED);
+        assert!(detail.starts_with("set_token has another manager: "), "{detail}");
         assert_eq!(!assessment.observations.is_empty(), still_answers, "what can be seen is shown");
         assert!(rounds <= 2, "{rounds}");
     }
     // Put back, it goes on.
     assert_eq!(acted(&later(&managed()).await.0).name, "rebalance");
+}
+
+#[tokio::test]
+async fn what_it_acts_on_is_told_with_what_was_asked_for() {
+    let by_token = check_contract::<Fli>(&managed(), named_by_its_token).await.unwrap().strategy;
+    let acts_on = by_token.acts_on().unwrap();
+    assert_eq!(acts_on.asked, format!("set_token {SET}"));
+    assert_eq!(acts_on.found, EXTENSION.to_string());
+    let named = checked(&managed()).await.strategy.acts_on().unwrap();
+    assert_eq!((named.asked, named.found), (format!("extension {EXTENSION}"), acts_on.found));
 }

@@ -1,0 +1,408 @@
+//! From rows of the ledger to figures, in two ways that have to agree.
+//!
+//! [`Sums::of`] folds entries one by one: for what was read from a chain, and for tests. The other
+//! way has SQLite add up a month without a row leaving it: a million rows take it less than a second
+//! and no memory. Amounts of the ledger are decimal text, so it adds them in limbs that cannot
+//! overflow: what is above 10¹⁸, and the two halves of what is below.
+
+use alloy::primitives::{U256, uint};
+use ballast_chains::feeds::Price;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use super::month::{DAY, Month};
+use crate::{
+    config::Category,
+    ledger::{Entry, Period},
+    money::Usd,
+    store::{Statement, Store, StoreError},
+    submission::lifecycle::Outcome,
+};
+
+/// Migration: everything that a report adds up, in the order in which it is grouped, so that a month
+/// is read from the index alone and nothing is sorted.
+pub(crate) const INDEX: &str = "
+CREATE INDEX ledger_entries_by_group ON ledger_entries (product, chain_id, category, action,
+    outcome, block_timestamp, gas_used, cost, usd_micro, income);
+";
+
+/// What the upper limb counts, and the middle one, wei.
+const HIGH: U256 = uint!(1_000_000_000_000_000_000_U256);
+const MIDDLE: U256 = uint!(1_000_000_000_U256);
+
+/// What rows are added up by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group {
+    /// The product's name when it was booked.
+    pub product: String,
+    /// Its chain's id.
+    pub chain_id: u64,
+    /// Its cost centre when it was booked.
+    pub category: Category,
+    /// What was done: an action of the strategy, or the ledger's word for what no strategy did.
+    pub action: String,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How a transaction ended, for who pays for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// It did what it was for.
+    Confirmed,
+    /// It was included and failed.
+    Failed,
+    /// It was given up by a self-transfer.
+    Cancelled,
+    /// Somebody else sent it with the wallet's key.
+    Foreign,
+}
+
+impl Ending {
+    /// All of them, what was wanted first.
+    pub const ALL: [Self; 4] = [Self::Confirmed, Self::Failed, Self::Cancelled, Self::Foreign];
+
+    /// What the ledger's outcome is.
+    pub fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Confirmed => Self::Confirmed,
+            Outcome::Reverted => Self::Failed,
+            Outcome::Cancelled => Self::Cancelled,
+            Outcome::Foreign | Outcome::Superseded => Self::Foreign,
+        }
+    }
+
+    /// The fixed word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+impl Group {
+    /// The group of an entry.
+    pub fn of(entry: &Entry) -> Self {
+        Self {
+            product: entry.holder.product.clone(),
+            chain_id: entry.holder.chain_id,
+            category: entry.category,
+            action: entry.action.clone(),
+            ending: Ending::of(entry.outcome),
+        }
+    }
+}
+
+/// Figures of some transactions. Sums saturate: what does not fit is beyond any chain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Transactions.
+    pub count: u64,
+    /// Gas they used.
+    pub gas: u128,
+    /// All that they paid for being included, wei.
+    pub wei: U256,
+    /// The same in US dollars, each transaction rounded up to a millionth; without what has no
+    /// price.
+    pub usd: Usd,
+    /// Of those transactions, the ones without a price …
+    pub unpriced: u64,
+    /// … and what they paid, wei.
+    pub unpriced_wei: U256,
+    /// Native currency that they were paid, wei.
+    pub income_wei: U256,
+    /// The same in US dollars, each rounded down; without what has no price.
+    pub income_usd: Usd,
+}
+
+impl Sums {
+    /// Of one entry.
+    pub fn of(entry: &Entry) -> Self {
+        let income = entry.settlement.as_ref().map(|settlement| settlement.income);
+        let income = income.unwrap_or_default();
+        let price = entry.price.as_ref().ok().map(|priced| priced.price);
+        let (unpriced, unpriced_wei) =
+            if entry.usd.is_some() { (0, U256::ZERO) } else { (1, entry.cost) };
+        Self {
+            count: 1,
+            gas: u128::from(entry.gas_used),
+            wei: entry.cost,
+            usd: entry.usd.unwrap_or_default(),
+            unpriced,
+            unpriced_wei,
+            income_wei: income,
+            income_usd: price.map_or(Usd::ZERO, |price| Usd::worth(income, price)),
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        Self {
+            count: self.count.saturating_add(more.count),
+            gas: self.gas.saturating_add(more.gas),
+            wei: self.wei.saturating_add(more.wei),
+            usd: self.usd.plus(more.usd),
+            unpriced: self.unpriced.saturating_add(more.unpriced),
+            unpriced_wei: self.unpriced_wei.saturating_add(more.unpriced_wei),
+            income_wei: self.income_wei.saturating_add(more.income_wei),
+            income_usd: self.income_usd.plus(more.income_usd),
+        }
+    }
+}
+
+impl Serialize for Sums {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("Sums", 8)?;
+        out.serialize_field("count", &self.count)?;
+        out.serialize_field("gas", &self.gas.to_string())?;
+        out.serialize_field("wei", &self.wei.to_string())?;
+        out.serialize_field("usd", &self.usd.to_string())?;
+        out.serialize_field("unpriced", &self.unpriced)?;
+        out.serialize_field("unpriced_wei", &self.unpriced_wei.to_string())?;
+        out.serialize_field("income_wei", &self.income_wei.to_string())?;
+        out.serialize_field("income_usd", &self.income_usd.to_string())?;
+        out.end()
+    }
+}
+
+/// A group of the ledger as it stands there, where one [`Ending`] may be several outcomes.
+#[derive(Debug, Clone)]
+struct Key {
+    product: String,
+    chain_id: u64,
+    category: String,
+    action: String,
+    outcome: String,
+}
+
+impl Key {
+    /// Before all of them.
+    fn first() -> Self {
+        let empty = String::new;
+        Self { product: empty(), chain_id: 0, category: empty(), action: empty(), outcome: empty() }
+    }
+
+    fn on(&self, sql: &'static str) -> Statement {
+        Statement::new(sql)
+            .with(self.product.as_str())
+            .with(self.chain_id)
+            .with(self.category.as_str())
+            .with(self.action.as_str())
+            .with(self.outcome.as_str())
+    }
+
+    fn group(&self) -> Result<Group, StoreError> {
+        let category = Category::from_word(&self.category);
+        let outcome = Outcome::from_label(&self.outcome);
+        let corrupt = || corrupt(format!("{} of {}", self.outcome, self.category));
+        Ok(Group {
+            product: self.product.clone(),
+            chain_id: self.chain_id,
+            category: category.ok_or_else(corrupt)?,
+            action: self.action.clone(),
+            ending: Ending::of(outcome.ok_or_else(corrupt)?),
+        })
+    }
+}
+
+/// The ledger's groups, found once, and their sums over any stretch of time.
+#[derive(Debug)]
+pub struct Groups {
+    store: Store,
+    keys: Vec<Key>,
+}
+
+impl Groups {
+    /// Finds those of a product, or all: one step in the index for each.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn find(store: &Store, product: Option<&str>) -> Result<Self, StoreError> {
+        let (mut keys, mut last) = (Vec::new(), Key::first());
+        while let Some(row) = store.rows(last.on(NEXT_GROUP)).await?.first() {
+            last = Key {
+                product: get(row, "product")?,
+                chain_id: unsigned(row, "chain_id")?,
+                category: get(row, "category")?,
+                action: get(row, "action")?,
+                outcome: get(row, "outcome")?,
+            };
+            if product.is_none_or(|product| product == last.product) {
+                keys.push(last.clone());
+            }
+        }
+        Ok(Self { store: store.clone(), keys })
+    }
+
+    /// Whether there is nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// What each of them has in this month; those that have nothing are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or holds what this version does not write.
+    pub async fn of_month(&self, month: Month) -> Result<Vec<(Group, Sums)>, StoreError> {
+        let period = Period { from: month.start(), until: month.end() };
+        let mut found = Vec::new();
+        for key in &self.keys {
+            let sums = self.sums(key, period).await?;
+            if sums.count > 0 {
+                found.push((key.group()?, sums));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn sums(&self, key: &Key, period: Period) -> Result<Sums, StoreError> {
+        let within = |sql| key.on(sql).with(period.from).with(period.until);
+        let rows = self.store.rows(within(SUMS)).await?;
+        let Some(row) = rows.first() else { return Ok(Sums::default()) };
+        let mut sums = Sums {
+            count: unsigned(row, "count")?,
+            gas: u128::from(unsigned(row, "gas")?),
+            wei: amount(row)?,
+            usd: Usd::from_micros(u128::from(unsigned(row, "usd")?)),
+            unpriced: unsigned(row, "unpriced")?,
+            ..Sums::default()
+        };
+        if unsigned(row, "absurd")? > 0 {
+            return Err(corrupt("a cost beyond a billion dollars or 10³⁶ wei".to_owned()));
+        }
+        if sums.unpriced > 0 {
+            let rows = self.store.rows(within(UNPRICED)).await?;
+            sums.unpriced_wei = rows.first().map_or(Ok(U256::ZERO), amount)?;
+        }
+        if unsigned(row, "paid")? > 0 {
+            for row in self.store.rows(within(INCOMES)).await? {
+                let (income, price): (String, Option<String>) =
+                    (get(&row, "income")?, get(&row, "native_usd")?);
+                let income = number(&income)?;
+                let price = price.map(|price| number(&price)).transpose()?;
+                let price = price.and_then(Price::from_fixed18);
+                let worth = price.map_or(Usd::ZERO, |price| Usd::worth(income, price));
+                sums.income_wei = sums.income_wei.saturating_add(income);
+                sums.income_usd = sums.income_usd.plus(worth);
+            }
+        }
+        Ok(sums)
+    }
+}
+
+/// What a product's transactions on a chain cost on one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DayCost {
+    /// Days since 1970, UTC by the blocks' time.
+    pub day: u64,
+    /// Gas used.
+    pub gas: u64,
+    /// What was paid for being included, wei.
+    pub wei: U256,
+}
+
+/// What a product cost on a chain on each day since a moment, the oldest first; days without a
+/// transaction are left out.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn days(
+    store: &Store,
+    (product, chain_id): (&str, u64),
+    since: u64,
+) -> Result<Vec<DayCost>, StoreError> {
+    let query = Statement::new(DAYS).with(product).with(chain_id).with(since).with(DAY);
+    let rows = store.rows(query).await?;
+    let day = |row: &SqliteRow| {
+        Ok(DayCost { day: unsigned(row, "day")?, gas: unsigned(row, "gas")?, wei: amount(row)? })
+    };
+    rows.iter().map(day).collect()
+}
+
+/// Limbs of the sum of a column of decimal text: `$column`'s digits above the eighteenth, and those
+/// below in two halves.
+macro_rules! limbs {
+    () => {
+        "CAST(COALESCE(SUM(CASE WHEN length(cost) > 18
+            THEN CAST(substr(cost, 1, length(cost) - 18) AS BIGINT) ELSE 0 END), 0) AS BIGINT)
+            AS high,
+        CAST(COALESCE(SUM((CASE WHEN length(cost) > 18
+            THEN CAST(substr(cost, length(cost) - 17) AS BIGINT)
+            ELSE CAST(cost AS BIGINT) END) / 1000000000), 0) AS BIGINT) AS middle,
+        CAST(COALESCE(SUM((CASE WHEN length(cost) > 18
+            THEN CAST(substr(cost, length(cost) - 17) AS BIGINT)
+            ELSE CAST(cost AS BIGINT) END) % 1000000000), 0) AS BIGINT) AS low"
+    };
+}
+
+macro_rules! of_group {
+    () => {
+        " FROM ledger_entries WHERE product = $1 AND chain_id = $2 AND category = $3
+            AND action = $4 AND outcome = $5 AND block_timestamp >= $6 AND block_timestamp < $7"
+    };
+}
+
+const NEXT_GROUP: &str = "
+SELECT product, chain_id, category, action, outcome FROM ledger_entries
+WHERE (product, chain_id, category, action, outcome) > ($1, $2, $3, $4, $5)
+ORDER BY product, chain_id, category, action, outcome LIMIT 1";
+
+const SUMS: &str = concat!(
+    "SELECT COUNT(*) AS count, CAST(COALESCE(SUM(gas_used), 0) AS BIGINT) AS gas, ",
+    limbs!(),
+    ", CAST(COALESCE(SUM(CASE WHEN length(usd_micro) <= 15 THEN CAST(usd_micro AS BIGINT)
+        ELSE 0 END), 0) AS BIGINT) AS usd,
+    COUNT(CASE WHEN usd_micro IS NULL THEN 1 END) AS unpriced,
+    COUNT(CASE WHEN length(usd_micro) > 15 OR length(cost) > 36 THEN 1 END) AS absurd,
+    COUNT(CASE WHEN income <> '0' THEN 1 END) AS paid",
+    of_group!()
+);
+
+const UNPRICED: &str = concat!("SELECT ", limbs!(), of_group!(), " AND usd_micro IS NULL");
+
+const INCOMES: &str = concat!("SELECT income, native_usd", of_group!(), " AND income <> '0'");
+
+const DAYS: &str = concat!(
+    "SELECT block_timestamp / $4 AS day, CAST(COALESCE(SUM(gas_used), 0) AS BIGINT) AS gas, ",
+    limbs!(),
+    " FROM ledger_entries WHERE product = $1 AND chain_id = $2 AND block_timestamp >= $3
+    GROUP BY block_timestamp / $4 ORDER BY day"
+);
+
+/// A sum from its limbs.
+fn amount(row: &SqliteRow) -> Result<U256, StoreError> {
+    let limb = |column| unsigned(row, column).map(U256::from);
+    let (high, middle) = (limb("high")?.checked_mul(HIGH), limb("middle")?.checked_mul(MIDDLE));
+    let low = limb("low")?;
+    let sum =
+        high.zip(middle).and_then(|(high, middle)| high.checked_add(middle)?.checked_add(low));
+    sum.ok_or_else(|| corrupt("an amount beyond 256 bits".to_owned()))
+}
+
+fn number(text: &str) -> Result<U256, StoreError> {
+    text.parse().map_err(|_| corrupt(format!("an amount that is {text:?}")))
+}
+
+fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
+    row: &'r SqliteRow,
+    column: &'static str,
+) -> Result<T, StoreError> {
+    row.try_get(column).map_err(|error| corrupt(error.to_string()))
+}
+
+fn unsigned(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+    let number: i64 = get(row, column)?;
+    u64::try_from(number).map_err(|_| corrupt(format!("{column} is {number}")))
+}
+
+fn corrupt(detail: String) -> StoreError {
+    StoreError::Corrupt { what: "sums of the ledger", detail }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! What the journal has as final and the ledger does not have yet.
+
+use std::str::FromStr;
+
+use alloy::primitives::{Address, B256, U256};
+use ballast_chains::pool::ChainReceipt;
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use super::{Ledger, chain::Paid, read::text_of};
+use crate::{
+    store::{Statement, StoreError},
+    submission::lifecycle::Outcome,
+};
+
+/// Most that are looked at in one go.
+const MAX_WAITING: u64 = 512;
+
+/// A nonce that is spent for good and not booked.
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    pub(super) wallet: Address,
+    pub(super) nonce: u64,
+    pub(super) product: String,
+    pub(super) outcome: Outcome,
+    /// The transaction that used it; unknown for some of somebody else.
+    pub(super) hash: Option<B256>,
+    /// Its receipt as the journal has it.
+    pub(super) receipt: Option<Paid>,
+    /// What was signed for it; `None` where nothing was, or another one was included.
+    pub(super) signed: Option<Signed>,
+    /// How many were signed.
+    pub(super) attempts: u64,
+    /// The action that was wanted last.
+    pub(super) intended: Option<String>,
+}
+
+/// The attempt that was included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signed {
+    pub(super) action: String,
+    pub(super) urgency: String,
+    pub(super) why: String,
+    pub(super) to: Address,
+    pub(super) value: U256,
+}
+
+impl Ledger {
+    /// All of a chain's, by wallet and nonce, at most 512.
+    pub(super) async fn waiting(
+        &self,
+        chain_id: u64,
+        chain: &str,
+    ) -> Result<Vec<Waiting>, StoreError> {
+        let query = Statement::new(SELECT).with(chain_id).with(chain).with(MAX_WAITING);
+        self.store.rows(query).await?.iter().map(waiting).collect()
+    }
+
+    /// How many final nonces of each chain are not booked; chains without any are left out.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn waiting_by_chain(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows = self.store.rows(Statement::new(COUNT)).await?;
+        rows.iter().map(|row| Ok((get(row, "chain")?, number(row, "count")?))).collect()
+    }
+
+    /// Whether the journal is not done with a nonce: it follows it, or has it for the ledger.
+    pub(super) async fn is_under_way(
+        &self,
+        (chain_id, wallet): (u64, Address),
+        nonce: u64,
+    ) -> Result<bool, StoreError> {
+        let query =
+            Statement::new(SELECT_UNDER_WAY).with(chain_id).with(text_of(wallet)).with(nonce);
+        Ok(!self.store.rows(query).await?.is_empty())
+    }
+}
+
+fn waiting(row: &SqliteRow) -> Result<Waiting, StoreError> {
+    let receipt: Option<String> = get(row, "receipt")?;
+    let receipt = receipt.and_then(|text| serde_json::from_str::<ChainReceipt>(&text).ok());
+    Ok(Waiting {
+        wallet: parse(&get::<String>(row, "wallet")?)?,
+        nonce: number(row, "nonce")?,
+        product: get(row, "product")?,
+        outcome: Outcome::from_label(&get::<String>(row, "outcome")?)
+            .ok_or_else(|| corrupt("an outcome that there is not".to_owned()))?,
+        hash: get::<Option<String>>(row, "included_hash")?.map(|h| parse(&h)).transpose()?,
+        receipt: receipt.and_then(Paid::of),
+        signed: signed(row)?,
+        attempts: number(row, "attempts")?,
+        intended: get(row, "intended")?,
+    })
+}
+
+fn signed(row: &SqliteRow) -> Result<Option<Signed>, StoreError> {
+    let Some(action) = get::<Option<String>>(row, "action")? else { return Ok(None) };
+    Ok(Some(Signed {
+        action,
+        urgency: get(row, "urgency")?,
+        why: get::<Option<String>>(row, "why")?.unwrap_or_default(),
+        to: parse(&get::<String>(row, "target")?)?,
+        value: parse(&get::<String>(row, "value")?)?,
+    }))
+}
+
+fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
+    row: &'r SqliteRow,
+    column: &'static str,
+) -> Result<T, StoreError> {
+    row.try_get(column).map_err(|error| corrupt(error.to_string()))
+}
+
+fn number(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
+    let number: i64 = get(row, column)?;
+    u64::try_from(number).map_err(|_| corrupt(format!("{column} is {number}")))
+}
+
+fn parse<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|error| corrupt(format!("{text:?}: {error}")))
+}
+
+fn corrupt(detail: String) -> StoreError {
+    StoreError::Corrupt { what: "a nonce that waits for the ledger", detail }
+}
+
+/// The reason stands in the event that was written with the attempt.
+const SELECT: &str = "
+SELECT s.wallet AS wallet, s.nonce AS nonce, s.product AS product, s.outcome AS outcome,
+    s.included_hash AS included_hash, s.receipt AS receipt, a.target AS target, a.value AS value,
+    i.action AS action, i.urgency AS urgency,
+    (SELECT e.detail FROM events e WHERE e.chain_id = s.chain_id AND e.wallet = s.wallet
+        AND e.nonce = s.nonce AND e.hash = a.hash AND e.kind = a.kind
+        ORDER BY e.number LIMIT 1) AS why,
+    (SELECT COUNT(*) FROM attempts n WHERE n.chain_id = s.chain_id AND n.wallet = s.wallet
+        AND n.nonce = s.nonce) AS attempts,
+    (SELECT l.action FROM intents l WHERE l.chain_id = s.chain_id AND l.wallet = s.wallet
+        AND l.nonce = s.nonce ORDER BY l.number DESC LIMIT 1) AS intended
+FROM slots s
+LEFT JOIN attempts a ON a.hash = s.included_hash
+LEFT JOIN intents i ON i.chain_id = a.chain_id AND i.wallet = a.wallet AND i.nonce = a.nonce
+    AND i.number = a.intent
+WHERE s.chain_id = $1 AND s.chain = $2 AND s.outcome IS NOT NULL AND s.booked IS NULL
+ORDER BY s.wallet, s.nonce LIMIT $3";
+
+const COUNT: &str = "
+SELECT chain, COUNT(*) AS count FROM slots WHERE outcome IS NOT NULL AND booked IS NULL
+GROUP BY chain ORDER BY chain";
+
+const SELECT_UNDER_WAY: &str = "
+SELECT 1 FROM slots WHERE chain_id = $1 AND wallet = $2 AND nonce = $3
+    AND (outcome IS NOT NULL OR state <> 'planned')";

@@ -1,0 +1,460 @@
+//! Reading the ledger, row by row: a million rows pass without being held.
+
+use std::str::FromStr;
+
+use alloy::primitives::{Address, U256};
+use ballast_chains::feeds::Price;
+use ballast_strategy_api::{Settlement, Urgency};
+use sqlx::{Decode, Row as _, Sqlite, Type, sqlite::SqliteRow};
+
+use super::{
+    Ledger,
+    entry::{BlockRef, Checkpoint, Entry, Fees, Holder, Inflow, PricedAt, Source},
+};
+use crate::{
+    config::Category,
+    guard::budget,
+    money::Usd,
+    store::{Statement, StoreError},
+    submission::lifecycle::Outcome,
+};
+
+/// Longer than any month, seconds: 32 days.
+const BEYOND_A_MONTH: u64 = 32 * 86_400;
+
+/// A stretch of block time, seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// Its first second.
+    pub from: u64,
+    /// The first second after it.
+    pub until: u64,
+}
+
+impl Period {
+    /// The UTC month that holds this moment.
+    pub fn month_of(at: u64) -> Self {
+        let from = budget::month_start(at);
+        Self { from, until: budget::month_start(from.saturating_add(BEYOND_A_MONTH)) }
+    }
+}
+
+/// Which rows are meant. `None`: all.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In blocks of this time.
+    pub period: Option<Period>,
+    /// Of this chain, by its id.
+    pub chain_id: Option<u64>,
+    /// Of this wallet.
+    pub wallet: Option<Address>,
+    /// Of this product.
+    pub product: Option<String>,
+}
+
+impl Filter {
+    /// Everything of one wallet on one chain.
+    pub fn wallet(chain_id: u64, wallet: Address) -> Self {
+        Self { chain_id: Some(chain_id), wallet: Some(wallet), ..Self::default() }
+    }
+
+    fn on(&self, sql: &'static str) -> Statement {
+        // An open end is a bound that no block reaches, so that the index on the time serves always.
+        let period = self.period.unwrap_or(Period { from: 0, until: u64::MAX });
+        Statement::new(sql)
+            .with(period.from)
+            .with(period.until)
+            .with(self.chain_id)
+            .with(self.wallet.map(|wallet| text_of(wallet)))
+            .with(self.product.clone())
+    }
+}
+
+impl Ledger {
+    /// Hands every entry that is meant to `visit`, in the order of the blocks' time. One query, so
+    /// what is booked meanwhile is not seen.
+    ///
+    /// # Errors
+    /// When the store cannot be read, holds what this version does not write, or `visit` fails.
+    pub async fn each_entry(
+        &self,
+        filter: &Filter,
+        mut visit: impl FnMut(Entry) -> Result<(), StoreError> + Send,
+    ) -> Result<(), StoreError> {
+        self.store.each_row(filter.on(ENTRIES), |row| visit(entry(row)?)).await
+    }
+
+    /// As [`each_entry`](Self::each_entry), of what came in.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn each_inflow(
+        &self,
+        filter: &Filter,
+        mut visit: impl FnMut(Inflow) -> Result<(), StoreError> + Send,
+    ) -> Result<(), StoreError> {
+        self.store.each_row(filter.on(INFLOWS), |row| visit(inflow(row)?)).await
+    }
+
+    /// As [`each_entry`](Self::each_entry), of what was held.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn each_checkpoint(
+        &self,
+        filter: &Filter,
+        mut visit: impl FnMut(Checkpoint) -> Result<(), StoreError> + Send,
+    ) -> Result<(), StoreError> {
+        self.store.each_row(filter.on(CHECKPOINTS), |row| visit(checkpoint(row)?)).await
+    }
+}
+
+/// A stretch of one wallet's ledger: blocks after one and up to another, and the nonces used in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) chain_id: u64,
+    pub(super) wallet: Address,
+    pub(super) after: u64,
+    pub(super) until: u64,
+    /// The first nonce of it, and the one after its last.
+    pub(super) nonces: (u64, u64),
+}
+
+impl Stretch {
+    fn on(&self, sql: &'static str) -> Statement {
+        Statement::new(sql)
+            .with(self.chain_id)
+            .with(text_of(self.wallet))
+            .with(self.after)
+            .with(self.until)
+    }
+}
+
+impl Ledger {
+    /// A page of the entries that are of a stretch by their block or by their nonce, in the order
+    /// of the nonces; one that cannot be read is there with its nonce and why.
+    pub(super) async fn page(
+        &self,
+        of: &Stretch,
+        from_nonce: u64,
+        limit: u64,
+    ) -> Result<Vec<(u64, Result<Entry, StoreError>)>, StoreError> {
+        let query = of.on(PAGE).with(of.nonces.0).with(of.nonces.1).with(from_nonce).with(limit);
+        let read = |row: &SqliteRow| {
+            let nonce: i64 = row.try_get("nonce").map_err(|error| StoreError::Corrupt {
+                what: "an entry of the ledger",
+                detail: error.to_string(),
+            })?;
+            Ok((u64::try_from(nonce).unwrap_or_default(), entry(row)))
+        };
+        self.store.rows(query).await?.iter().map(read).collect()
+    }
+
+    /// The inflows of a stretch, by block; one that cannot be read is there with its block and why.
+    pub(super) async fn came(
+        &self,
+        of: &Stretch,
+    ) -> Result<Vec<(u64, Result<Inflow, StoreError>)>, StoreError> {
+        let read = |row: &SqliteRow| {
+            let block: i64 = row.try_get("block_number").map_err(|error| StoreError::Corrupt {
+                what: "an inflow of the ledger",
+                detail: error.to_string(),
+            })?;
+            Ok((u64::try_from(block).unwrap_or_default(), inflow(row)))
+        };
+        self.store.rows(of.on(CAME)).await?.iter().map(read).collect()
+    }
+
+    /// The checkpoints of a wallet from a block to another, both included, ascending.
+    pub(super) async fn held(
+        &self,
+        (chain_id, wallet): (u64, Address),
+        (from, to): (u64, u64),
+    ) -> Result<Vec<Checkpoint>, StoreError> {
+        let query = Statement::new(HELD).with(chain_id).with(text_of(wallet)).with(from).with(to);
+        self.store.rows(query).await?.iter().map(checkpoint).collect()
+    }
+
+    /// All wallets whose books have begun, by product and chain.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn holders(&self) -> Result<Vec<Holder>, StoreError> {
+        let rows = self.store.rows(Statement::new(HOLDERS)).await?;
+        rows.iter().map(|row| Columns::of(row, "a checkpoint of the ledger").holder()).collect()
+    }
+
+    /// The newest checkpoint of a wallet.
+    pub(super) async fn newest(
+        &self,
+        chain_id: u64,
+        wallet: Address,
+    ) -> Result<Option<Checkpoint>, StoreError> {
+        let query = Statement::new(NEWEST).with(chain_id).with(text_of(wallet));
+        self.store.rows(query).await?.first().map(checkpoint).transpose()
+    }
+
+    /// Entries of products on a chain for which the price, or the strategy's word, is still to be
+    /// had: from a nonce of a wallet on, at most so many.
+    pub(super) async fn incomplete(
+        &self,
+        chain_id: u64,
+        chain: &str,
+        limit: u64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let query = Statement::new(INCOMPLETE).with(chain_id).with(chain).with(limit);
+        self.store.rows(query).await?.iter().map(entry).collect()
+    }
+}
+
+macro_rules! entry_columns {
+    () => {
+        "chain_id, chain, wallet, product, nonce, hash, category, action, urgency, why, attempts,
+        outcome, succeeded, gas_used, effective_gas_price, execution_fee, l1_fee, operator_fee,
+        blob_fee, cost, value, native_usd, price_round, price_updated_at, unpriced, usd_micro,
+        settled, income, tokens, slippage, facts, block_number, block_hash, block_timestamp,
+        booked_at"
+    };
+}
+
+macro_rules! filtered {
+    () => {
+        "WHERE block_timestamp >= $1 AND block_timestamp < $2
+            AND (CAST($3 AS BIGINT) IS NULL OR chain_id = $3)
+            AND (CAST($4 AS TEXT) IS NULL OR wallet = $4)
+            AND (CAST($5 AS TEXT) IS NULL OR product = $5)"
+    };
+}
+
+const ENTRIES: &str = concat!(
+    "SELECT ",
+    entry_columns!(),
+    " FROM ledger_entries ",
+    filtered!(),
+    " ORDER BY block_timestamp, chain_id, wallet, nonce"
+);
+
+const INFLOWS: &str = concat!(
+    "SELECT chain_id, chain, wallet, product, block_number, block_hash, block_timestamp, number,
+        wei, source, counterparty, hash, booked_at FROM ledger_inflows ",
+    filtered!(),
+    " ORDER BY block_timestamp, chain_id, wallet, number"
+);
+
+const CHECKPOINTS: &str = concat!(
+    "SELECT chain_id, chain, wallet, product, block_number, block_hash, block_timestamp, balance,
+        nonce FROM ledger_checkpoints ",
+    filtered!(),
+    " ORDER BY block_timestamp, chain_id, wallet"
+);
+
+const PAGE: &str = concat!(
+    "SELECT ",
+    entry_columns!(),
+    " FROM ledger_entries
+    WHERE chain_id = $1 AND wallet = $2 AND nonce >= $7
+        AND ((block_number > $3 AND block_number <= $4) OR (nonce >= $5 AND nonce < $6))
+    ORDER BY nonce LIMIT $8"
+);
+
+const CAME: &str = "
+SELECT chain_id, chain, wallet, product, block_number, block_hash, block_timestamp, number, wei,
+    source, counterparty, hash, booked_at FROM ledger_inflows
+WHERE chain_id = $1 AND wallet = $2 AND block_number > $3 AND block_number <= $4
+ORDER BY block_number, number";
+
+const HELD: &str = "
+SELECT chain_id, chain, wallet, product, block_number, block_hash, block_timestamp, balance, nonce
+FROM ledger_checkpoints
+WHERE chain_id = $1 AND wallet = $2 AND block_number >= $3 AND block_number <= $4
+ORDER BY block_number";
+
+/// A wallet is whose it was last.
+const HOLDERS: &str = "
+SELECT c.chain_id, c.chain, c.wallet, c.product FROM ledger_checkpoints c
+WHERE c.block_number = (SELECT MAX(n.block_number) FROM ledger_checkpoints n
+    WHERE n.chain_id = c.chain_id AND n.wallet = c.wallet)
+ORDER BY c.product, c.chain, c.wallet";
+
+const NEWEST: &str = "
+SELECT chain_id, chain, wallet, product, block_number, block_hash, block_timestamp, balance, nonce
+FROM ledger_checkpoints WHERE chain_id = $1 AND wallet = $2 ORDER BY block_number DESC LIMIT 1";
+
+/// The last to be booked first: what an old block's state is needed for may never be had.
+const INCOMPLETE: &str = concat!(
+    "SELECT ",
+    entry_columns!(),
+    " FROM ledger_entries
+    WHERE chain_id = $1 AND chain = $2 AND (native_usd IS NULL OR settled = 0)
+    ORDER BY block_number DESC LIMIT $3"
+);
+
+/// Reads a row's columns one after another, which is quicker than by their names.
+struct Columns<'r> {
+    row: &'r SqliteRow,
+    what: &'static str,
+    next: usize,
+}
+
+impl<'r> Columns<'r> {
+    fn of(row: &'r SqliteRow, what: &'static str) -> Self {
+        Self { row, what, next: 0 }
+    }
+
+    fn get<T: Decode<'r, Sqlite> + Type<Sqlite>>(&mut self) -> Result<T, StoreError> {
+        let at = self.next;
+        self.next = at.saturating_add(1);
+        self.row.try_get(at).map_err(|error| self.corrupt(error.to_string()))
+    }
+
+    fn number(&mut self) -> Result<u64, StoreError> {
+        let number: i64 = self.get()?;
+        u64::try_from(number).map_err(|_| self.corrupt(format!("column {} is {number}", self.next)))
+    }
+
+    fn text(&mut self) -> Result<String, StoreError> {
+        self.get()
+    }
+
+    fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T, StoreError> {
+        let text: &str = self.get()?;
+        self.parse(text)
+    }
+
+    fn parsed_if<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<Option<T>, StoreError> {
+        let text: Option<&str> = self.get()?;
+        text.map(|text| self.parse(text)).transpose()
+    }
+
+    fn word<T>(&mut self, of: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+        let text: &str = self.get()?;
+        of(text).ok_or_else(|| self.corrupt(format!("column {} is {text:?}", self.next)))
+    }
+
+    fn json<T: serde::de::DeserializeOwned + Default>(&mut self) -> Result<T, StoreError> {
+        let text: Option<&str> = self.get()?;
+        let Some(text) = text else { return Ok(T::default()) };
+        serde_json::from_str(text)
+            .map_err(|error| self.corrupt(format!("column {}: {error}", self.next)))
+    }
+
+    fn parse<T: FromStr<Err: std::fmt::Display>>(&self, text: &str) -> Result<T, StoreError> {
+        text.parse()
+            .map_err(|error| self.corrupt(format!("column {} is {text:?}: {error}", self.next)))
+    }
+
+    fn holder(&mut self) -> Result<Holder, StoreError> {
+        Ok(Holder {
+            chain_id: self.number()?,
+            chain: self.text()?,
+            wallet: self.parsed()?,
+            product: self.text()?,
+        })
+    }
+
+    fn block(&mut self) -> Result<BlockRef, StoreError> {
+        Ok(BlockRef { number: self.number()?, hash: self.parsed()?, timestamp: self.number()? })
+    }
+
+    fn price(&mut self) -> Result<Result<PricedAt, String>, StoreError> {
+        let price: Option<U256> = self.parsed_if()?;
+        let round: Option<U256> = self.parsed_if()?;
+        let updated_at: Option<i64> = self.get()?;
+        let unpriced: Option<String> = self.get()?;
+        let updated_at = updated_at.and_then(|at| u64::try_from(at).ok());
+        match (price.and_then(Price::from_fixed18), round, updated_at) {
+            (Some(price), Some(round), Some(updated_at)) => {
+                Ok(Ok(PricedAt { price, round, updated_at }))
+            }
+            (None, None, None) => Ok(Err(unpriced.unwrap_or_default())),
+            (price, round, _) => {
+                Err(self.corrupt(format!("the price {price:?} of round {round:?} is incomplete")))
+            }
+        }
+    }
+
+    fn settlement(&mut self) -> Result<Option<Settlement>, StoreError> {
+        let settled = self.number()?;
+        let settlement = Settlement {
+            income: self.parsed_if()?.unwrap_or_default(),
+            tokens: self.json()?,
+            slippage: self.parsed_if()?,
+            facts: self.json()?,
+        };
+        Ok((settled == 1).then_some(settlement))
+    }
+
+    fn corrupt(&self, detail: String) -> StoreError {
+        StoreError::Corrupt { what: self.what, detail }
+    }
+}
+
+fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
+    let columns = &mut Columns::of(row, "an entry of the ledger");
+    Ok(Entry {
+        holder: columns.holder()?,
+        nonce: columns.number()?,
+        hash: columns.parsed()?,
+        category: columns.word(Category::from_word)?,
+        action: columns.text()?,
+        urgency: urgency(columns)?,
+        why: columns.text()?,
+        attempts: columns.number()?,
+        outcome: columns.word(Outcome::from_label)?,
+        succeeded: columns.number()? == 1,
+        gas_used: columns.number()?,
+        effective_gas_price: columns.parsed()?,
+        fees: Fees {
+            execution: columns.parsed()?,
+            l1: columns.parsed()?,
+            operator: columns.parsed()?,
+            blob: columns.parsed()?,
+        },
+        cost: columns.parsed()?,
+        value: columns.parsed()?,
+        price: columns.price()?,
+        usd: columns.parsed_if()?.map(Usd::from_micros),
+        settlement: columns.settlement()?,
+        block: columns.block()?,
+        booked_at: columns.number()?,
+    })
+}
+
+fn urgency(columns: &mut Columns<'_>) -> Result<Option<Urgency>, StoreError> {
+    let word: Option<&str> = columns.get()?;
+    let known = [Urgency::Routine, Urgency::Prompt, Urgency::Emergency];
+    word.map(|word| {
+        let found = known.into_iter().find(|urgency| urgency.as_str() == word);
+        found.ok_or_else(|| columns.corrupt(format!("urgency is {word:?}")))
+    })
+    .transpose()
+}
+
+fn inflow(row: &SqliteRow) -> Result<Inflow, StoreError> {
+    let columns = &mut Columns::of(row, "an inflow of the ledger");
+    Ok(Inflow {
+        holder: columns.holder()?,
+        block: columns.block()?,
+        number: columns.number()?,
+        wei: columns.parsed()?,
+        source: columns.word(Source::from_label)?,
+        counterparty: columns.parsed_if()?,
+        hash: columns.parsed_if()?,
+        booked_at: columns.number()?,
+    })
+}
+
+fn checkpoint(row: &SqliteRow) -> Result<Checkpoint, StoreError> {
+    let columns = &mut Columns::of(row, "a checkpoint of the ledger");
+    Ok(Checkpoint {
+        holder: columns.holder()?,
+        block: columns.block()?,
+        balance: columns.parsed()?,
+        nonce: columns.number()?,
+    })
+}
+
+/// Lower-case hexadecimal text, as the journal has it.
+pub(super) fn text_of(bytes: impl AsRef<[u8]>) -> String {
+    alloy::primitives::hex::encode_prefixed(bytes)
+}

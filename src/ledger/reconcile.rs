@@ -1,0 +1,374 @@
+//! Whether the books explain what a wallet holds, to the wei.
+//!
+//! Opening balance − outflows + inflows = closing balance, at two blocks by their hashes, and every
+//! nonce between them is booked once. The chain is asked for all of it: each row is held against
+//! its receipt and its transaction, the balances against the state of their blocks where a node has
+//! it. Where the sum does not close, the blocks at which it breaks are found by halving.
+
+mod locate;
+mod rows;
+
+use std::collections::BTreeMap;
+
+use alloy::primitives::{B256, I256, U256};
+use ballast_chains::reader::CallError;
+use serde::Serialize;
+
+use super::{
+    Ledger,
+    chain::{Account, Chain, Place},
+    entry::{BlockRef, Checkpoint, Entry, Holder, Inflow, Source},
+    flows::{Known, Point},
+    read::Stretch,
+};
+use crate::store::StoreError;
+
+/// Problems that are told of one wallet; the others are counted.
+pub const MAX_PROBLEMS: usize = 50;
+
+/// From which block to which, both by number; `None`: the first and the newest checkpoint.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Range {
+    /// The opening balance is the one after this block.
+    pub from: Option<u64>,
+    /// The closing balance is the one after this block.
+    pub to: Option<u64>,
+}
+
+/// How closely it is looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Every row of what went out against its receipt; what came in by the sum.
+    Rows,
+    /// What came in against its blocks as well.
+    Blocks,
+}
+
+/// Why books cannot be reconciled at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The store does not answer.
+    #[error("the store")]
+    Store(#[from] StoreError),
+    /// Nothing is known of the wallet at that block.
+    #[error("no balance after block {0}: {1}")]
+    NoBalance(u64, String),
+    /// The books of the wallet have not begun.
+    #[error("the books of {0} have not begun: no checkpoint is stored")]
+    NotBegun(String),
+    /// The second block is not after the first.
+    #[error("block {to} is not after block {from}")]
+    Empty {
+        /// The opening block.
+        from: u64,
+        /// The closing block.
+        to: u64,
+    },
+}
+
+/// What went out, by kind, wei.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Outflows {
+    /// Gas at its price.
+    pub execution: U256,
+    /// For data on layer 1.
+    pub l1: U256,
+    /// To the operator of the layer 2.
+    pub operator: U256,
+    /// For blobs.
+    pub blob: U256,
+    /// Carried to other accounts.
+    pub value: U256,
+}
+
+/// What came in, by source, wei.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Inflows {
+    /// Paid directly by other accounts.
+    pub transfer: U256,
+    /// Paid for the wallet's own transactions.
+    pub income: U256,
+    /// Paid by contracts, or by the chain.
+    pub internal: U256,
+}
+
+/// Something that is wrong with the books.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// In which block.
+    pub block: Option<u64>,
+    /// At which nonce.
+    pub nonce: Option<u64>,
+    /// What is wrong, with figures.
+    pub what: String,
+}
+
+/// What came of it for one wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reconciliation {
+    /// Whose it is.
+    pub holder: Holder,
+    /// The opening block.
+    pub from: BlockRef,
+    /// The closing block.
+    pub to: BlockRef,
+    /// Balance after the opening block, wei.
+    pub opening: U256,
+    /// Balance after the closing block, wei.
+    pub closing: U256,
+    /// How many entries.
+    pub entries: u64,
+    /// What they took.
+    pub out: Outflows,
+    /// What came in.
+    pub came: Inflows,
+    /// Closing balance less what the books make of the opening one, wei; `None` where figures do
+    /// not fit.
+    pub unexplained: Option<I256>,
+    /// What is wrong, at most [`MAX_PROBLEMS`].
+    pub problems: Vec<Problem>,
+    /// What is wrong beyond those.
+    pub more_problems: u64,
+    /// What could not be proven, and why.
+    pub unproven: Vec<String>,
+}
+
+impl Reconciliation {
+    /// Whether the books explain all.
+    pub fn is_whole(&self) -> bool {
+        self.unexplained == Some(I256::ZERO) && self.problems.is_empty()
+    }
+
+    /// What is wrong in a line; `None` if nothing is.
+    pub fn problem(&self) -> Option<String> {
+        if self.is_whole() {
+            return None;
+        }
+        let unexplained = match self.unexplained {
+            Some(wei) => format!("{wei} wei"),
+            None => "an amount that does not fit".to_owned(),
+        };
+        let first = self.problems.first();
+        let first = first.map(|problem| format!("; {}", problem.what)).unwrap_or_default();
+        let (from, to) = (self.from.number, self.to.number);
+        Some(format!("{unexplained} unexplained between blocks {from} and {to}{first}"))
+    }
+}
+
+/// What is noticed of the two balances.
+#[derive(Debug, Default)]
+struct Notes {
+    problems: Vec<Problem>,
+    unproven: Vec<String>,
+}
+
+/// What is gathered on the way.
+struct Work<'a> {
+    ledger: &'a Ledger,
+    chain: Option<&'a dyn Chain>,
+    holder: &'a Holder,
+    from: Point,
+    to: Point,
+    found: Reconciliation,
+    /// What the books say flowed, by block.
+    flows: Known,
+    /// What own transactions were paid, by the strategy's word.
+    paid: BTreeMap<B256, U256>,
+    /// The booked inflows by block.
+    booked: BTreeMap<u64, Vec<Inflow>>,
+}
+
+/// Reconciles one wallet.
+///
+/// # Errors
+/// When the store cannot be read, or it is not known what the wallet held at one of the blocks.
+pub async fn reconcile(
+    ledger: &Ledger,
+    chain: Option<&dyn Chain>,
+    holder: &Holder,
+    range: Range,
+    depth: Depth,
+) -> Result<Reconciliation, ReconcileError> {
+    let key = (holder.chain_id, holder.wallet);
+    let most = u64::try_from(i64::MAX).unwrap_or_default();
+    let held = ledger.held(key, (0, most)).await?;
+    let mut notes = Notes::default();
+    let from = balance_at(chain, holder, range.from, held.first(), &held, &mut notes).await?;
+    let to = balance_at(chain, holder, range.to, held.last(), &held, &mut notes).await?;
+    if to.block.number <= from.block.number {
+        return Err(ReconcileError::Empty { from: from.block.number, to: to.block.number });
+    }
+    let found = Reconciliation {
+        holder: holder.clone(),
+        from: from.block,
+        to: to.block,
+        opening: from.account.balance,
+        closing: to.account.balance,
+        entries: 0,
+        out: Outflows::default(),
+        came: Inflows::default(),
+        unexplained: None,
+        problems: notes.problems,
+        more_problems: 0,
+        unproven: notes.unproven,
+    };
+    let mut work = Work {
+        ledger,
+        chain,
+        holder,
+        from,
+        to,
+        found,
+        flows: Known::new(),
+        paid: BTreeMap::new(),
+        booked: BTreeMap::new(),
+    };
+    let stretch = Stretch {
+        chain_id: holder.chain_id,
+        wallet: holder.wallet,
+        after: from.block.number,
+        until: to.block.number,
+        nonces: (from.account.nonce, to.account.nonce),
+    };
+    work.entries(&stretch).await?;
+    work.inflows(&stretch).await?;
+    work.found.unexplained = work.unexplained();
+    work.locate(&held, depth).await;
+    Ok(work.found)
+}
+
+impl Work<'_> {
+    /// Closing balance less what the books make of the opening one.
+    fn unexplained(&self) -> Option<I256> {
+        let Reconciliation { opening, closing, out, came, .. } = &self.found;
+        let add = |sum: Option<U256>, wei: U256| sum?.checked_add(wei);
+        let Outflows { execution, l1, operator, blob, value } = *out;
+        let went = [execution, l1, operator, blob, value].into_iter().fold(Some(*closing), add);
+        let Inflows { transfer, income, internal } = *came;
+        let had = [transfer, income, internal].into_iter().fold(Some(*opening), add);
+        super::flows::difference(had?, went?)
+    }
+
+    fn problem(&mut self, block: Option<u64>, nonce: Option<u64>, what: String) {
+        if self.found.problems.len() < MAX_PROBLEMS {
+            self.found.problems.push(Problem { block, nonce, what });
+        } else {
+            self.found.more_problems = self.found.more_problems.saturating_add(1);
+        }
+    }
+
+    fn unproven(&mut self, what: String) {
+        if !self.found.unproven.contains(&what) {
+            self.found.unproven.push(what);
+        }
+    }
+
+    fn came(&mut self, inflow: &Inflow) {
+        let came = &mut self.found.came;
+        let sum = match inflow.source {
+            Source::Transfer => &mut came.transfer,
+            Source::Income => &mut came.income,
+            Source::Internal => &mut came.internal,
+        };
+        *sum = sum.saturating_add(inflow.wei);
+        let flow = self.flows.entry(inflow.block.number).or_insert(I256::ZERO);
+        *flow = flow.saturating_add(I256::try_from(inflow.wei).unwrap_or(I256::MAX));
+    }
+
+    fn went(&mut self, entry: &Entry) {
+        let out = &mut self.found.out;
+        let add = |sum: &mut U256, wei: U256| *sum = sum.saturating_add(wei);
+        // What an entry says it cost, and not what its parts say: both are compared elsewhere.
+        let parts = entry.fees.l1.saturating_add(entry.fees.operator);
+        let parts = parts.saturating_add(entry.fees.blob);
+        add(&mut out.execution, entry.cost.saturating_sub(parts));
+        add(&mut out.l1, entry.fees.l1.min(entry.cost));
+        let left = entry.cost.saturating_sub(entry.fees.l1);
+        add(&mut out.operator, entry.fees.operator.min(left));
+        let left = left.saturating_sub(entry.fees.operator);
+        add(&mut out.blob, entry.fees.blob.min(left));
+        add(&mut out.value, entry.value);
+        let wei = entry.outflow().and_then(|wei| I256::try_from(wei).ok()).unwrap_or(I256::MAX);
+        let flow = self.flows.entry(entry.block.number).or_insert(I256::ZERO);
+        *flow = flow.saturating_sub(wei);
+    }
+}
+
+/// What the wallet held after a block: by the chain where it tells, else by the checkpoint of that
+/// block, which the chain told when it was final.
+async fn balance_at(
+    chain: Option<&dyn Chain>,
+    holder: &Holder,
+    number: Option<u64>,
+    otherwise: Option<&Checkpoint>,
+    held: &[Checkpoint],
+    notes: &mut Notes,
+) -> Result<Point, ReconcileError> {
+    let whose = || format!("{} on {}", holder.wallet, holder.chain);
+    let number = match number {
+        Some(number) => number,
+        None => otherwise.ok_or_else(|| ReconcileError::NotBegun(whose()))?.block.number,
+    };
+    let stored = held.iter().find(|at| at.block.number == number);
+    let told = match chain {
+        Some(chain) => on_chain(chain, holder, number).await,
+        None => Err("no endpoint was asked".to_owned()),
+    };
+    match (told, stored) {
+        (Ok(point), Some(stored)) => {
+            notes.problems.extend(differs(stored, &point));
+            Ok(point)
+        }
+        (Ok(point), None) => Ok(point),
+        (Err(why), Some(stored)) => {
+            notes.unproven.push(format!(
+                "the balance after block {number} rests on the checkpoint that was stored when it \
+                 was final; the chain cannot be asked any more ({why}): an rpc with archive = true \
+                 would prove it"
+            ));
+            let account = Account { balance: stored.balance, nonce: stored.nonce };
+            Ok(Point { block: stored.block, account })
+        }
+        (Err(why), None) => {
+            let near = held.iter().map(|at| at.block.number.to_string());
+            let near: Vec<String> = near.rev().take(10).collect();
+            let near = if near.is_empty() {
+                "no checkpoint is stored".to_owned()
+            } else {
+                format!("checkpoints are stored for blocks {}", near.join(", "))
+            };
+            Err(ReconcileError::NoBalance(number, format!("{why}; {near}")))
+        }
+    }
+}
+
+/// In what a checkpoint differs from what the chain says of its block.
+fn differs(stored: &Checkpoint, told: &Point) -> Option<Problem> {
+    let same = stored.block == told.block
+        && stored.balance == told.account.balance
+        && stored.nonce == told.account.nonce;
+    let number = stored.block.number;
+    (!same).then(|| Problem {
+        block: Some(number),
+        nonce: None,
+        what: format!(
+            "the checkpoint of block {number} says {} wei and nonce {} at {}, the chain {} wei and \
+             nonce {} at {}",
+            stored.balance,
+            stored.nonce,
+            stored.block.hash,
+            told.account.balance,
+            told.account.nonce,
+            told.block.hash
+        ),
+    })
+}
+
+async fn on_chain(chain: &dyn Chain, holder: &Holder, number: u64) -> Result<Point, String> {
+    let told = |error: CallError| error.to_string();
+    let block = chain.block(Place::Number(number)).await.map_err(told)?;
+    let block = block.filter(|block| block.number == number);
+    let block = block.ok_or_else(|| format!("no endpoint has block {number}"))?;
+    let account = chain.account(holder.wallet, block).await.map_err(told)?;
+    Ok(Point { block, account })
+}
