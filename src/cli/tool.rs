@@ -19,7 +19,6 @@ pub(super) struct Work {
 }
 
 /// Whose command it is.
-#[expect(clippy::large_enum_variant, reason = "one a process")]
 pub(super) enum What {
     /// The binary's own.
     Command(Command),

@@ -174,7 +174,8 @@ impl Book<'_> {
         let value: Vec<usize> = places(self.kind.column());
         let (address, symbol): (Vec<usize>, Vec<usize>) = (places("address"), places("symbol"));
         let one = |columns: &[usize]| columns.first().copied();
-        let (Some(value_at), true) = (one(&value), address.len() + symbol.len() > 0) else {
+        let named = !address.is_empty() || !symbol.is_empty();
+        let (Some(value_at), true) = (one(&value), named) else {
             let seen = header.iter().collect::<Vec<_>>().join(", ");
             let column = self.kind.column();
             let what = format!(
@@ -197,12 +198,15 @@ impl Book<'_> {
                 }
                 Err(cause) => {
                     let line = cause.position().map_or(0, csv::Position::line);
-                    let what = match cause.kind() {
-                        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                            format!("has {len} columns, the header {expected_len}")
-                        }
-                        _ => cause.to_string(),
-                    };
+                    let uneven =
+                        if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } =
+                            cause.kind()
+                        {
+                            Some(format!("has {len} columns, the header {expected_len}"))
+                        } else {
+                            None
+                        };
+                    let what = uneven.unwrap_or_else(|| cause.to_string());
                     self.fault(&format!("line {line}"), what);
                 }
             }

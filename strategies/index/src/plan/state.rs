@@ -6,7 +6,7 @@ use alloy::{
     primitives::{Address, Bytes, U256},
     sol_types::{SolCall, SolValue},
 };
-use ballast_chains::BlockReader;
+use ballast_chains::{BlockReader, ReadError};
 use ballast_strategy_api::StrategyError;
 use futures::future;
 
@@ -76,7 +76,11 @@ impl Index {
             at.call(set_token, isInitializedModuleCall { module }),
             at.call(module, wethCall {}),
         )
-        .map_err(StrategyError::reading("the index"))?;
+        .map_err(unless_silent("the index", |refused| {
+            format!(
+                "{set_token} and {module} do not answer as an index and its module do: {refused}"
+            )
+        }))?;
         if !serves {
             let why = format!("{module} is no module of the index {set_token}");
             return Err(StrategyError::Misconfigured(why));
@@ -102,19 +106,15 @@ impl Token {
         is_component: bool,
         at: &BlockReader,
     ) -> Result<Self, StrategyError> {
-        let reading = StrategyError::reading("a component");
         let (symbol, decimals, unit, how) = futures::try_join!(
             at.call_raw(address, symbolCall {}.abi_encode().into()),
             at.call(address, decimalsCall {}),
             at.call(set_token, getDefaultPositionRealUnitCall { component: address }),
             at.call(module, executionInfoCall { setToken: set_token, component: address }),
         )
-        .map_err(|cause| match cause {
-            refused @ ballast_chains::ReadError::Reverted(_) => StrategyError::Misconfigured(
-                format!("{address} does not answer as a token does: {refused}"),
-            ),
-            other => reading(other),
-        })?;
+        .map_err(unless_silent("a component", |refused| {
+            format!("{address} does not answer as a token does: {refused}")
+        }))?;
         let unit =
             U256::try_from(unit).map_err(|_| StrategyError::Arithmetic("a negative unit"))?;
         let executionInfoReturn { maxSize, coolOffPeriod, exchangeName, exchangeData, .. } = how;
@@ -131,6 +131,19 @@ impl Token {
             exchange: exchangeName,
             exchange_data: exchangeData,
         })
+    }
+}
+
+/// What was refused or makes no sense was asked of the wrong address; silence is the endpoints'.
+fn unless_silent(
+    what: &'static str,
+    told: impl FnOnce(String) -> String,
+) -> impl FnOnce(ReadError) -> StrategyError {
+    move |cause| match cause {
+        refused @ (ReadError::Reverted(_) | ReadError::Malformed { .. }) => {
+            StrategyError::Misconfigured(told(refused.to_string()))
+        }
+        silent @ ReadError::Unavailable(_) => StrategyError::reading(what)(silent),
     }
 }
 

@@ -74,7 +74,7 @@ impl Value {
     /// Half of it, rounded down.
     #[must_use]
     pub fn half(self) -> Self {
-        Self(self.0 >> 1)
+        Self(self.0.wrapping_shr(1))
     }
 
     /// `supply` (18 decimals) times what one is worth, rounded down.
