@@ -1,8 +1,8 @@
 //! The command line.
 //!
 //! Exit codes: 0 done; 1 failed while running; 2 the command line or a file is wrong; 3 `check`
-//! found something on a chain that needs a person, or `gas reconcile` something unexplained; 4 `once` sent something that was not included
-//! in time.
+//! found something on a chain that needs a person, `gas reconcile` something unexplained, or a tool
+//! something that a person has to look at; 4 `once` sent something that was not included in time.
 
 mod check;
 mod demo;
@@ -43,7 +43,7 @@ pub(crate) enum Exit {
     Done,
     /// The command line or a file is wrong.
     BadConfig,
-    /// `check` found something on a chain, or `gas reconcile` something unexplained.
+    /// `check` or a tool found something, or `gas reconcile` something unexplained.
     Findings,
     /// Sent, but not included in time.
     NotIncluded,

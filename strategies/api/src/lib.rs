@@ -10,6 +10,7 @@ pub mod decimal;
 pub mod decision;
 pub mod erased;
 pub mod listing;
+pub mod safe_batch;
 pub mod settlement;
 pub mod strategy;
 #[cfg(any(test, feature = "testkit"))]

@@ -1,8 +1,10 @@
 //! From a methodologist's weights to the units that a manager's operator signs.
 //!
 //! Reading order: [`input`] (the files) → [`state`] (the index at a block) → [`units`] (weights and
-//! prices into units) → [`work`](mod@work) (what has to be traded) → [`show`] (for people).
+//! prices into units) → [`work`](mod@work) (what has to be traded) → [`show`] and [`html`]
+//! (for people).
 
+pub mod html;
 pub mod input;
 pub mod show;
 pub mod state;
@@ -30,10 +32,18 @@ pub struct Plan {
     pub block: u64,
     /// Its hash.
     pub block_hash: String,
+    /// Its time, seconds since 1970.
+    pub block_timestamp: u64,
+    /// What the index's token calls itself.
+    pub symbol: String,
     /// The index's token.
     pub set_token: Address,
     /// The module that trades.
     pub module: Address,
+    /// The extensions in front of the module that the index's manager lists: one of them is called.
+    pub extensions: Vec<Address>,
+    /// Who operates the manager, and so signs; `None` if the manager does not say.
+    pub operator: Option<Address>,
     /// Supply in whole tokens.
     pub supply: String,
     /// What is left out for the cost of trading, percent.

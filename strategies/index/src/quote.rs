@@ -1,15 +1,12 @@
-//! What a pool of constant product gives, and the limit that a trade is sent with.
+//! What a pool of constant product gives and takes.
 //!
 //! Source of the formulas: `UniswapV2Library` (`getAmountOut`, `getAmountIn`), 0.3 % taken from what
 //! goes in; Sushiswap's is the same.
 
-use alloy::primitives::{U256, U512, uint};
+use alloy::primitives::{U256, U512};
 
-use crate::decimal::ONE;
-
-/// What is left of an input after the pool's fee, in thousandths.
-const KEPT: U512 = uint!(997_U512);
-const WHOLE: U512 = uint!(1000_U512);
+/// Fees are in millionths.
+const WHOLE: u32 = 1_000_000;
 
 /// Reserves of a pool, seen in the direction of a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +15,8 @@ pub struct Hop {
     pub reserve_in: U256,
     /// Base units of what comes out.
     pub reserve_out: U256,
+    /// What the pool takes of what goes in, in millionths; 3,000 in Uniswap V2.
+    pub fee: u32,
 }
 
 /// What comes out of a way through pools for an exact input, rounded down at each of them; `None` if
@@ -33,42 +32,35 @@ pub fn amount_in(hops: &[Hop], amount_out: U256) -> Option<U256> {
 }
 
 impl Hop {
+    /// The same pool in the other direction.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        let Self { reserve_in, reserve_out, fee } = *self;
+        Self { reserve_in: reserve_out, reserve_out: reserve_in, fee }
+    }
+
+    /// What is left of an input after the fee, in millionths.
+    fn kept(&self) -> Option<U512> {
+        WHOLE.checked_sub(self.fee).map(U512::from)
+    }
+
     fn out(&self, amount_in: U256) -> Option<U256> {
         if self.reserve_in.is_zero() || self.reserve_out.is_zero() {
             return None;
         }
-        let with_fee = U512::from(amount_in).checked_mul(KEPT)?;
+        let with_fee = U512::from(amount_in).checked_mul(self.kept()?)?;
         let numerator = with_fee.checked_mul(U512::from(self.reserve_out))?;
-        let reserve = U512::from(self.reserve_in).checked_mul(WHOLE)?;
+        let reserve = U512::from(self.reserve_in).checked_mul(U512::from(WHOLE))?;
         narrow(numerator.checked_div(reserve.checked_add(with_fee)?)?)
     }
 
     fn needed(&self, amount_out: U256) -> Option<U256> {
         let rest = self.reserve_out.checked_sub(amount_out).filter(|rest| !rest.is_zero())?;
         let product = U512::from(self.reserve_in).checked_mul(U512::from(amount_out))?;
-        let numerator = product.checked_mul(WHOLE)?;
-        let denominator = U512::from(rest).checked_mul(KEPT)?;
+        let numerator = product.checked_mul(U512::from(WHOLE))?;
+        let denominator = U512::from(rest).checked_mul(self.kept()?)?;
         narrow(numerator.checked_div(denominator)?.checked_add(U512::ONE)?)
     }
-}
-
-/// The least that a sell accepts: `quoted` less the tolerance, rounded down.
-pub fn least(quoted: U256, tolerance: U256) -> Option<U256> {
-    let kept = ONE.checked_sub(tolerance)?;
-    let product = U512::from(quoted).checked_mul(U512::from(kept))?;
-    narrow(product.checked_div(U512::from(ONE))?)
-}
-
-/// The most that a buy spends: `quoted` and the tolerance, rounded up.
-pub fn most(quoted: U256, tolerance: U256) -> Option<U256> {
-    let grown = ONE.checked_add(tolerance)?;
-    let product = U512::from(quoted).checked_mul(U512::from(grown))?;
-    narrow(
-        product
-            .checked_add(U512::from(ONE))?
-            .checked_sub(U512::ONE)?
-            .checked_div(U512::from(ONE))?,
-    )
 }
 
 fn narrow(wide: U512) -> Option<U256> {
@@ -80,9 +72,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::decimal::ONE;
 
     fn hop(reserve_in: u128, reserve_out: u128) -> Hop {
-        Hop { reserve_in: U256::from(reserve_in), reserve_out: U256::from(reserve_out) }
+        Hop { reserve_in: U256::from(reserve_in), reserve_out: U256::from(reserve_out), fee: 3_000 }
     }
 
     #[test]
@@ -100,15 +93,6 @@ mod tests {
     fn a_pool_cannot_give_all_it_has() {
         assert_eq!(amount_in(&[hop(100, 100)], U256::from(100)), None);
         assert_eq!(amount_out(&[hop(0, 100)], U256::from(1)), None);
-    }
-
-    #[test]
-    fn limits_are_rounded_in_favour_of_the_trade() {
-        let one_percent = U256::from(10_000_000_000_000_000_u128);
-        assert_eq!(least(U256::from(101), one_percent), Some(U256::from(99)));
-        assert_eq!(most(U256::from(101), one_percent), Some(U256::from(103)));
-        assert_eq!(least(U256::MAX, U256::ZERO), Some(U256::MAX));
-        assert_eq!(most(U256::MAX, ONE), None);
     }
 
     proptest! {

@@ -78,6 +78,8 @@ pub struct Entry {
     pub address: Option<Address>,
     /// The token's symbol, if the file says it. One of the two is always there.
     pub symbol: Option<String>,
+    /// The token's decimals, if the file publishes them.
+    pub decimals: Option<u8>,
     /// The number, in the decimals of its [`Kind`].
     pub value: U256,
 }
@@ -120,6 +122,14 @@ pub fn read(file: &str, bytes: &[u8], kind: Kind) -> Result<Vec<Entry>, Vec<Faul
     book.fill(bytes);
     let Book { entries, faults, .. } = book;
     if faults.is_empty() { Ok(entries) } else { Err(faults) }
+}
+
+/// One line as it stands there.
+struct Cells<'a> {
+    address: Option<&'a str>,
+    symbol: Option<&'a str>,
+    decimals: Option<&'a str>,
+    value: &'a str,
 }
 
 struct Book<'a> {
@@ -172,7 +182,8 @@ impl Book<'_> {
             header.iter().enumerate().filter(move |(_, t)| is_it(t)).map(|(i, _)| i).collect()
         };
         let value: Vec<usize> = places(self.kind.column());
-        let (address, symbol): (Vec<usize>, Vec<usize>) = (places("address"), places("symbol"));
+        let [address, symbol, decimals]: [Vec<usize>; 3] =
+            [places("address"), places("symbol"), places("decimals")];
         let one = |columns: &[usize]| columns.first().copied();
         let named = !address.is_empty() || !symbol.is_empty();
         let (Some(value_at), true) = (one(&value), named) else {
@@ -183,7 +194,7 @@ impl Book<'_> {
             );
             return self.fault("line 1", what);
         };
-        if [&value, &address, &symbol].iter().any(|columns| columns.len() > 1) {
+        if [&value, &address, &symbol, &decimals].iter().any(|columns| columns.len() > 1) {
             return self.fault("line 1", "the header names a column twice".into());
         }
         for record in reader.records() {
@@ -193,8 +204,15 @@ impl Book<'_> {
                     let cell = |at: Option<usize>| {
                         at.and_then(|at| record.get(at)).filter(|text| !text.is_empty())
                     };
-                    let (address, symbol) = (cell(one(&address)), cell(one(&symbol)));
-                    self.enter(at, address, symbol, cell(Some(value_at)).unwrap_or_default());
+                    self.enter(
+                        at,
+                        Cells {
+                            address: cell(one(&address)),
+                            symbol: cell(one(&symbol)),
+                            decimals: cell(one(&decimals)),
+                            value: cell(Some(value_at)).unwrap_or_default(),
+                        },
+                    );
                 }
                 Err(cause) => {
                     let line = cause.position().map_or(0, csv::Position::line);
@@ -219,10 +237,10 @@ impl Book<'_> {
                 for (index, (name, value)) in table.into_iter().enumerate() {
                     let at = format!("entry {}", index.saturating_add(1));
                     let is_address = name.starts_with("0x");
-                    let (address, symbol) =
-                        if is_address { (Some(&name), None) } else { (None, Some(&name)) };
-                    let text = bare(value.get());
-                    self.enter(at, address.map(String::as_str), symbol.map(String::as_str), text);
+                    let name = Some(name.as_str());
+                    let (address, symbol) = if is_address { (name, None) } else { (None, name) };
+                    let value = bare(value.get());
+                    self.enter(at, Cells { address, symbol, decimals: None, value });
                 }
             }
             Ok(Form::List(list)) => {
@@ -234,8 +252,15 @@ impl Book<'_> {
                                 Kind::Weights => line.weight,
                                 Kind::Prices => line.price,
                             };
-                            let text = value.map_or("", |value| bare(value.get()));
-                            self.enter(at, line.address.as_deref(), line.symbol.as_deref(), text);
+                            self.enter(
+                                at,
+                                Cells {
+                                    address: line.address.as_deref(),
+                                    symbol: line.symbol.as_deref(),
+                                    decimals: line.decimals.map(|text| bare(text.get())),
+                                    value: value.map_or("", |value| bare(value.get())),
+                                },
+                            );
                         }
                         Err(cause) => self.fault(&at, without_place(&cause)),
                     }
@@ -251,7 +276,8 @@ impl Book<'_> {
         }
     }
 
-    fn enter(&mut self, at: String, address: Option<&str>, symbol: Option<&str>, value: &str) {
+    fn enter(&mut self, at: String, cells: Cells<'_>) {
+        let Cells { address, symbol, decimals, value } = cells;
         if address.is_none() && symbol.is_none() {
             return self.fault(&at, "names neither a symbol nor an address".into());
         }
@@ -279,10 +305,16 @@ impl Book<'_> {
             Ok(address) => address,
             Err(what) => return self.fault(&at, what),
         };
+        let decimals = match decimals.map(|text| text.parse::<u8>().map_err(|_| text)).transpose() {
+            Ok(decimals) => decimals,
+            Err(text) => {
+                return self.fault(&at, format!("decimals `{text}` are no number from 0 to 255"));
+            }
+        };
         match self.kind.parse(value) {
             Ok(value) => {
                 let symbol = symbol.map(str::to_owned);
-                self.entries.push(Entry { at, address, symbol, value });
+                self.entries.push(Entry { at, address, symbol, decimals, value });
             }
             Err(what) => self.fault(&at, what),
         }
@@ -332,6 +364,8 @@ enum Form<'a> {
 struct Line<'a> {
     address: Option<String>,
     symbol: Option<String>,
+    #[serde(borrow)]
+    decimals: Option<&'a RawValue>,
     #[serde(borrow)]
     weight: Option<&'a RawValue>,
     #[serde(borrow)]

@@ -1,5 +1,6 @@
 //! A plan as a table that people can check line by line.
 
+use alloy::primitives::Address;
 use ballast_chains::amount;
 
 use super::{
@@ -11,7 +12,10 @@ use super::{
 pub fn text(plan: &Plan) -> String {
     let work = &plan.work;
     let mut lines = vec![
-        format!("Plan for {} on {}, block {}", plan.set_token, plan.chain, plan.block),
+        format!(
+            "Plan for {} {} on {}, block {}",
+            plan.symbol, plan.set_token, plan.chain, plan.block
+        ),
         format!("  weights  {}  sha256 {}", plan.weights.file, plan.weights.sha256),
         format!("  prices   {}  sha256 {}", plan.prices.file, plan.prices.sha256),
         format!(
@@ -31,6 +35,7 @@ pub fn text(plan: &Plan) -> String {
         "AMOUNT",
         "VALUE",
         "TRADES",
+        "COSTS %",
         "GAS",
         "LASTS",
     ];
@@ -46,9 +51,20 @@ pub fn text(plan: &Plan) -> String {
         work.gas,
         span(work.seconds)
     ));
+    lines.push(format!(
+        "In the pools the trades cost {}, {} % of all: a haircut slightly below leaves nothing over.",
+        work.cost,
+        short(&work.cost_share)
+    ));
     lines.extend(work.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.push(String::new());
-    lines.push("startRebalanceWithUnits, as the operator signs it:".to_owned());
+    let list = |all: &[Address]| all.iter().map(Address::to_string).collect::<Vec<_>>().join(", ");
+    let through = match plan.extensions.as_slice() {
+        [] => "no extension that the index's manager lists".to_owned(),
+        some => list(some),
+    };
+    let operator = plan.operator.map_or_else(|| "the operator".to_owned(), |by| by.to_string());
+    lines.push(format!("startRebalanceWithUnits, signed by {operator} through {through}:"));
     lines.push(format!("  {}", plan.call.data));
     lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
@@ -61,17 +77,17 @@ fn cells_of(row: &Row) -> Vec<String> {
         row.unit.to_string(),
         row.target_unit.to_string(),
     ];
-    let blank = String::new;
     cells.extend(match &row.trade {
-        None => [blank(), blank(), blank(), blank(), blank(), blank()],
-        Some(Trade { side, amount, value, trades, gas, seconds, .. }) => {
+        None => vec![String::new(); 7],
+        Some(Trade { side, amount, value, trades, slippage, gas, seconds, .. }) => {
             let whole = amount::decimal(&amount.to_string(), row.decimals.into());
             let number = |n: &Option<u64>| n.map_or_else(|| "?".to_owned(), |n| n.to_string());
-            [
+            vec![
                 (*side).to_owned(),
                 short(&whole),
                 value.clone(),
                 number(trades),
+                slippage.as_deref().map_or_else(|| "?".to_owned(), short),
                 number(gas),
                 seconds.map_or_else(|| "?".to_owned(), span),
             ]
@@ -81,7 +97,7 @@ fn cells_of(row: &Row) -> Vec<String> {
 }
 
 /// The first column and the side stand left, numbers right.
-fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -99,14 +115,14 @@ fn aligned(rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// At most four decimals, cut off; the exact figure is in `--json`.
-fn short(exact: &str) -> String {
+pub(crate) fn short(exact: &str) -> String {
     match exact.split_once('.') {
         Some((whole, fraction)) => format!("{whole}.{}", fraction.get(..4).unwrap_or(fraction)),
         None => exact.to_owned(),
     }
 }
 
-fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     let part = |unit: u64| seconds.checked_div(unit).unwrap_or_default();
     let minutes = part(60).checked_rem(60).unwrap_or_default();
     match seconds {

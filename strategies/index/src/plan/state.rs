@@ -11,25 +11,43 @@ use ballast_strategy_api::StrategyError;
 use futures::future;
 
 use crate::contracts::{
-    IGeneralIndexModule::{executionInfoCall, executionInfoReturn, wethCall},
+    IController::{getModuleFeeCall, resourceIdCall},
+    IGeneralIndexModule::{
+        controllerCall, executionInfoCall, executionInfoReturn, getRebalanceComponentsCall,
+        rebalanceInfoCall, wethCall,
+    },
     ISetToken::{
         getComponentsCall, getDefaultPositionRealUnitCall, isInitializedModuleCall,
         positionMultiplierCall, totalSupplyCall,
     },
     IToken::{decimalsCall, symbolCall},
 };
+use crate::venue::{Desk, Venue};
+
+/// The registry of adapters among the Controller's resources.
+const REGISTRY: U256 = U256::ZERO;
+/// The module's only fee: on what a trade receives.
+const TRADE_FEE: U256 = U256::ZERO;
 
 /// An index at one block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {
     /// Its token.
     pub set_token: Address,
+    /// What that calls itself.
+    pub symbol: String,
     /// Its supply, 18 decimals.
     pub supply: U256,
     /// Its position multiplier, 18 decimals.
     pub multiplier: U256,
     /// What every trade has on one side.
     pub weth: Address,
+    /// The protocol's share of what a trade receives, 18 decimals.
+    pub protocol_fee: U256,
+    /// The multiplier that the module noted when the last rebalance began; 0 if none ever did.
+    pub started_at: U256,
+    /// The components of the last rebalance.
+    pub rebalancing: Vec<Address>,
     /// What it holds, in the index's own order, then what it shall hold newly.
     pub tokens: Vec<Token>,
 }
@@ -45,8 +63,8 @@ pub struct Token {
     pub decimals: u8,
     /// Base units per 10^18 of the index's supply.
     pub unit: U256,
-    /// Whether the index lists it as a component now.
-    pub is_component: bool,
+    /// The unit that the last rebalance goes to, as it was submitted.
+    pub target_unit: U256,
     /// Most of it that one trade moves, base units.
     pub max_size: U256,
     /// Seconds that it rests between two trades.
@@ -55,6 +73,8 @@ pub struct Token {
     pub exchange: String,
     /// How it is traded there.
     pub exchange_data: Bytes,
+    /// The pools that this leads to.
+    pub venue: Venue,
 }
 
 impl Index {
@@ -69,12 +89,26 @@ impl Index {
         wanted: &[Address],
         at: &BlockReader,
     ) -> Result<Self, StrategyError> {
-        let (components, multiplier, supply, serves, weth) = futures::try_join!(
+        let (
+            symbol,
+            components,
+            multiplier,
+            supply,
+            serves,
+            weth,
+            controller,
+            started,
+            rebalancing,
+        ) = futures::try_join!(
+            at.call_raw(set_token, symbolCall {}.abi_encode().into()),
             at.call(set_token, getComponentsCall {}),
             at.call(set_token, positionMultiplierCall {}),
             at.call(set_token, totalSupplyCall {}),
             at.call(set_token, isInitializedModuleCall { module }),
             at.call(module, wethCall {}),
+            at.call(module, controllerCall {}),
+            at.call(module, rebalanceInfoCall { setToken: set_token }),
+            at.call(module, getRebalanceComponentsCall { setToken: set_token }),
         )
         .map_err(unless_silent("the index", |refused| {
             format!(
@@ -85,39 +119,62 @@ impl Index {
             let why = format!("{module} is no module of the index {set_token}");
             return Err(StrategyError::Misconfigured(why));
         }
-        let held: BTreeSet<Address> = components.iter().copied().collect();
-        let new = wanted.iter().filter(|token| !held.contains(*token));
-        let tokens = components.iter().map(|token| (*token, true));
-        let tokens = tokens.chain(new.map(|token| (*token, false)));
-        let tokens = tokens
-            .map(|(token, is_component)| Token::read(set_token, module, token, is_component, at));
+        let (registry, protocol_fee) = futures::try_join!(
+            at.call(controller, resourceIdCall { id: REGISTRY }),
+            at.call(controller, getModuleFeeCall { module, feeType: TRADE_FEE }),
+        )
+        .map_err(StrategyError::reading("the protocol's Controller"))?;
+        let desk = Desk { registry, module, weth };
+        let mut seen: BTreeSet<Address> = components.iter().copied().collect();
+        let new: Vec<Address> =
+            wanted.iter().copied().filter(|token| seen.insert(*token)).collect();
+        let all = components.into_iter().chain(new);
+        let tokens = all.map(|token| Token::read(set_token, token, &desk, at));
         let tokens = future::try_join_all(tokens).await?;
         let multiplier = U256::try_from(multiplier).ok().filter(|m| !m.is_zero());
         let multiplier = multiplier.ok_or(StrategyError::Arithmetic("the position multiplier"))?;
-        Ok(Self { set_token, supply, multiplier, weth, tokens })
+        Ok(Self {
+            set_token,
+            symbol: symbol_of(&symbol),
+            supply,
+            multiplier,
+            weth,
+            protocol_fee,
+            started_at: started.positionMultiplier,
+            rebalancing,
+            tokens,
+        })
     }
 }
 
 impl Token {
     async fn read(
         set_token: Address,
-        module: Address,
         address: Address,
-        is_component: bool,
+        desk: &Desk,
         at: &BlockReader,
     ) -> Result<Self, StrategyError> {
+        let how = executionInfoCall { setToken: set_token, component: address };
         let (symbol, decimals, unit, how) = futures::try_join!(
             at.call_raw(address, symbolCall {}.abi_encode().into()),
             at.call(address, decimalsCall {}),
             at.call(set_token, getDefaultPositionRealUnitCall { component: address }),
-            at.call(module, executionInfoCall { setToken: set_token, component: address }),
+            at.call(desk.module, how),
         )
         .map_err(unless_silent("a component", |refused| {
             format!("{address} does not answer as a token does: {refused}")
         }))?;
         let unit =
             U256::try_from(unit).map_err(|_| StrategyError::Arithmetic("a negative unit"))?;
-        let executionInfoReturn { maxSize, coolOffPeriod, exchangeName, exchangeData, .. } = how;
+        let executionInfoReturn {
+            targetUnit,
+            maxSize,
+            coolOffPeriod,
+            exchangeName,
+            exchangeData,
+            ..
+        } = how;
+        let venue = desk.venue(address, &exchangeName, &exchangeData, at).await?;
         let symbol = symbol_of(&symbol);
         let symbol = if symbol.is_empty() { address.to_string() } else { symbol };
         Ok(Self {
@@ -125,11 +182,12 @@ impl Token {
             symbol,
             decimals,
             unit,
-            is_component,
+            target_unit: targetUnit,
             max_size: maxSize,
             cool_off: coolOffPeriod,
             exchange: exchangeName,
             exchange_data: exchangeData,
+            venue,
         })
     }
 }

@@ -236,7 +236,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
         #[test]
         fn units_equal_those_of_exact_rationals(
             components in prop::collection::vec(any_component(), 1..20),

@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use crate::{
     gas,
-    module::{Overflow, Position, Side, Terms, trades},
+    module::{Overflow, Position, Side, Size, Terms, trades},
     plan::{
         input::{Entry, Fault},
         state::{Index, Token},
         units::{Component, MAX_DECIMALS, Value, net_asset_value, target_units, wrong_sum},
     },
+    venue::Venue,
 };
 
 /// A file's entries, and what the file is called.
@@ -67,6 +68,11 @@ pub struct Trade {
     pub seconds: Option<u64>,
     /// What they will need.
     pub gas: Option<u64>,
+    /// What the largest of them costs against the price of the pools, fees included, percent; `None`
+    /// if the pools are not known or not deep enough.
+    pub slippage: Option<String>,
+    /// What all of them cost, if the pools recover between two of them; cut off to cents.
+    pub cost: Option<String>,
     /// Where; empty if the chain does not say.
     pub exchange: String,
 }
@@ -89,6 +95,10 @@ pub struct Work {
     pub seconds: u64,
     /// Gas of all trades together.
     pub gas: u64,
+    /// What all trades cost in the pools, as far as that is known, cut off to cents.
+    pub cost: String,
+    /// The same as a share of all that the index is worth, percent: a haircut is best slightly below.
+    pub cost_share: String,
     /// Every component, in the index's own order, new ones after them.
     pub rows: Vec<Row>,
     /// What the operator should look at before this is signed.
@@ -128,7 +138,7 @@ pub fn work(
         supply: index.supply,
         multiplier: index.multiplier,
         started_at: index.multiplier,
-        protocol_fee: U256::ZERO,
+        protocol_fee: index.protocol_fee,
     };
     let mut sums = Sums::default();
     let mut rows = Vec::with_capacity(components.len());
@@ -148,9 +158,13 @@ pub fn work(
             trade,
         });
     }
+    let assets = nav.times(index.supply)?;
+    let cost = Value::sum(sums.costs)?;
     Ok(Work {
         net_asset_value: nav.exact(),
-        assets: nav.times(index.supply)?.cents(),
+        assets: assets.cents(),
+        cost: cost.cents(),
+        cost_share: percent(cost.share_of(assets)),
         turnover: Value::sum(sums.values)?.half().cents(),
         position_multiplier: index.multiplier,
         trades: sums.trades,
@@ -164,6 +178,7 @@ pub fn work(
 #[derive(Default)]
 struct Sums {
     values: Vec<Value>,
+    costs: Vec<Value>,
     trades: u64,
     seconds: u64,
     gas: u64,
@@ -199,28 +214,44 @@ impl Sums {
             Side::Sell => "sell",
             Side::Buy => "buy",
         };
-        let trade = |trades, seconds, gas, exchange| Trade {
+        let mut trade = Trade {
             side,
             amount: size.left,
             value: value.cents(),
-            trades,
-            seconds,
-            gas,
-            exchange,
+            trades: None,
+            seconds: None,
+            gas: None,
+            slippage: None,
+            cost: None,
+            exchange: token.exchange.clone(),
         };
-        if token.address == weth {
-            return Ok(Some(trade(None, None, None, String::new())));
+        if token.address != weth {
+            self.execution(&mut trade, &size, value, token)?;
+        }
+        Ok(Some(trade))
+    }
+
+    /// In how many trades, for how long, at what cost; what stands against them is a warning.
+    fn execution(
+        &mut self,
+        trade: &mut Trade,
+        size: &Size,
+        value: Value,
+        token: &Token,
+    ) -> Result<(), Overflow> {
+        let symbol = &token.symbol;
+        if let Venue::Nowhere(why) = &token.venue {
+            self.warnings.push(format!("{symbol}: {why}"));
         }
         let count = trades(size.left, token.max_size).and_then(|count| u64::try_from(count).ok());
-        let Some(count) = count.filter(|_| !token.exchange.is_empty()) else {
-            let missing = match (token.exchange.is_empty(), token.max_size.is_zero()) {
-                (true, true) => "no exchange and no trade maximum are set",
-                (true, false) => "no exchange is set",
-                (false, _) => "no trade maximum is set: every trade would revert",
-            };
-            self.warnings.push(format!("{symbol}: {missing}"));
-            return Ok(Some(trade(None, None, None, token.exchange.clone())));
+        let Some(count) = count else {
+            let what = "no trade maximum is set: every trade would revert";
+            self.warnings.push(format!("{symbol}: {what}"));
+            return Ok(());
         };
+        if matches!(token.venue, Venue::Nowhere(_)) {
+            return Ok(());
+        }
         let rests = U256::from(count.saturating_sub(1)).checked_mul(token.cool_off);
         let seconds = rests.and_then(|rests| u64::try_from(rests).ok()).unwrap_or(u64::MAX);
         let new = token.unit.is_zero();
@@ -228,12 +259,21 @@ impl Sums {
         self.trades = self.trades.saturating_add(count);
         self.seconds = self.seconds.max(seconds);
         self.gas = self.gas.saturating_add(gas);
-        Ok(Some(trade(Some(count), Some(seconds), Some(gas), token.exchange.clone())))
+        (trade.trades, trade.seconds, trade.gas) = (Some(count), Some(seconds), Some(gas));
+        if let Some(share) = token.venue.cost(size.side, size.now) {
+            let cost = value.times(share)?;
+            self.costs.push(cost);
+            (trade.slippage, trade.cost) = (Some(percent(Some(share))), Some(cost.cents()));
+        } else if matches!(token.venue, Venue::Pools(_)) {
+            let what = "its pools do not hold as much as one trade takes: every trade would revert";
+            self.warnings.push(format!("{symbol}: {what}"));
+        }
+        Ok(())
     }
 }
 
 /// The index's tokens with their weights and prices; every fault of the files against them.
-fn components(
+pub(crate) fn components(
     index: &Index,
     weights: File<'_>,
     prices: File<'_>,
@@ -319,6 +359,10 @@ fn assign(
         {
             fault(format!("{} calls itself {}, not {symbol}", token.address, token.symbol));
         }
+        if entry.decimals.is_some_and(|published| published != token.decimals) {
+            let published = entry.decimals.unwrap_or_default();
+            fault(format!("{} has {} decimals, not {published}", token.symbol, token.decimals));
+        }
         match slot {
             Some((_, first)) => fault(format!("{} stands at {first} too", token.symbol)),
             None => *slot = Some((entry.value, &entry.at)),
@@ -328,7 +372,7 @@ fn assign(
 }
 
 /// A share of 18 decimals as text with all its decimals, in percent.
-fn percent(share: Option<U256>) -> String {
+pub(crate) fn percent(share: Option<U256>) -> String {
     let text = share.map(|share| ballast_chains::amount::decimal(&share.to_string(), 16));
     text.unwrap_or_else(|| "0".to_owned())
 }

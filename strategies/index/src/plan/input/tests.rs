@@ -119,6 +119,8 @@ fn malformed_files_are_refused_in_one_line_each() {
         (r#"[{"weight": 1}]"#.into(), "entry 1: names neither a symbol nor an address"),
         (r#"[{"symbol": "UNI", "wieght": 1}]"#.into(), "entry 1: unknown field `wieght`"),
         (r#"["UNI"]"#.into(), "entry 1: invalid type"),
+        ("symbol,decimals,weight\nUNI,six,1\n".into(), "line 2: decimals `six` are no number"),
+        ("symbol,decimals,decimals,weight\nUNI,6,6,1\n".into(), "names a column twice"),
         (many, "w: has more than 500 entries"),
         (large, "w: is larger than 1048576 bytes"),
     ];

@@ -7,9 +7,17 @@ use crate::{
         StartCall,
         input::{Kind, read},
     },
+    quote::Hop,
 };
 
 const WETH: Address = Address::repeat_byte(0xee);
+
+/// A pool of so many tokens and 1,000 WETH.
+fn pool(depth: &str, decimals: u8) -> Venue {
+    let (reserve_in, reserve_out) =
+        (fixed(depth, decimals.into()).unwrap(), fixed("1000", 18).unwrap());
+    Venue::Pools(vec![Hop { reserve_in, reserve_out, fee: 3_000 }])
+}
 
 fn token(place: u8, symbol: &str, decimals: u8, unit: &str) -> Token {
     Token {
@@ -17,11 +25,12 @@ fn token(place: u8, symbol: &str, decimals: u8, unit: &str) -> Token {
         symbol: symbol.to_owned(),
         decimals,
         unit: fixed(unit, decimals.into()).unwrap(),
-        is_component: true,
+        target_unit: U256::ZERO,
         max_size: fixed("10", decimals.into()).unwrap(),
         cool_off: U256::from(600),
         exchange: "UniswapV2IndexExchangeAdapter".to_owned(),
         exchange_data: Bytes::new(),
+        venue: pool("1000000", decimals),
     }
 }
 
@@ -29,9 +38,13 @@ fn token(place: u8, symbol: &str, decimals: u8, unit: &str) -> Token {
 fn index() -> Index {
     Index {
         set_token: Address::repeat_byte(0xaa),
+        symbol: "IDX".to_owned(),
         supply: fixed("100", 18).unwrap(),
         multiplier: crate::decimal::ONE,
         weth: WETH,
+        protocol_fee: U256::ZERO,
+        started_at: U256::ZERO,
+        rebalancing: Vec::new(),
         tokens: vec![token(1, "AAA", 18, "1"), token(2, "BBB", 6, "50")],
     }
 }
@@ -81,7 +94,7 @@ fn weights_become_units_trades_and_time() {
 #[test]
 fn what_starts_it_names_every_component_once() {
     let mut index = index();
-    index.tokens.push(Token { is_component: false, unit: U256::ZERO, ..token(3, "CCC", 8, "0") });
+    index.tokens.push(Token { unit: U256::ZERO, ..token(3, "CCC", 8, "0") });
     let work = plan_with(&index, "symbol,weight\nAAA,0\nBBB,0.5\nCCC,0.5\n", PRICES).unwrap();
     let call = StartCall::of(&work);
     assert_eq!(call.components, [1, 2, 3].map(Address::repeat_byte));
@@ -143,13 +156,56 @@ fn a_symbol_that_two_tokens_use_needs_the_address() {
 fn what_cannot_be_traded_yet_is_a_warning() {
     let mut index = index();
     index.tokens[0].max_size = U256::ZERO;
-    index.tokens[1].exchange = String::new();
+    index.tokens[1].venue = Venue::Nowhere("no exchange is set".into());
     let work = plan_with(&index, "symbol,weight\nAAA,0.6\nBBB,0.4\n", PRICES).unwrap();
     assert_eq!(
         work.warnings,
         ["AAA: no trade maximum is set: every trade would revert", "BBB: no exchange is set"]
     );
     assert_eq!(work.rows[0].trade.as_ref().unwrap().trades, None);
+}
+
+#[test]
+fn what_trades_cost_is_known_from_the_pools() {
+    let mut index = index();
+    // One trade of 10 is a hundredth of AAA's pool, and next to nothing of BBB's.
+    index.tokens[0].venue = pool("1000", 18);
+    let work = plan_with(&index, "symbol,weight\nAAA,40%\nBBB,60%\n", PRICES).unwrap();
+    let [a, b] = work.rows.as_slice() else { panic!("{:?}", work.rows) };
+    let (sell, buy) = (a.trade.as_ref().unwrap(), b.trade.as_ref().unwrap());
+    assert!(sell.slippage.as_ref().unwrap().starts_with("1.2841"), "{sell:?}");
+    assert!(buy.slippage.as_ref().unwrap().starts_with("0.3019"), "{buy:?}");
+    // 1,000 on each side.
+    assert_eq!((sell.cost.as_deref(), buy.cost.as_deref()), (Some("12.84"), Some("3.01")));
+    assert_eq!(work.cost, "15.86");
+    assert!(work.cost_share.starts_with("0.1586"), "{}", work.cost_share);
+}
+
+#[test]
+fn a_pool_that_does_not_hold_one_trade_is_a_warning() {
+    let mut index = index();
+    index.tokens[0].venue = pool("10", 18);
+    let work = plan_with(&index, "symbol,weight\nAAA,60%\nBBB,40%\n", PRICES).unwrap();
+    assert!(work.warnings[0].starts_with("AAA: its pools do not hold as much"), "{work:?}");
+    assert_eq!(work.rows[0].trade.as_ref().unwrap().cost, None);
+}
+
+#[test]
+fn what_is_bought_is_grossed_up_by_the_protocols_fee() {
+    let mut index = index();
+    index.protocol_fee = fixed("0.001", 18).unwrap();
+    let work = plan_with(&index, "symbol,weight\nAAA,75%\nBBB,25%\n", PRICES).unwrap();
+    assert_eq!(
+        work.rows[0].trade.as_ref().unwrap().amount.to_string(),
+        "50050050050050050050",
+        "50 / 0.999"
+    );
+}
+
+#[test]
+fn decimals_that_were_published_have_to_be_the_tokens() {
+    let said = plan("symbol,decimals,weight\nAAA,18,0.5\nBBB,18,0.5\n").unwrap_err();
+    assert_eq!(said, "w: line 3: BBB has 6 decimals, not 18");
 }
 
 #[test]
