@@ -1,8 +1,8 @@
 //! The command line.
 //!
 //! Exit codes: 0 done; 1 failed while running; 2 the command line or a file is wrong; 3 `check`
-//! found something on a chain that needs a person, or `gas reconcile` something unexplained; 4 `once` sent something that was not included
-//! in time.
+//! found something on a chain that needs a person, `gas reconcile` something unexplained, or a tool
+//! something that a person has to look at; 4 `once` sent something that was not included in time.
 
 mod check;
 mod demo;
@@ -16,6 +16,7 @@ mod run;
 mod source;
 mod status;
 mod table;
+mod tool;
 mod tx;
 mod wallet;
 
@@ -42,7 +43,7 @@ pub(crate) enum Exit {
     Done,
     /// The command line or a file is wrong.
     BadConfig,
-    /// `check` found something on a chain, or `gas reconcile` something unexplained.
+    /// `check` or a tool found something, or `gas reconcile` something unexplained.
     Findings,
     /// Sent, but not included in time.
     NotIncluded,
@@ -66,6 +67,15 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, Parser)]
 #[command(name = "ballast", version, about, max_term_width = 100)]
 struct Args {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What goes with every command.
+#[derive(Debug, clap::Args)]
+struct Globals {
     /// Directory with ballast.toml, chains/ and products/
     #[arg(long, global = true, default_value = "config", value_name = "DIR")]
     config: PathBuf,
@@ -75,8 +85,6 @@ struct Args {
     /// How log lines look
     #[arg(long, global = true, value_enum, default_value = "text")]
     log_format: LogFormat,
-    #[command(subcommand)]
-    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
@@ -228,10 +236,10 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Runs the command of the process's arguments with these strategies.
 pub fn main(registry: Registry) -> ExitCode {
-    let args = Args::parse();
+    let work = tool::Work::parse(&registry);
     // The HTTP client has no TLS provider of its own. Fails only if one is installed already.
     drop(rustls::crypto::ring::default_provider().install_default());
-    match start(args, registry) {
+    match start(work, registry) {
         Ok(exit) => exit.into(),
         Err(report) => {
             out::error(&format!("{report:#}"));
@@ -240,23 +248,26 @@ pub fn main(registry: Registry) -> ExitCode {
     }
 }
 
-fn start(args: Args, registry: Registry) -> Result<Exit> {
-    let quiet = matches!(args.command, Command::Run);
-    let filter = args.log.as_deref().unwrap_or(if quiet { "info" } else { "error" });
-    telemetry::start_logs(filter, args.log_format)?;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(dispatch(args, registry))
-}
-
-async fn dispatch(args: Args, registry: Registry) -> Result<Exit> {
+fn start(work: tool::Work, registry: Registry) -> Result<Exit> {
+    let Globals { config, log, log_format } = work.globals;
+    let is_keeper = matches!(work.what, tool::What::Command(Command::Run));
+    let filter = log.as_deref().unwrap_or(if is_keeper { "info" } else { "error" });
+    telemetry::start_logs(filter, log_format)?;
     let session = Session {
-        dir: args.config,
+        dir: config,
         registry: Arc::new(registry),
         environment: Environment::from_process(),
     };
-    match args.command {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        match work.what {
+            tool::What::Command(command) => dispatch(command, session).await,
+            tool::What::Tool(tool, matches) => tool::run(session, tool, matches).await,
+        }
+    })
+}
+
+async fn dispatch(command: Command, session: Session) -> Result<Exit> {
+    match command {
         Command::Run => run::run(session).await,
         Command::Check { offline, json } => check::check(session, offline, json).await,
         Command::Once { product, dry_run, timeout, json } => {

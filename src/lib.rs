@@ -17,10 +17,11 @@ pub mod ledger;
 pub mod money;
 pub mod registry;
 pub mod runtime;
-pub mod safe_batch;
 pub mod store;
 pub mod submission;
 pub mod telemetry;
+
+pub use ballast_strategy_api::safe_batch;
 
 /// An error with all its causes on one line, outermost first. Wrappers of other libraries that show
 /// their cause as their own text are told once.

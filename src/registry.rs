@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use ballast_chains::BlockReader;
-use ballast_strategy_api::{DynStrategy, Strategy, StrategyError};
+use ballast_strategy_api::{DynStrategy, Strategy, StrategyError, Tool};
 use futures::future::BoxFuture;
 
 use crate::{
@@ -16,7 +16,11 @@ use crate::{
 
 /// Every strategy shipped with Ballast. Add yours here.
 pub fn strategies() -> Registry {
-    Registry::default().with::<External>().with::<ballast_fli::Fli>().with::<ballast_basis::Basis>()
+    Registry::default()
+        .with::<External>()
+        .with::<ballast_fli::Fli>()
+        .with::<ballast_basis::Basis>()
+        .tools(ballast_index::cli::tool())
 }
 
 /// The strategies that a binary knows.
@@ -24,6 +28,7 @@ pub fn strategies() -> Registry {
 pub struct Registry {
     kinds: BTreeMap<&'static str, Kind>,
     duplicates: Vec<&'static str>,
+    tools: Vec<Tool>,
 }
 
 /// What a strategy that is being connected becomes.
@@ -56,6 +61,18 @@ impl Registry {
             self.kinds.insert(S::KIND, kind);
         }
         self
+    }
+
+    /// Adds a subcommand that a kind of product brings with it.
+    #[must_use]
+    pub fn tools(mut self, tool: Tool) -> Self {
+        self.tools.push(tool);
+        self
+    }
+
+    /// The subcommands that were added.
+    pub(crate) fn mounted(&self) -> &[Tool] {
+        &self.tools
     }
 
     /// Names of all strategies, sorted.

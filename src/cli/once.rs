@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long the chain may take to give its newest block.
-const HEAD_WITHIN: Duration = Duration::from_secs(15);
+pub(super) const HEAD_WITHIN: Duration = Duration::from_secs(15);
 
 pub(super) struct Options {
     pub(super) product: Option<String>,

@@ -13,6 +13,11 @@ pub(crate) fn line(text: &str) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
+/// Output that has its lines' ends already.
+pub(crate) fn text(text: &str) {
+    drop(write!(std::io::stdout().lock(), "{text}"));
+}
+
 /// Several lines of output.
 pub(crate) fn lines(lines: &[String]) {
     for text in lines {

@@ -20,6 +20,7 @@ mod fli;
 mod full;
 mod guard;
 mod harness;
+mod index;
 mod isolation;
 mod ledger;
 mod malformed;

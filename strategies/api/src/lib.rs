@@ -10,10 +10,12 @@ pub mod decimal;
 pub mod decision;
 pub mod erased;
 pub mod listing;
+pub mod safe_batch;
 pub mod settlement;
 pub mod strategy;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
+pub mod tool;
 
 pub use action::{
     Action, Blocks, Call, Direction, Exposure, NonEmpty, Postcondition, RepeatLimit, StateKey,
@@ -25,3 +27,4 @@ pub use erased::DynStrategy;
 pub use listing::{Listing, Source};
 pub use settlement::{Fact, Settlement, TokenIncome};
 pub use strategy::{ActsOn, Doubt, Refusal, Strategy, StrategyError};
+pub use tool::{Host, Told, Tool};

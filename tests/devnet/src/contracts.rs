@@ -2,6 +2,7 @@
 //! generated from the artifacts, so that a reader sees what is used.
 
 pub mod basis;
+pub mod index;
 pub mod perp;
 
 use alloy::sol;

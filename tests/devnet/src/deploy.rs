@@ -6,6 +6,7 @@
 pub(crate) mod basis;
 mod compound;
 mod doubles;
+pub(crate) mod index;
 mod perp;
 pub(crate) mod product;
 mod protocol;

@@ -5,8 +5,8 @@ use eyre::Result;
 use url::Url;
 
 use crate::{
-    Anvil, AnvilOptions, BasisMarket, BasisOptions, Deployment, FliOptions, Market, Methodology,
-    Mining, Node, Product, StateCache, Tooling, deploy::product,
+    Anvil, AnvilOptions, BasisMarket, BasisOptions, Deployment, FliOptions, IndexProduct, Market,
+    Methodology, Mining, Node, Product, StateCache, Tooling, deploy::product,
 };
 
 /// What [`Devnet::start`] starts. The default: chain 1, a free port, a block per transaction, one
@@ -109,6 +109,15 @@ impl Devnet {
         let (tooling, node) = (Tooling::locate()?, self.node());
         let (deployment, product) = (self.deployment(), self.product());
         product::replace_strategy(&tooling, node, deployment, methodology, product).await
+    }
+
+    /// Puts a composite index beside everything else.
+    ///
+    /// # Errors
+    ///
+    /// If a step fails.
+    pub async fn add_index(&self) -> Result<IndexProduct> {
+        self.deployment.deploy_index(&Tooling::locate()?, self.node()).await
     }
 
     /// All products; product `i` allows keeper `i`.

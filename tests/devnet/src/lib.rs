@@ -62,6 +62,7 @@ pub use cache::StateCache;
 pub use deploy::{
     Compound, Deployment, Feeds, FliOptions, Methodology, Product, SetProtocol, Tokens, Uniswap,
     V2_EXCHANGE, V3_EXCHANGE, Variant,
+    index::{IndexComponent, IndexProduct},
 };
 pub use devnet::{Devnet, DevnetOptions};
 pub use market::{Action, Market, USD};

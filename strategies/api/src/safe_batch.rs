@@ -6,7 +6,10 @@
 //!
 //! The format is schema 1.0 of the app: numbers as text, `createdAt` as a number of milliseconds,
 //! and a checksum over a canonical text of everything but the name. A file whose checksum does not
-//! fit is imported with a warning, so a change on the way is seen.
+//! fit is imported with a warning, so a change on the way is seen. [`read()`](read::read) takes files of
+//! others too.
+
+pub mod read;
 
 use std::fmt::Write as _;
 

@@ -1,0 +1,180 @@
+//! What every command starts from: two files, and the index at one block.
+
+use std::{fs, io, path::Path};
+
+use alloy::primitives::{Address, U256};
+use ballast_chains::heads::Head;
+use ballast_strategy_api::{Host, StrategyError, Told, tool::BlockWork};
+use clap::Args;
+use futures::FutureExt as _;
+use serde::Serialize;
+
+use crate::{
+    decimal,
+    plan::{
+        Source,
+        input::{self, Entry, Kind, MAX_BYTES},
+        state::Index,
+        units::Component,
+        work::{File, Refused, Work, components, work},
+    },
+    steward::Steward,
+};
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(super) struct Inputs {
+    /// Chain of the index, by the name of its file
+    #[arg(long, value_name = "NAME")]
+    pub(super) chain: String,
+    /// The index's token
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) set_token: Address,
+    /// The `GeneralIndexModule` that trades it
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) module: Address,
+    /// The published weights: CSV with `symbol` or `address` and `weight`, or JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: String,
+    /// What a whole token of each component costs, all in one currency: CSV with `symbol` or
+    /// `address` and `price`, or JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) prices: String,
+    /// What is left out for the cost of trading: 0.003 or 0.3%
+    #[arg(long, default_value = "0", value_parser = haircut, value_name = "SHARE")]
+    pub(super) haircut: U256,
+    /// Machine-readable output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+fn haircut(text: &str) -> Result<U256, String> {
+    let share = share(text)?;
+    if share < decimal::ONE { Ok(share) } else { Err("has to be below 1 (100%)".to_owned()) }
+}
+
+/// A share on the command line.
+pub(super) fn share(text: &str) -> Result<U256, String> {
+    decimal::share(text).map_err(|cause| cause.to_string())
+}
+
+/// The files and the index, understood, with what follows from them.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) chain_id: u64,
+    pub(super) head: Head,
+    pub(super) index: Index,
+    pub(super) steward: Steward,
+    pub(super) weights: Loaded,
+    pub(super) prices: Loaded,
+    pub(super) components: Vec<Component>,
+    pub(super) work: Work,
+}
+
+impl Inputs {
+    /// Reads the files, then the index with the tokens that they and `more` name.
+    pub(super) async fn prepare(
+        &self,
+        more: Vec<Address>,
+        host: &dyn Host,
+    ) -> Result<Prepared, Told> {
+        let weights = Loaded::load(&self.weights, Kind::Weights);
+        let prices = Loaded::load(&self.prices, Kind::Prices);
+        let (weights, prices) = match (weights, prices) {
+            (Ok(weights), Ok(prices)) => (weights, prices),
+            (weights, prices) => {
+                let faults = [weights.err(), prices.err()].into_iter().flatten().flatten();
+                return Err(Told::BadInput(faults.collect()));
+            }
+        };
+        let named = weights.entries.iter().filter_map(|entry| entry.address);
+        let wanted: Vec<Address> = named.chain(more).collect();
+        let (set_token, module) = (self.set_token, self.module);
+        let mut read = None;
+        let slot = &mut read;
+        let job: BlockWork<'_> = Box::new(move |reader| {
+            async move {
+                let found = match Index::read(set_token, module, &wanted, &reader).await {
+                    Ok(index) => {
+                        let steward = Steward::find(set_token, module, &reader).await;
+                        steward.map(|steward| (index, steward))
+                    }
+                    Err(cause) => Err(cause),
+                };
+                *slot = Some((found, *reader.header()));
+            }
+            .boxed()
+        });
+        let chain_id = host.read(&self.chain, Address::ZERO, job).await?;
+        let Some((found, head)) = read else {
+            return Err(Told::Failed("the chain's block was not read".to_owned()));
+        };
+        let (index, steward) = found.map_err(unread)?;
+        let both = (weights.file(), prices.file());
+        let components = components(&index, both.0, both.1).map_err(Refused::Files);
+        let components = components.map_err(refused)?;
+        let work = work(&index, both.0, both.1, self.haircut).map_err(refused)?;
+        Ok(Prepared { chain_id, head, index, steward, weights, prices, components, work })
+    }
+}
+
+fn unread(cause: StrategyError) -> Told {
+    match cause {
+        StrategyError::Misconfigured(why) => Told::BadInput(vec![why]),
+        StrategyError::Read { what, source } => Told::Failed(format!("reading {what}: {source}")),
+        StrategyError::Arithmetic(_) => Told::Failed(cause.to_string()),
+    }
+}
+
+/// What stopped a plan, as it is told.
+pub(super) fn refused(cause: Refused) -> Told {
+    match cause {
+        Refused::Files(faults) => Told::BadInput(faults.iter().map(ToString::to_string).collect()),
+        Refused::Overflow(overflow) => Told::Failed(overflow.to_string()),
+    }
+}
+
+/// A file that was read and understood.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) source: Source,
+    pub(super) bytes: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+impl Loaded {
+    pub(super) fn load(name: &str, kind: Kind) -> Result<Self, Vec<String>> {
+        let bytes = bytes(name, MAX_BYTES).map_err(|cause| vec![cause])?;
+        let told =
+            |faults: Vec<input::Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let entries = input::read(name, &bytes, kind).map_err(told)?;
+        Ok(Self { source: Source::of(name, &bytes), bytes, entries })
+    }
+
+    pub(super) fn file(&self) -> File<'_> {
+        File { name: &self.source.file, entries: &self.entries }
+    }
+}
+
+/// The file's bytes, at most one more than is allowed; a line that names it if there are none.
+pub(super) fn bytes(name: &str, most: usize) -> Result<Vec<u8>, String> {
+    use io::Read as _;
+    let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    let read = || {
+        let mut bytes = Vec::new();
+        fs::File::open(Path::new(name))?.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|cause: io::Error| format!("{name}: {cause}"))
+}
+
+/// Writes a file; a line that names it if that fails.
+pub(super) fn put(name: &str, text: &str) -> Result<(), Told> {
+    fs::write(name, text).map_err(|cause| Told::Failed(format!("{name}: {cause}")))
+}
+
+/// A value as indented JSON.
+pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Told> {
+    let json = serde_json::to_string_pretty(value);
+    json.map(|text| text + "\n").map_err(|cause| Told::Failed(cause.to_string()))
+}

@@ -1,0 +1,177 @@
+//! `ballast index verify`
+
+use std::time::Duration;
+
+use alloy::primitives::{Address, U256};
+use ballast_strategy_api::{
+    Host, Told,
+    safe_batch::read::{self, Parsed},
+};
+use clap::Args;
+
+use super::inputs::{Inputs, Loaded, Prepared, bytes, json, refused, share};
+use crate::{
+    module::Overflow,
+    plan::{
+        input::Kind,
+        work::{Refused, components},
+    },
+    verify::{
+        Check, Limits, Subject,
+        batch::{explain, starts},
+        show::{self, Report},
+        signature,
+    },
+};
+
+/// Most bytes of a signature's file.
+const MAX_SIGNATURE: usize = 1_000;
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    inputs: Inputs,
+    /// The Safe batch that is to be signed: read, explained, and held against the weights
+    #[arg(long, value_name = "FILE")]
+    batch: Option<String>,
+    /// The batch was executed: also checks that the module holds exactly its units
+    #[arg(long, requires = "batch")]
+    executed: bool,
+    /// The methodologist, who signed the weights file as wallets sign messages (EIP-191)
+    #[arg(long, value_name = "ADDRESS")]
+    signed_by: Option<Address>,
+    /// The signature in hexadecimal; by default the weights file's name and `.sig`
+    #[arg(long, value_name = "FILE", requires = "signed_by")]
+    signature: Option<String>,
+    /// Prices of another source, which have to give the same units within --price-tolerance
+    #[arg(long, value_name = "FILE")]
+    second_prices: Option<String>,
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+#[derive(Debug, Args)]
+struct Bounds {
+    /// Largest weight that the methodology allows
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    cap: Option<U256>,
+    /// How many components the methodology allows, such as 8-20
+    #[arg(long, value_name = "LEAST-MOST", value_parser = range)]
+    components: Option<(usize, usize)>,
+    /// The turnover that the methodologist states; may be off by one point
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    turnover: Option<U256>,
+    /// How far one component may move
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "25%")]
+    max_drift: U256,
+    /// Most that one trade may cost in the pools, fees included
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "2%")]
+    max_slippage: U256,
+    /// Longest time that the trades may take
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "48h")]
+    max_duration: Duration,
+    /// How far a batch's unit may be from the one worked out here, for a batch of another block
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0")]
+    unit_tolerance: U256,
+    /// How far a unit may be from what second prices give
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "0.5%")]
+    price_tolerance: U256,
+}
+
+fn range(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('-').unwrap_or((text, text));
+    let number = |part: &str| part.trim().parse::<usize>().ok();
+    let range = number(parts.0).zip(number(parts.1)).filter(|(least, most)| least <= most);
+    range.ok_or_else(|| "expected two numbers such as 8-20".to_owned())
+}
+
+impl Bounds {
+    fn limits(&self) -> Limits {
+        Limits {
+            cap: self.cap,
+            count: self.components,
+            turnover: self.turnover,
+            drift: self.max_drift,
+            slippage: self.max_slippage,
+            seconds: self.max_duration.as_secs(),
+            units: self.unit_tolerance,
+            prices: self.price_tolerance,
+        }
+    }
+}
+
+pub(super) async fn verify(args: VerifyArgs, host: &dyn Host) -> Result<Told, Told> {
+    let batch = args.batch.as_deref().map(batch).transpose()?;
+    let signature = args.read_signature()?;
+    let named = batch.iter().flat_map(crate::verify::batch::components).collect();
+    let prepared = args.inputs.prepare(named, host).await?;
+    let Prepared { chain_id, head, index, steward, weights, prices, components, work } = &prepared;
+    let subject = Subject {
+        index,
+        steward,
+        chain_id: *chain_id,
+        work,
+        components,
+        haircut: args.inputs.haircut,
+        weights_sha256: &weights.source.sha256,
+    };
+    let limits = args.bounds.limits();
+    let mut checks = subject.proposal(&limits, batch.as_ref()).map_err(overflow)?;
+    if let Some((by, text)) = signature {
+        checks.insert(0, self::signature(&weights.bytes, &text, by));
+    }
+    if let Some(name) = &args.second_prices {
+        checks.push(second(name, &prepared, &subject, &limits)?);
+    }
+    if let (true, Some(batch)) = (args.executed, &batch) {
+        for (_, _, start) in starts(batch) {
+            checks.extend(subject.executed(&start));
+        }
+    }
+    let report = Report {
+        passed: checks.iter().all(|check| check.passed),
+        chain: args.inputs.chain.clone(),
+        block: head.number,
+        set_token: args.inputs.set_token,
+        weights_sha256: weights.source.sha256.clone(),
+        prices_sha256: prices.source.sha256.clone(),
+        checks,
+        calls: batch.as_ref().map(|batch| explain(batch, index)).unwrap_or_default(),
+    };
+    let text = if args.inputs.json { json(&report)? } else { show::text(&report) };
+    Ok(if report.passed { Told::Done(text) } else { Told::Findings(text) })
+}
+
+impl VerifyArgs {
+    /// Whose signature is asked for, and what stands in its file.
+    fn read_signature(&self) -> Result<Option<(Address, String)>, Told> {
+        let Some(by) = self.signed_by else { return Ok(None) };
+        let name = self.signature.clone().unwrap_or_else(|| format!("{}.sig", self.inputs.weights));
+        let text = bytes(&name, MAX_SIGNATURE).map_err(|cause| Told::BadInput(vec![cause]))?;
+        Ok(Some((by, String::from_utf8_lossy(&text).into_owned())))
+    }
+}
+
+fn batch(name: &str) -> Result<Parsed, Told> {
+    let wrong = |cause: String| Told::BadInput(vec![cause]);
+    let bytes = bytes(name, read::MAX_BYTES).map_err(wrong)?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| wrong(format!("{name}: is no text in UTF-8")))?;
+    read::read(&text).map_err(|cause| wrong(format!("{name}: {cause}")))
+}
+
+fn second(
+    name: &str,
+    prepared: &Prepared,
+    subject: &Subject<'_>,
+    limits: &Limits,
+) -> Result<Check, Told> {
+    let prices = Loaded::load(name, Kind::Prices).map_err(Told::BadInput)?;
+    let second = components(&prepared.index, prepared.weights.file(), prices.file());
+    let second = second.map_err(|faults| refused(Refused::Files(faults)))?;
+    subject.second_prices(&second, limits).map_err(overflow)
+}
+
+fn overflow(cause: Overflow) -> Told {
+    Told::Failed(cause.to_string())
+}

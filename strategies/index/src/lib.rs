@@ -1,0 +1,29 @@
+//! Simple indices: from a methodologist's weights to what a manager signs.
+//!
+//! An index is re-weighted by giving its module a target unit for each component; allowed traders
+//! then trade towards them in small lots. [`plan`](mod@plan) works out the units and what trading
+//! towards them takes; [`verify`](mod@verify) holds what is to be signed, or was executed, against what
+//! was published. [`module`](mod@module) is the module's own arithmetic, [`quote`] the pools', [`venue`] finds
+//! the pools and [`steward`] who signs.
+// Numbers here are money.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::integer_division
+    )
+)]
+#![deny(clippy::float_arithmetic)]
+
+pub mod cli;
+pub mod contracts;
+pub mod decimal;
+pub mod gas;
+pub mod module;
+pub mod plan;
+pub mod quote;
+pub mod steward;
+pub mod venue;
+pub mod verify;

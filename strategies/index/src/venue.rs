@@ -1,0 +1,259 @@
+//! Where a component is traded for the intermediate asset, and what a trade there costs.
+//!
+//! The way is the one that the module itself goes: its Controller's registry gives the adapter of an
+//! exchange's name, the adapter its router, the router its factory, the factory the pools. Of the two
+//! kinds of adapters that were read, Uniswap V2's (Sushiswap's is the same code) and Uniswap V3's,
+//! pools are looked up; of any other only that it is registered.
+
+use alloy::primitives::{Address, Bytes, U256, U512, aliases::U24};
+use ballast_chains::{BlockReader, ReadError};
+use ballast_strategy_api::StrategyError;
+use futures::future;
+
+use crate::{
+    contracts::{
+        IAdapter::routerCall,
+        IFactory::{getPairCall, getPoolCall},
+        IPair::{getReservesCall, token0Call},
+        IPool::{liquidityCall, slot0Call},
+        IRegistry::getIntegrationAdapterCall,
+        IRouter::factoryCall,
+    },
+    decimal::ONE,
+    module::Side,
+    quote::{Hop, amount_in, amount_out},
+};
+
+/// The names under which the adapters are registered.
+pub const UNISWAP_V2: &str = "UniswapV2IndexExchangeAdapter";
+/// As [`UNISWAP_V2`].
+pub const SUSHISWAP: &str = "SushiswapIndexExchangeAdapter";
+/// As [`UNISWAP_V2`].
+pub const UNISWAP_V3: &str = "UniswapV3IndexExchangeAdapter";
+/// What V2 pools take of what goes in, in millionths.
+const V2_FEE: u32 = 3_000;
+/// 2^96: a V3 pool's root of the price is in such parts.
+const Q96: U512 = U512::from_limbs([0, 1 << 32, 0, 0, 0, 0, 0, 0]);
+
+/// Where a component is traded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Venue {
+    /// Through these pools, seen from the component to the intermediate asset. A V3 pool counts as one
+    /// of constant product with the reserves that its liquidity in range stands for: exact as long as
+    /// a trade stays in that range.
+    Pools(Vec<Hop>),
+    /// By an adapter that is registered, and not known here.
+    Unknown,
+    /// Nowhere: every trade would revert.
+    Nowhere(String),
+}
+
+/// Who gives adapters: the registry, for the module.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Desk {
+    pub(crate) registry: Address,
+    pub(crate) module: Address,
+    pub(crate) weth: Address,
+}
+
+impl Desk {
+    /// Where a token is traded by an exchange's name and data.
+    pub(crate) async fn venue(
+        &self,
+        token: Address,
+        exchange: &str,
+        data: &Bytes,
+        at: &BlockReader,
+    ) -> Result<Venue, StrategyError> {
+        if token == self.weth {
+            return Ok(Venue::Unknown);
+        }
+        if exchange.is_empty() {
+            return Ok(Venue::Nowhere("no exchange is set".to_owned()));
+        }
+        let (module, name) = (self.module, exchange.to_owned());
+        let adapter = getIntegrationAdapterCall { module, name };
+        let adapter = at.call(self.registry, adapter).await;
+        let adapter = adapter.map_err(StrategyError::reading("an exchange's adapter"))?;
+        if adapter.is_zero() {
+            let what = format!("no adapter is registered for the module as {exchange}");
+            return Ok(Venue::Nowhere(what));
+        }
+        let found = match exchange {
+            UNISWAP_V2 | SUSHISWAP => match path(token, data, self.weth) {
+                Some(path) => self.pairs(adapter, &path, at).await,
+                None => Ok(wrong_data(exchange, data, "nothing, or the 20 bytes of a token")),
+            },
+            UNISWAP_V3 => match <[u8; 3]>::try_from(data.as_ref()) {
+                Ok(fee) => self.pool(adapter, token, U24::from_be_bytes(fee), at).await,
+                Err(_) => Ok(wrong_data(exchange, data, "the 3 bytes of a pool's fee")),
+            },
+            _ => Ok(Venue::Unknown),
+        };
+        match found {
+            Ok(venue) => Ok(venue),
+            // The adapter has the name, and does not answer as one of that name does.
+            Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => Ok(Venue::Unknown),
+            Err(silent @ ReadError::Unavailable(_)) => {
+                Err(StrategyError::reading("an exchange's pools")(silent))
+            }
+        }
+    }
+
+    async fn pairs(
+        &self,
+        adapter: Address,
+        path: &[Address],
+        at: &BlockReader,
+    ) -> Result<Venue, ReadError> {
+        let router = at.call(adapter, routerCall {}).await?;
+        let factory = at.call(router, factoryCall {}).await?;
+        let hops = path.iter().zip(path.iter().skip(1)).map(|(from, to)| async move {
+            let pair = getPairCall { tokenA: *from, tokenB: *to };
+            let pair = at.call(factory, pair).await?;
+            if pair.is_zero() {
+                return Ok(Err(format!("there is no pool of {from} and {to}")));
+            }
+            let (reserves, token0) = futures::try_join!(
+                at.call(pair, getReservesCall {}),
+                at.call(pair, token0Call {})
+            )?;
+            let (first, second) = (U256::from(reserves.reserve0), U256::from(reserves.reserve1));
+            let (reserve_in, reserve_out) =
+                if token0 == *from { (first, second) } else { (second, first) };
+            Ok::<_, ReadError>(Ok(Hop { reserve_in, reserve_out, fee: V2_FEE }))
+        });
+        let hops: Result<Vec<Hop>, String> =
+            future::try_join_all(hops).await?.into_iter().collect();
+        Ok(hops.map_or_else(Venue::Nowhere, Venue::Pools))
+    }
+
+    async fn pool(
+        &self,
+        adapter: Address,
+        token: Address,
+        fee: U24,
+        at: &BlockReader,
+    ) -> Result<Venue, ReadError> {
+        let weth = self.weth;
+        let router = at.call(adapter, routerCall {}).await?;
+        let factory = at.call(router, factoryCall {}).await?;
+        let pool = at.call(factory, getPoolCall { tokenA: token, tokenB: weth, fee }).await?;
+        if pool.is_zero() {
+            let what = format!("there is no pool of {token} and {weth} with a fee of {fee}");
+            return Ok(Venue::Nowhere(what));
+        }
+        let (slot0, liquidity) =
+            futures::try_join!(at.call(pool, slot0Call {}), at.call(pool, liquidityCall {}))?;
+        let (root, liquidity) = (U512::from(slot0.sqrtPriceX96), U512::from(liquidity));
+        let reserve0 = liquidity.checked_mul(Q96).and_then(|x| x.checked_div(root));
+        let reserve1 = liquidity.checked_mul(root).and_then(|x| x.checked_div(Q96));
+        let reserves = reserve0.and_then(narrow).zip(reserve1.and_then(narrow));
+        let Some((first, second)) = reserves.filter(|(a, b)| !a.is_zero() && !b.is_zero()) else {
+            return Ok(Venue::Nowhere(format!("the pool {pool} has no liquidity at its price")));
+        };
+        // Token 0 is the lower address.
+        let (reserve_in, reserve_out) =
+            if token < weth { (first, second) } else { (second, first) };
+        let fee = u32::try_from(fee.to::<u64>()).unwrap_or(u32::MAX);
+        Ok(Venue::Pools(vec![Hop { reserve_in, reserve_out, fee }]))
+    }
+}
+
+/// From the token to the intermediate asset, by the data of a V2 adapter.
+fn path(token: Address, data: &Bytes, weth: Address) -> Option<Vec<Address>> {
+    if data.is_empty() {
+        return Some(vec![token, weth]);
+    }
+    let between = Address::try_from(data.as_ref()).ok()?;
+    Some(vec![token, between, weth])
+}
+
+fn wrong_data(exchange: &str, data: &Bytes, expected: &str) -> Venue {
+    Venue::Nowhere(format!("{exchange} takes {expected} as exchange data, not {data}"))
+}
+
+impl Venue {
+    /// The share that a trade of `amount` base units costs against the price of the pools, fees
+    /// included, 18 decimals; `None` if they are not known, or do not hold that much.
+    pub fn cost(&self, side: Side, amount: U256) -> Option<U256> {
+        let Self::Pools(hops) = self else { return None };
+        if amount.is_zero() {
+            return None;
+        }
+        // Of the intermediate asset for the amount: at the price of the pools, as a fraction …
+        let product = |of: fn(&Hop) -> U256| {
+            hops.iter().try_fold(U512::ONE, |product, hop| product.checked_mul(U512::from(of(hop))))
+        };
+        let (into, out) = (product(|hop| hop.reserve_in)?, product(|hop| hop.reserve_out)?);
+        let at_price = U512::from(amount).checked_mul(out)?;
+        // … and as it is traded. Both over `into`.
+        let traded = match side {
+            Side::Sell => amount_out(hops, amount)?,
+            Side::Buy => {
+                let back: Vec<Hop> = hops.iter().rev().map(Hop::reversed).collect();
+                amount_in(&back, amount)?
+            }
+        };
+        let traded = U512::from(traded).checked_mul(into)?;
+        let lost = match side {
+            Side::Sell => at_price.saturating_sub(traded),
+            Side::Buy => traded.saturating_sub(at_price),
+        };
+        narrow(lost.checked_mul(U512::from(ONE))?.checked_div(at_price)?)
+    }
+}
+
+fn narrow(wide: U512) -> Option<U256> {
+    U256::checked_from_limbs_slice(wide.as_limbs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decimal::fixed;
+
+    fn hop(reserve_in: &str, reserve_out: &str, fee: u32) -> Hop {
+        let e18 = |text| fixed(text, 18).unwrap();
+        Hop { reserve_in: e18(reserve_in), reserve_out: e18(reserve_out), fee }
+    }
+
+    fn percent(share: Option<U256>) -> String {
+        ballast_chains::amount::decimal(&share.unwrap().to_string(), 16)
+    }
+
+    #[test]
+    fn a_trade_costs_the_fee_and_what_it_moves() {
+        // A hundredth of the pool: 1/1.01 of the price, less the fee.
+        let pool = Venue::Pools(vec![hop("1000", "50", 0)]);
+        let ten = fixed("10", 18).unwrap();
+        assert!(percent(pool.cost(Side::Sell, ten)).starts_with("0.990099009900990"));
+        assert!(percent(pool.cost(Side::Buy, ten)).starts_with("1.0101010101"));
+        let pool = Venue::Pools(vec![hop("1000", "50", 3_000)]);
+        assert!(percent(pool.cost(Side::Sell, ten)).starts_with("1.28419656"));
+        // What is next to nothing costs the fee alone.
+        let little = fixed("0.000001", 18).unwrap();
+        assert!(percent(pool.cost(Side::Sell, little)).starts_with("0.3000000"));
+        assert!(percent(pool.cost(Side::Buy, little)).starts_with("0.300902"));
+    }
+
+    #[test]
+    fn two_pools_cost_twice() {
+        let venue = Venue::Pools(vec![hop("1000", "2000", 3_000), hop("2000", "50", 3_000)]);
+        let little = fixed("0.000001", 18).unwrap();
+        assert!(percent(venue.cost(Side::Sell, little)).starts_with("0.5991"));
+        assert_eq!(venue.cost(Side::Buy, fixed("1000", 18).unwrap()), None, "all of a pool");
+        assert_eq!(venue.cost(Side::Sell, U256::ZERO), None);
+        assert_eq!(Venue::Unknown.cost(Side::Sell, U256::ONE), None);
+    }
+
+    #[test]
+    fn data_says_the_way() {
+        let [token, between, weth] = [1, 2, 3].map(Address::repeat_byte);
+        assert_eq!(path(token, &Bytes::new(), weth), Some(vec![token, weth]));
+        let data = Bytes::copy_from_slice(between.as_slice());
+        assert_eq!(path(token, &data, weth), Some(vec![token, between, weth]));
+        // One byte of zero is not nothing: the adapter would revert.
+        assert_eq!(path(token, &Bytes::from([0]), weth), None);
+    }
+}

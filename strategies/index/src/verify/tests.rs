@@ -1,0 +1,377 @@
+use alloy::{
+    primitives::{Bytes, address},
+    signers::{SignerSync as _, local::PrivateKeySigner},
+    sol_types::SolCall as _,
+};
+use ballast_strategy_api::safe_batch::{Batch, Call, read::read};
+
+use super::*;
+use crate::{
+    contracts::IExtension::{setTradeMaximumsCall, setTraderStatusCall},
+    decimal::fixed,
+    plan::{
+        StartCall,
+        input::{self, Kind},
+        state::Token,
+        work::{File, components, work},
+    },
+    quote::Hop,
+};
+
+const EXTENSION: Address = Address::repeat_byte(0xe0);
+const SAFE: Address = Address::repeat_byte(0x5a);
+const SHA: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+const PRICES: &str = "symbol,price\nAAA,50\nBBB,1\nCCC,7\n";
+
+fn token(place: u8, symbol: &str, decimals: u8, unit: &str) -> Token {
+    let whole = |text: &str| fixed(text, decimals.into()).unwrap();
+    Token {
+        address: Address::repeat_byte(place),
+        symbol: symbol.to_owned(),
+        decimals,
+        unit: whole(unit),
+        target_unit: U256::ZERO,
+        max_size: whole("100"),
+        cool_off: U256::from(600),
+        exchange: "UniswapV2IndexExchangeAdapter".to_owned(),
+        exchange_data: Bytes::new(),
+        venue: Venue::Pools(vec![Hop {
+            reserve_in: whole("1000000"),
+            reserve_out: fixed("1000", 18).unwrap(),
+            fee: 3_000,
+        }]),
+    }
+}
+
+/// 100 tokens of 100 each: half of it AAA (18 decimals, at 50), half BBB (6, at 1); CCC (8) is new.
+fn index() -> Index {
+    Index {
+        set_token: Address::repeat_byte(0xaa),
+        symbol: "IDX".to_owned(),
+        supply: fixed("100", 18).unwrap(),
+        multiplier: fixed("0.99", 18).unwrap(),
+        weth: Address::repeat_byte(0xee),
+        protocol_fee: U256::ZERO,
+        started_at: ONE,
+        rebalancing: Vec::new(),
+        tokens: vec![token(1, "AAA", 18, "1"), token(2, "BBB", 6, "50"), token(3, "CCC", 8, "0")],
+    }
+}
+
+fn limits() -> Limits {
+    let share = |text| fixed(text, 18).unwrap();
+    Limits {
+        cap: None,
+        count: None,
+        turnover: None,
+        drift: share("0.25"),
+        slippage: share("0.02"),
+        seconds: 86_400,
+        units: U256::ZERO,
+        prices: share("0.005"),
+    }
+}
+
+/// The index, what the weights make of it, and a batch that a plan would write.
+struct Case {
+    index: Index,
+    work: Work,
+    components: Vec<Component>,
+    batch: Batch,
+}
+
+impl Case {
+    fn of(index: Index) -> Self {
+        Self::weighted(index, "symbol,weight\nAAA,60%\nBBB,27.77%\nCCC,12.23%\n")
+    }
+
+    fn weighted(index: Index, weights: &str) -> Self {
+        let weights = input::read("w", weights.as_bytes(), Kind::Weights).unwrap();
+        let prices = input::read("p", PRICES.as_bytes(), Kind::Prices).unwrap();
+        let (weights, prices) =
+            (File { name: "w", entries: &weights }, File { name: "p", entries: &prices });
+        let components = components(&index, weights, prices).unwrap();
+        let work = work(&index, weights, prices, U256::ZERO).unwrap();
+        let call = Call { to: EXTENSION, value: U256::ZERO, data: StartCall::of(&work).data };
+        let batch = Batch {
+            chain_id: 1,
+            safe: SAFE,
+            name: "IDX rebalance".to_owned(),
+            description: format!("Weights w sha256 {SHA}."),
+            created_at: 1_700_000_000,
+            calls: vec![call],
+        };
+        Self { index, work, components, batch }
+    }
+
+    fn checks(&self, limits: &Limits) -> Vec<Check> {
+        let batch = read(&self.batch.to_json().unwrap()).unwrap();
+        self.subject(|subject| subject.proposal(limits, Some(&batch)).unwrap())
+    }
+
+    fn subject<T>(&self, run: impl FnOnce(Subject<'_>) -> T) -> T {
+        let steward = Steward {
+            manager: Address::repeat_byte(0x3a),
+            extensions: vec![EXTENSION],
+            operator: Some(SAFE),
+        };
+        run(Subject {
+            index: &self.index,
+            steward: &steward,
+            chain_id: 1,
+            work: &self.work,
+            components: &self.components,
+            haircut: U256::ZERO,
+            weights_sha256: SHA,
+        })
+    }
+
+    fn start(&self) -> startRebalanceWithUnitsCall {
+        startRebalanceWithUnitsCall::abi_decode(&self.batch.calls[0].data).unwrap()
+    }
+
+    /// The same with another start of the rebalance.
+    fn altered(
+        alter: impl FnOnce(&mut startRebalanceWithUnitsCall),
+    ) -> Vec<(&'static str, String)> {
+        let mut case = Self::of(index());
+        let mut start = case.start();
+        alter(&mut start);
+        case.batch.calls[0].data = start.abi_encode().into();
+        failed(&case.checks(&limits()))
+    }
+}
+
+fn failed(checks: &[Check]) -> Vec<(&'static str, String)> {
+    let failed = checks.iter().filter(|check| !check.passed);
+    failed.map(|check| (check.name, check.what.clone())).collect()
+}
+
+fn names(failed: &[(&'static str, String)]) -> Vec<&'static str> {
+    failed.iter().map(|(name, _)| *name).collect()
+}
+
+#[test]
+fn what_a_plan_wrote_passes() {
+    let case = Case::of(index());
+    let checks = case.checks(&limits());
+    assert_eq!(failed(&checks), []);
+    assert!(checks.len() > 12, "{checks:#?}");
+}
+
+#[test]
+fn a_unit_that_is_off_by_one_is_refused() {
+    let said = Case::altered(|start| start.targetUnits[1] -= U256::ONE);
+    assert_eq!(said, [("batch units", "BBB: 27769999, worked out here 27770000".to_owned())]);
+    let mut case = Case::of(index());
+    let mut start = case.start();
+    start.targetUnits[1] -= U256::from(20_000);
+    case.batch.calls[0].data = start.abi_encode().into();
+    let tolerant = |text| Limits { units: fixed(text, 18).unwrap(), ..limits() };
+    assert_eq!(failed(&case.checks(&tolerant("0.001"))), []);
+    assert_eq!(names(&failed(&case.checks(&tolerant("0.0001")))), ["batch units"]);
+}
+
+#[test]
+fn a_duplicate_does_not_hide_what_is_missing() {
+    let said = Case::altered(|start| start.components[1] = start.components[0]);
+    assert_eq!(
+        said[0],
+        ("batch components", "AAA stands twice; BBB is missing".to_owned()),
+        "{said:?}"
+    );
+    let said = Case::altered(|start| {
+        start.components.pop();
+        start.targetUnits.pop();
+    });
+    assert!(said.contains(&("batch components", "CCC is missing".to_owned())), "{said:?}");
+    let said = Case::altered(|start| {
+        start.components.push(EXTENSION);
+        start.targetUnits.push(U256::ONE);
+    });
+    assert_eq!(names(&said), ["batch components"]);
+    let said = Case::altered(|start| start.targetUnits.push(U256::ONE));
+    assert!(names(&said).contains(&"batch components"), "{said:?}");
+}
+
+#[test]
+fn the_multiplier_is_that_of_the_index_or_a_little_before() {
+    for multiplier in ["0", "1", "0.989999999999999999", "1.1"] {
+        let multiplier = fixed(multiplier, 18).unwrap();
+        let said = Case::altered(|start| start.positionMultiplier = multiplier);
+        assert_eq!(names(&said), ["batch multiplier"], "{multiplier}");
+    }
+    // A fee accrued since.
+    let before = fixed("0.991", 18).unwrap();
+    assert_eq!(Case::altered(|start| start.positionMultiplier = before), []);
+}
+
+#[test]
+fn units_of_other_weights_are_seen_whatever_the_tolerance() {
+    let mut case = Case::of(index());
+    let mut start = case.start();
+    (start.targetUnits[0], start.targetUnits[2]) =
+        (fixed("1.21", 18).unwrap(), fixed("1.67", 8).unwrap());
+    case.batch.calls[0].data = start.abi_encode().into();
+    let tolerant = Limits { units: fixed("0.1", 18).unwrap(), ..limits() };
+    let said = failed(&case.checks(&tolerant));
+    assert_eq!(names(&said), ["weights rebuilt"]);
+    assert!(said[0].1.contains("AAA: 60.5"), "{said:?}");
+    let said = Case::altered(|start| start.targetUnits[0] *= U256::from(2));
+    assert_eq!(names(&said), ["batch units", "weights rebuilt", "value"], "{said:?}");
+}
+
+#[test]
+fn a_batch_has_to_be_what_it_says() {
+    type Alter = fn(&mut Batch);
+    let cases: [(Alter, &str); 7] = [
+        (|batch| batch.chain_id = 10, "batch chain"),
+        (|batch| batch.description = "Weights w".into(), "batch description"),
+        (|batch| batch.calls[0].value = U256::ONE, "batch calls"),
+        (|batch| batch.calls.insert(0, Call::transfer(SAFE, U256::ZERO)), "batch calls"),
+        (|batch| batch.calls[0].to = SAFE, "batch calls"),
+        (|batch| batch.calls.push(batch.calls[0].clone()), "batch start"),
+        (|batch| batch.calls.clear(), "batch start"),
+    ];
+    for (alter, expected) in cases {
+        let mut case = Case::of(index());
+        alter(&mut case.batch);
+        // A batch without calls is no file that is read.
+        if case.batch.calls.is_empty() {
+            assert!(read(&case.batch.to_json().unwrap()).is_err());
+            continue;
+        }
+        let said = failed(&case.checks(&limits()));
+        assert!(names(&said).contains(&expected), "{expected}: {said:?}");
+    }
+    let mut case = Case::of(index());
+    case.batch.calls.push(Call {
+        to: EXTENSION,
+        value: U256::ZERO,
+        data: setTraderStatusCall { traders: vec![SAFE], statuses: vec![true] }.abi_encode().into(),
+    });
+    let said = failed(&case.checks(&limits()));
+    assert_eq!(said, [("batch start", "calls follow the start of the rebalance".to_owned())]);
+}
+
+#[test]
+fn a_checksum_that_does_not_fit_is_told() {
+    let case = Case::of(index());
+    let text = case.batch.to_json().unwrap().replace("1700000000000", "1700000000001");
+    let batch = read(&text).unwrap();
+    let checks = case.subject(|subject| subject.proposal(&limits(), Some(&batch)).unwrap());
+    assert_eq!(names(&failed(&checks)), ["batch checksum"]);
+}
+
+#[test]
+fn calls_are_told_in_words_with_what_the_chain_has() {
+    let mut case = Case::of(index());
+    let maximums = setTradeMaximumsCall {
+        components: vec![case.index.tokens[1].address, SAFE],
+        tradeMaximums: vec![U256::from(2_500_000), U256::from(7)],
+    };
+    let data = maximums.abi_encode().into();
+    case.batch.calls.insert(0, Call { to: EXTENSION, value: U256::ZERO, data });
+    assert_eq!(failed(&case.checks(&limits())), []);
+    let batch = read(&case.batch.to_json().unwrap()).unwrap();
+    let told = batch::explain(&batch, &case.index);
+    assert_eq!(told[0].function, "setTradeMaximums");
+    assert_eq!(told[0].sets, ["BBB: 2.5 (100 now)".to_owned(), format!("{SAFE}: 7 base units")]);
+    assert_eq!(told[1].sets[1], "BBB: 27770000 (50000000 now)");
+    assert_eq!(told[1].sets[3], "position multiplier: 990000000000000000");
+    let unknown = Call { to: EXTENSION, value: U256::ZERO, data: Bytes::from([1, 2, 3, 4, 5]) };
+    case.batch.calls.insert(0, unknown);
+    let said = failed(&case.checks(&limits()));
+    assert_eq!(said, [("batch calls", "call 1, 0x01020304, is not understood".to_owned())]);
+}
+
+#[test]
+fn what_was_executed_is_what_the_module_holds() {
+    let mut case = Case::of(index());
+    let start = case.start();
+    case.index.rebalancing = start.components.clone();
+    case.index.started_at = start.positionMultiplier;
+    for (token, unit) in case.index.tokens.iter_mut().zip(&start.targetUnits) {
+        token.target_unit = *unit;
+    }
+    let executed = |case: &Case| failed(&case.subject(|subject| subject.executed(&start)));
+    assert_eq!(executed(&case), []);
+    case.index.tokens[2].target_unit += U256::ONE;
+    let said = executed(&case);
+    assert_eq!(names(&said), ["chain units"]);
+    assert!(said[0].1.starts_with("CCC: "), "{said:?}");
+    case.index.rebalancing.pop();
+    case.index.started_at = ONE;
+    assert_eq!(names(&executed(&case)), ["chain components", "chain units", "chain multiplier"]);
+}
+
+#[test]
+fn limits_hold() {
+    let share = |text| fixed(text, 18).unwrap();
+    let of = |limits: Limits| names(&failed(&Case::of(index()).checks(&limits))).join(",");
+    assert_eq!(of(Limits { cap: Some(share("0.6")), ..limits() }), "");
+    assert_eq!(of(Limits { cap: Some(share("0.59")), ..limits() }), "cap");
+    assert_eq!(of(Limits { count: Some((3, 3)), ..limits() }), "");
+    assert_eq!(of(Limits { count: Some((4, 9)), ..limits() }), "count");
+    assert_eq!(of(Limits { drift: share("0.22"), ..limits() }), "drift");
+    // 22.23 points of BBB go to the others.
+    assert_eq!(of(Limits { turnover: Some(share("0.23")), ..limits() }), "");
+    assert_eq!(of(Limits { turnover: Some(share("0.2")), ..limits() }), "turnover");
+    assert_eq!(of(Limits { slippage: share("0.003"), ..limits() }), "slippage");
+    // 22.23 trades of BBB.
+    assert_eq!(of(Limits { seconds: 22 * 600, ..limits() }), "");
+    assert_eq!(of(Limits { seconds: 22 * 600 - 1, ..limits() }), "duration");
+}
+
+#[test]
+fn what_cannot_be_traded_is_told() {
+    let with = |alter: fn(&mut Token)| {
+        let mut index = index();
+        alter(&mut index.tokens[2]);
+        failed(&Case::of(index).checks(&limits()))
+    };
+    let said = with(|token| token.venue = Venue::Nowhere("there is no pool".into()));
+    assert_eq!(said, [("exchanges", "CCC: there is no pool".to_owned())]);
+    let said = with(|token| token.max_size = U256::ZERO);
+    assert_eq!(said, [("trade maximums", "CCC".to_owned())]);
+    let said = with(|token| token.max_size = U256::MAX);
+    assert_eq!(said, [], "what is left is less than one trade may take");
+    assert_eq!(with(|token| token.venue = Venue::Unknown), []);
+}
+
+#[test]
+fn coarse_targets_are_told() {
+    let mut index = index();
+    index.tokens[2] = token(3, "CCC", 2, "0");
+    let case = Case::weighted(index, "symbol,weight\nAAA,60%\nBBB,33%\nCCC,7%\n");
+    let said = failed(&case.checks(&limits()));
+    assert!(names(&said).contains(&"resolution"), "{said:?}");
+}
+
+#[test]
+fn second_prices_have_to_agree() {
+    let case = Case::of(index());
+    let dearer = |part: u64| {
+        let mut second = case.components.clone();
+        let more = second[0].price / U256::from(part);
+        second[0].price += more;
+        let check = case.subject(|subject| subject.second_prices(&second, &limits()).unwrap());
+        failed(&[check])
+    };
+    assert_eq!(dearer(1_000), []);
+    assert_eq!(names(&dearer(50)), ["second prices"]);
+}
+
+#[test]
+fn a_signature_is_of_these_bytes_and_of_this_signer() {
+    let signer: PrivateKeySigner =
+        "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318".parse().unwrap();
+    let file = b"symbol,weight\nUNI,1\n";
+    let signed = signer.sign_message_sync(file).unwrap().to_string();
+    let by = address!("0x2c7536E3605D9C16a7a3D7b1898e529396a65c23");
+    assert!(signature(file, &format!("{signed}\n"), by).passed);
+    assert!(!signature(b"symbol,weight\nUNI,0.9\n", &signed, by).passed);
+    assert!(!signature(file, &signed, SAFE).passed);
+    let said = signature(file, "0x12", by);
+    assert!(!said.passed && said.what.starts_with("is none"), "{said:?}");
+}
