@@ -14,7 +14,7 @@ use alloy::{
 };
 use ballast_devnet::{V2_EXCHANGE, accounts, contracts::IStrategy::rebalanceCall};
 use ballast_test_support::{Fault, HeldTransaction, KeeperProcess, Mempool, wait_until};
-use eyre::{OptionExt as _, Result, ensure};
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
 use futures::future::try_join_all;
 
 use crate::{
@@ -161,17 +161,24 @@ async fn another_attempt_at_the_nonce_may_be_mined_in_its_place() -> Result<()> 
     let mut stage = Stage::start(Subject::Counter).await?;
     // Where all three go through a pool that the test keeps, each takes some blocks.
     stage.finality = 4 * FINALITY;
+    let deepest = stage.finality - 1;
     for from_original in [true, false] {
-        for unfinal in [1, COUNTS] {
-            swapped(&mut stage, from_original, unfinal).await?;
+        for (unfinal, depth) in [(1, 1), (1, 2), (1, deepest), (COUNTS, COUNTS), (COUNTS, deepest)]
+        {
+            let told = format!("{unfinal} not final, {depth} blocks or more");
+            swapped(&mut stage, from_original, (unfinal, depth)).await.wrap_err(told)?;
         }
     }
     Ok(())
 }
 
 /// The original is mined, and after the reorganisation its replacement; or the other way round. So
-/// many nonces are included and not final by then.
-async fn swapped(stage: &mut Stage, from_original: bool, unfinal: u64) -> Result<()> {
+/// many nonces are included and not final by then, and at least so many blocks fall away.
+async fn swapped(
+    stage: &mut Stage,
+    from_original: bool,
+    (unfinal, least): (u64, u64),
+) -> Result<()> {
     stage.begin().await?;
     let keeper = stage.resting_keeper().await?;
     let pool = Mempool::new();
@@ -208,7 +215,10 @@ async fn swapped(stage: &mut Stage, from_original: bool, unfinal: u64) -> Result
         until(&keeper, "the next inclusion", included).await?;
     }
 
-    let depth = stage.node().block_number().await? + 1 - first;
+    let deep = async || stage.node().block_number().await.map(|head| head + 1 - first);
+    let more = async || Ok((deep().await? < least).then_some(BASE_FEE));
+    stage.play(&keeper, more).await?;
+    let depth = deep().await?;
     ensure!(depth < stage.finality, "{depth} blocks: the first of them is final");
     stage.node().reorg_with(depth, &[(raw_of(stage, after)?, 0)]).await?;
     ensure!(held.fired() > 0, "the pool held nothing");
@@ -227,17 +237,20 @@ async fn what_somebody_else_did_in_the_new_blocks_is_given_up() -> Result<()> {
         let mut stage = Stage::start(subject).await?;
         let several = if subject == Subject::Counter { COUNTS } else { 1 };
         for unfinal in BTreeSet::from([1, several]) {
-            unnecessary(&mut stage, unfinal).await.map_err(|e| e.wrap_err(subject.label()))?;
+            for depth in unfinal..=FINALITY {
+                let told = format!("{}: {unfinal} in {depth} blocks", subject.label());
+                unnecessary(&mut stage, unfinal, depth).await.wrap_err(told)?;
+            }
         }
         Ok::<_, eyre::Report>(())
     });
     try_join_all(plays).await.map(drop)
 }
 
-/// Ours fall away, so many blocks with one each, and the new blocks have what makes them unnecessary.
-/// A pool that the test keeps has them again, as those of nodes would; so they have to be cancelled
-/// there.
-async fn unnecessary(stage: &mut Stage, unfinal: u64) -> Result<()> {
+/// Ours fall away, so many blocks with one each and what came after, and the new blocks have what makes
+/// them unnecessary. At the depth of finality the oldest of them had been final. A pool that the test
+/// keeps has them again, as those of nodes would; so they have to be cancelled there.
+async fn unnecessary(stage: &mut Stage, unfinal: u64, depth: u64) -> Result<()> {
     stage.counts = unfinal;
     stage.begin().await?;
     let stranger = accounts::keeper_address(STRANGER);
@@ -258,10 +271,13 @@ async fn unnecessary(stage: &mut Stage, unfinal: u64) -> Result<()> {
         Ok((mined < unfinal).then_some(BASE_FEE))
     };
     stage.play(&keeper, ours).await?;
+    for _ in unfinal..depth {
+        stage.followed(&keeper, BASE_FEE).await?;
+    }
     let pool = Mempool::new();
     let held = stage.world.proxy.inject(Fault::Hold(pool.clone()));
     let theirs = strangers(stage, unfinal).await?;
-    stage.node().reorg_with(unfinal, &theirs).await?;
+    stage.node().reorg_with(depth, &theirs).await?;
     stage.in_range().await?;
 
     // Miners take what is void, one a block.
@@ -273,8 +289,9 @@ async fn unnecessary(stage: &mut Stage, unfinal: u64) -> Result<()> {
         if let Some(held) = newest.filter(|held| is_void(held.hash)) {
             stage.world.proxy.release(&pool, held.hash).await?;
         }
+        // What had been final by then is first seen not to be.
         let outcomes = stage.outcomes().await?;
-        Ok(outcomes.values().any(String::is_empty).then_some(BASE_FEE))
+        Ok(outcomes.values().any(|outcome| outcome != "cancelled").then_some(BASE_FEE))
     };
     stage.play(&keeper, cancelled).await?;
     ensure!(held.fired() > 0, "the pool held nothing");
