@@ -11,6 +11,9 @@ use eyre::Result;
 /// One whole, with the 18 decimals of ratios.
 const ONE: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 
+/// How often a move of the market is tried.
+const MOVES: u32 = 3;
+
 /// What a product goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rules {
@@ -104,8 +107,19 @@ impl Venue {
         }
     }
 
-    /// Moves everything to a price; gives the block.
+    /// Moves everything to a price; gives the block. Where the keeper trades in the same block, a pool may
+    /// have to move the other way than it looked, and all of it is undone: then once more.
     pub(super) async fn set_price(&self, eth_usd: u64) -> Result<u64> {
+        for _ in 1..MOVES {
+            match self.try_price(eth_usd).await {
+                Ok(block) => return Ok(block),
+                Err(error) => tracing::debug!(%error, "the market is moved once more"),
+            }
+        }
+        self.try_price(eth_usd).await
+    }
+
+    async fn try_price(&self, eth_usd: u64) -> Result<u64> {
         match &self.kind {
             Kind::Fli(market, _) => market.set_price(eth_usd).await,
             Kind::Basis(market) => market.set_price(eth_usd).await,
