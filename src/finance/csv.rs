@@ -199,6 +199,7 @@ fn quoted(field: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
     use super::*;
 

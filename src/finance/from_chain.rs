@@ -358,4 +358,5 @@ pub struct FromChain {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests;

@@ -321,6 +321,7 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
     use super::{super::report::tests::sample, *};
 

@@ -108,6 +108,7 @@ impl Serialize for Month {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
     use proptest::prelude::*;
 

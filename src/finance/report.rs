@@ -480,4 +480,5 @@ fn point(
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 pub(crate) mod tests;

@@ -70,6 +70,7 @@ fn grouped(digits: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
     use proptest::prelude::*;
 

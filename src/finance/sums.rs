@@ -405,4 +405,5 @@ fn corrupt(detail: String) -> StoreError {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests;

@@ -65,7 +65,7 @@ impl Filter {
             .with(period.from)
             .with(period.until)
             .with(self.chain_id)
-            .with(self.wallet.map(|wallet| text_of(wallet)))
+            .with(self.wallet.map(text_of))
             .with(self.product.clone())
     }
 }

@@ -1,38 +1,40 @@
 //! One product's task: guard, submit, observe. It owns the product's nonce lane, so nothing that
 //! happens here can delay another product.
+//!
+//! Reading order: here, what wakes it and how it follows what is under way; then [`turn`], what it does
+//! with an assessment.
 
 mod acts_on;
 mod asked;
 mod record;
+mod shown;
+mod turn;
 
 use std::sync::Arc;
 
-use alloy::primitives::U256;
 use ballast_chains::{ChainProfile, Head, fees::next_base_fee};
-use ballast_strategy_api::{Action, Decision, DynStrategy, Strategy as _, Urgency};
+use ballast_strategy_api::{DynStrategy, Strategy as _};
 use eyre::Result;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub(crate) use self::asked::Asking;
-use self::{asked::Dealing, record::Record};
+use self::{record::Record, shown::show_paused};
 use super::{
-    accounts::{Accounts, Due},
+    accounts::Accounts,
     events::{Event, What},
-    findings::{self, GuardNote},
     orders::{Ordered, PendingOrder},
     recorder::Recorder,
-    seat::{Mailbox, Turn},
-    status::{Balance, LastDecision},
+    seat::Mailbox,
     supervisor::Shared,
 };
 use crate::{
     alerts, clock,
     config::ProductConfig,
-    guard::{self, Circumstances, Past, Upkeep, Verdict},
+    guard::{self, Circumstances, Past, Upkeep},
     ledger::external::External,
-    submission::{Lane, LaneError, LaneEvent, Obeyed, Pursuit},
+    submission::{Lane, LaneError, LaneEvent, Obeyed},
 };
 
 /// Everything a product's task owns or listens to.
@@ -196,35 +198,6 @@ impl ProductTask {
         observed
     }
 
-    /// Brings the books up to date, and makes known what they say.
-    async fn keep_accounts(&mut self, head: &Head) {
-        if self.accounts.is_settled(head) {
-            return;
-        }
-        let price = self.circumstances(head, &Past::default()).fresh_price();
-        let refreshed = self.accounts.refresh(head, price).await;
-        if !self.accounts.tells(head, refreshed) {
-            return;
-        }
-        let spent = self.accounts.budget_use(head.timestamp, price, &self.config.limits);
-        let product = &self.config.name;
-        if self.profile.feeds.native_usd.is_some() {
-            let gauge = |name, usd: &str| {
-                // The edge: from here on the value is a float for a chart.
-                if let Ok(value) = usd.parse::<f64>() {
-                    metrics::gauge!(name, "product" => product.clone()).set(value);
-                }
-            };
-            gauge("ballast_month_spent_usd", &spent.spent_usd);
-            gauge("ballast_month_reserved_usd", &spent.reserved_usd);
-            gauge("ballast_month_forecast_usd", &spent.forecast_usd);
-            if let Some(percent) = spent.used_percent {
-                gauge("ballast_month_budget_used_percent", &percent.to_string());
-            }
-        }
-        self.shared.board.spent(product, spent);
-    }
-
     /// Keeps an operator's order for when it can be carried out; whether that is at once.
     fn take_order(&mut self, order: Ordered) -> bool {
         match order {
@@ -237,153 +210,6 @@ impl ProductTask {
                 false
             }
         }
-    }
-
-    /// The balance as a gauge: whole coins, a float from here on.
-    fn show_balance(&self, wei: U256) {
-        if let Ok(coins) = ballast_chains::amount::ether(wei).parse::<f64>() {
-            let labels =
-                [("product", self.config.name.clone()), ("chain", self.profile.name.clone())];
-            metrics::gauge!("ballast_wallet_balance", &labels).set(coins);
-        }
-    }
-
-    /// Puts what is under way on the board.
-    fn show_current(&mut self) {
-        let is_clear = self.lane.unfinished() == 0;
-        if !std::mem::replace(&mut self.shows_current, !is_clear) && is_clear {
-            return;
-        }
-        let current = if is_clear {
-            None
-        } else {
-            let mut slots = self.lane.snapshot().slots;
-            match slots.iter().position(|slot| slot.included_in.is_none()) {
-                Some(waiting) => Some(slots.swap_remove(waiting)),
-                None => slots.pop(),
-            }
-        };
-        self.shared.board.current(&self.config.name, current);
-    }
-
-    /// Acts on the newest assessment in the mailbox, if there is one.
-    pub(crate) async fn take_pending_turn(&mut self) {
-        let turn = self.mailbox.turns.borrow_and_update().clone();
-        let Some(turn) = turn else { return };
-        let (dealing, asked) = self.asking.take(&turn);
-        if dealing == Dealing::Skip {
-            return;
-        }
-        let rehearses = dealing == Dealing::Rehearse;
-        let (decision, guard) = self.take_turn(&turn, rehearses).await;
-        let told = (!asked.is_empty()).then(|| decision.clone());
-        if !rehearses {
-            self.recorder.publish(decision, guard);
-        }
-        if let Some(told) = told {
-            asked::answer(&self.config.name, &self.shared.board, asked, &told);
-        }
-    }
-
-    /// Decides on one assessment, and acts on it unless it is only rehearsed.
-    async fn take_turn(&mut self, turn: &Turn, rehearses: bool) -> (LastDecision, Vec<GuardNote>) {
-        if let Some(wei) = turn.balance {
-            let balance = Balance { wei, block: turn.head.number };
-            self.shared.board.balance(&self.config.name, balance);
-            self.lane.told_balance(wei);
-            self.show_balance(wei);
-        }
-        let mut record = Record::new(turn.head, Vec::new());
-        match &turn.outcome {
-            Ok(assessment) => {
-                record.observations.clone_from(&assessment.observations);
-                if !rehearses {
-                    self.lane.reassessed(assessment, &turn.head);
-                }
-            }
-            Err(_) => self.lane.unread(),
-        }
-        if !self.hear_what_it_acts_on(turn, &mut record).await {
-            return record.into_decision();
-        }
-        match &turn.outcome {
-            Ok(assessment) => match &assessment.decision {
-                Decision::Wait { reason, .. } => {
-                    if self.counts_blocks() && !rehearses {
-                        self.accounts.nothing_due().await;
-                    }
-                    record.say("wait", reason, "");
-                }
-                Decision::Blocked { reason, detail } => record.say("blocked", reason, detail),
-                Decision::Act(action) => {
-                    self.act(action.clone(), turn.head, rehearses, &mut record).await;
-                }
-            },
-            Err(failure) => record.say("error", failure.reason, &failure.detail),
-        }
-        self.show_current();
-        record.into_decision()
-    }
-
-    async fn act(&mut self, action: Action, found_at: Head, rehearses: bool, record: &mut Record) {
-        record.due(&action);
-        // Found at an older head? It is simulated at the newest one. Found at a head that a
-        // reorganisation has taken away? Then it answers a state that may not exist.
-        let head = (*self.mailbox.heads.borrow()).unwrap_or(found_at);
-        if head.number < found_at.number {
-            return record.say("refused", "its block was reorganised away", "");
-        }
-        let Some(strategy) = self.strategy() else {
-            return record.say("error", "strategy not connected", "");
-        };
-        // Judged late, or again: the branch that it was found on may be gone by now.
-        if self.lane.is_in_chain((&found_at).into(), &head).await == Some(false) {
-            return record.say("refused", "its block was reorganised away", "");
-        }
-        let due = self.first_due(&action, &found_at).await;
-        let Some(past) = self.accounts.past() else {
-            return record.say("error", "the journal cannot be read", "");
-        };
-        let circumstances = Circumstances {
-            dry_run: self.config.dry_run || rehearses,
-            first_due: due.map(|due| due.at),
-            due_for_blocks: due.map_or(0, |due| found_at.number.saturating_sub(due.block)),
-            ..self.circumstances(&head, past)
-        };
-        let judgement = guard::judge(action, &circumstances, &self.config.limits);
-        record.guard = findings::of(&judgement);
-        record.notes = findings::beside(&judgement);
-        match judgement.verdict {
-            Verdict::Refuse(finding) => {
-                record.say(finding.row.decision(), finding.reason, &finding.detail);
-            }
-            Verdict::Rehearse(rehearsal) => {
-                let planned = self.lane.plan(&rehearsal, &head, strategy.as_ref()).await;
-                self.say_pursuit(planned, rehearsal.reason, record);
-            }
-            Verdict::Permit(permit) => {
-                let pursued = self.lane.pursue(permit, &head, strategy.as_ref()).await;
-                self.accounts.changed();
-                self.say_pursuit(pursued, "", record);
-            }
-        }
-    }
-
-    /// Since when the action is due, where somebody wants to know.
-    async fn first_due(&mut self, action: &Action, found_at: &Head) -> Option<Due> {
-        let limits = &self.config.limits;
-        let budget = limits.monthly_budget.or(limits.hard_budget).is_some();
-        let waits = limits.routine_base_fee.is_some() || budget;
-        if self.counts_blocks() || (waits && action.urgency == Urgency::Routine) {
-            Some(self.accounts.first_due(action, found_at).await)
-        } else {
-            None
-        }
-    }
-
-    /// Whether it matters for how many blocks something has been due.
-    fn counts_blocks(&self) -> bool {
-        self.config.limits.act_after_blocks > 0
     }
 
     fn circumstances<'a>(&'a self, head: &Head, past: &'a Past) -> Circumstances<'a> {
@@ -405,27 +231,6 @@ impl ProductTask {
             store_short: self.shared.store.is_short(),
             waiting: self.lane.waiting_at(),
             agreed: self.shared.pauses.agreed(&self.config.name),
-        }
-    }
-
-    fn say_pursuit(
-        &self,
-        result: Result<Pursuit, LaneError>,
-        rehearsed: &str,
-        record: &mut Record,
-    ) {
-        match result {
-            Ok(pursuit) => {
-                let reason =
-                    if rehearsed.is_empty() { pursuit.reason() } else { rehearsed.to_owned() };
-                record.say(pursuit.kind(), &reason, &pursuit.to_string());
-                if let Pursuit::Sent { .. } = pursuit {
-                    let text = pursuit.to_string();
-                    let what = What::Transaction { step: "sent", text, incident: None };
-                    self.emit(record.head, what);
-                }
-            }
-            Err(error) => record.say("error", error.reason(), &crate::error_chain(&error)),
         }
     }
 
@@ -453,9 +258,4 @@ impl ProductTask {
     fn strategy(&self) -> Option<Arc<dyn DynStrategy>> {
         self.mailbox.strategy.borrow().clone()
     }
-}
-
-fn show_paused(product: &str, paused: bool) {
-    let gauge = metrics::gauge!("ballast_product_paused", "product" => product.to_owned());
-    gauge.set(f64::from(u8::from(paused)));
 }

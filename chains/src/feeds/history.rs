@@ -174,10 +174,10 @@ mod tests {
     #[test]
     fn a_round_counts_if_it_was_written_and_not_after_the_block() {
         let at = |updated_at, answer| dated(&round(updated_at, answer), 8, 100);
-        let found = at(100, 2_000_00000000).unwrap();
+        let found = at(100, 200_000_000_000).unwrap();
         assert_eq!((found.price.to_string().as_str(), found.updated_at), ("2000", 100));
-        assert_eq!(at(101, 2_000_00000000), None, "of the future");
-        assert_eq!(at(0, 2_000_00000000), None, "never written");
+        assert_eq!(at(101, 200_000_000_000), None, "of the future");
+        assert_eq!(at(0, 200_000_000_000), None, "never written");
         assert_eq!(at(100, 0), None);
     }
 
@@ -191,7 +191,7 @@ mod tests {
         };
         answers.push_success(&words(&[8]));
         for round in rounds {
-            answers.push_success(&words(&[*round, 2_000_00000000 + round, 0, 10 * round, *round]));
+            answers.push_success(&words(&[*round, 200_000_000_000 + round, 0, 10 * round, *round]));
         }
         let provider = ProviderBuilder::new().disable_recommended_fillers();
         (provider.connect_mocked_client(answers.clone()).erased(), answers)

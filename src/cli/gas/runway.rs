@@ -31,7 +31,7 @@ pub(in crate::cli) struct Args {
     #[arg(long)]
     product: Option<String>,
     /// Writes a file for the Safe Transaction Builder for each chain whose wallets miss something
-    /// and whose file names its treasury_safe
+    /// and whose file names its `treasury_safe`
     #[arg(long, value_name = "DIR")]
     top_up: Option<PathBuf>,
     /// Machine-readable output

@@ -21,7 +21,7 @@ struct Script {
 }
 
 fn sent(from: Address, nonce: u64, input: Bytes) -> Sent {
-    let hash = B256::from(U256::from(nonce) << usize::from(from[0]) * 8);
+    let hash = B256::from(U256::from(nonce) << (usize::from(from[0]) * 8));
     Sent { hash, from, to: Some(OTHER), nonce, value: U256::ZERO, input }
 }
 

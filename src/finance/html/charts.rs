@@ -175,6 +175,7 @@ fn axis(micro: u128) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
     use super::*;
 

@@ -168,9 +168,9 @@ impl World {
     }
 
     async fn assert_whole(&self) {
-        for at in 0..2 {
+        for (at, product) in PRODUCTS.iter().enumerate() {
             let found = self.reconcile(at, Depth::Blocks).await;
-            assert!(found.is_whole(), "{}: {found:#?}", PRODUCTS[at]);
+            assert!(found.is_whole(), "{product}: {found:#?}");
         }
     }
 
@@ -224,7 +224,7 @@ fn steps() -> impl Strategy<Value = Step> {
             .prop_map(|(acts, by)| Step::Block(acts, by)),
         2 => (1_u8..60).prop_map(Step::Quiet),
         1 => Just(Step::Restart),
-        1 => (1_usize..FINALITY as usize).prop_map(Step::Reorg),
+        1 => (1..usize::try_from(FINALITY).unwrap()).prop_map(Step::Reorg),
     ]
 }
 
@@ -556,7 +556,13 @@ async fn prices_and_owners_are_noted_and_what_has_no_price_gets_one_later() {
     let entries = async |world: &World| {
         let mut all = Vec::new();
         let ledger = world.store.ledger();
-        ledger.each_entry(&Filter::default(), |entry| Ok(all.push(entry))).await.unwrap();
+        ledger
+            .each_entry(&Filter::default(), |entry| {
+                all.push(entry);
+                Ok(())
+            })
+            .await
+            .unwrap();
         all
     };
     let all = entries(&world).await;

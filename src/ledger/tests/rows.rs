@@ -93,7 +93,11 @@ async fn entries_come_back_as_they_were_booked_and_only_once() {
     ledger.book(&[again]).await.unwrap();
     assert_eq!(read(&ledger, &Filter::default()).await, booked);
     let month = Filter { period: Some(Period::month_of(NOVEMBER + 77)), ..Filter::default() };
-    assert_eq!(read(&ledger, &month).await, [full.clone()], "not October, not December");
+    assert_eq!(
+        read(&ledger, &month).await,
+        std::slice::from_ref(&full),
+        "not October, not December"
+    );
     let of = Filter { product: Some("launch".into()), ..Filter::default() };
     assert_eq!(read(&ledger, &of).await, [bare]);
     let of = Filter::wallet(10, Address::repeat_byte(1));
@@ -129,8 +133,20 @@ async fn inflows_and_checkpoints_come_back() {
     ledger.book_inflows(&inflows, Some(&checkpoint)).await.unwrap();
     let (mut came, mut held) = (Vec::new(), Vec::new());
     let all = Filter::default();
-    ledger.each_inflow(&all, |inflow| Ok(came.push(inflow))).await.unwrap();
-    ledger.each_checkpoint(&all, |checkpoint| Ok(held.push(checkpoint))).await.unwrap();
+    ledger
+        .each_inflow(&all, |inflow| {
+            came.push(inflow);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    ledger
+        .each_checkpoint(&all, |checkpoint| {
+            held.push(checkpoint);
+            Ok(())
+        })
+        .await
+        .unwrap();
     assert_eq!((came.as_slice(), held.as_slice()), (inflows.as_slice(), [checkpoint].as_slice()));
 }
 

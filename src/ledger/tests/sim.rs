@@ -206,7 +206,7 @@ impl Block {
         succeeded: bool,
     ) -> Paid {
         let nonce = self.accounts.get(&from).map_or(0, |account| account.nonce - 1);
-        let seed = [from.as_slice(), &nonce.to_be_bytes(), &(self.body.len() as u64).to_be_bytes()];
+        let seed = [from.as_slice(), &nonce.to_be_bytes(), &self.body.len().to_be_bytes()];
         // A stranger's are told apart by their block; a wallet's are the same on every branch.
         let block = if from == STRANGER { self.at.hash } else { B256::ZERO };
         let hash = keccak256([seed.concat(), block.to_vec()].concat());

@@ -1,6 +1,8 @@
 //! Everything that is read at one block: one round, and a second one only where a product stands
 //! below its bounds.
 
+mod own;
+
 use alloy::primitives::{Address, I256, U256};
 use ballast_chains::{
     BlockReader, ReadError, Revert,
@@ -8,6 +10,7 @@ use ballast_chains::{
 };
 use ballast_strategy_api::StrategyError;
 
+use self::own::Own;
 use crate::{
     Basis,
     books::Books,
@@ -140,33 +143,12 @@ impl Snapshot {
     pub async fn read(basis: &Basis, at: &BlockReader) -> Result<Self, StrategyError> {
         let product = &basis.product;
         let ext = product.extension;
-        let caller = at.caller();
         let size = IPerpAccountBalance::getTakerPositionSizeCall {
             trader: product.settings.setToken,
             baseToken: product.settings.virtualBaseAddress,
         };
-        let settings = async {
-            futures::try_join!(
-                at.call(ext, Ext::getMethodologyCall {}),
-                at.call(ext, Ext::getExecutionCall {}),
-                at.call(ext, Ext::getIncentiveCall {}),
-                at.call(ext, Ext::getExchangeSettingsCall {}),
-                at.call(ext, Ext::callAllowListCall { caller }),
-                at.call(ext, Ext::anyoneCallableCall {}),
-            )
-            .map_err(StrategyError::reading("the extension's settings"))
-        };
-        let state = async {
-            futures::try_join!(
-                at.call(ext, Ext::twapLeverageRatioCall {}),
-                at.call(ext, Ext::lastTradeTimestampCall {}),
-                at.call(ext, Ext::lastReinvestTimestampCall {}),
-            )
-            .map_err(StrategyError::reading("the extension's clocks"))
-        };
-        let (settings, state, ratio, should, position, books, reward, venues, native_usd) = futures::join!(
-            settings,
-            state,
+        let (own, ratio, should, position, books, reward, venues, native_usd) = futures::join!(
+            Own::read(ext, at),
             at.call(ext, Ext::getCurrentLeverageRatioCall {}),
             at.call(ext, Ext::shouldRebalanceCall {}),
             at.call(product.settings.perpV2AccountBalance, size),
@@ -175,21 +157,20 @@ impl Snapshot {
             Venues::read(product, at),
             feeds::native_usd(at),
         );
-        let (methodology, execution, incentive, exchange, listed, anyone) = settings?;
-        let (twap_leverage_ratio, last_trade, last_reinvest) = state?;
+        let own = own?;
         let now = U256::from(at.header().timestamp);
         let unsaid = Unsaid {
             books: books.as_ref().ok().filter(|_| !product.has_funding_view),
-            methodology: &methodology,
-            has_rested: now.saturating_sub(last_reinvest) > methodology.reinvestInterval,
+            methodology: &own.methodology,
+            has_rested: now.saturating_sub(own.last_reinvest) > own.methodology.reinvestInterval,
         };
         let mut market = Market::of(ratio, should, unsaid)?;
         let mut left_at = None;
         if let Market::Live(live) = &mut market {
-            let age = now.saturating_sub(last_trade);
-            let seen = books.as_ref().ok().filter(|_| live.wants_leverage(&methodology));
+            let age = now.saturating_sub(own.last_trade);
+            let seen = books.as_ref().ok().filter(|_| live.wants_leverage(&own.methodology));
             let (asked, left) =
-                futures::join!(live.ask_by(&basis.policy, &methodology, ext, at), async {
+                futures::join!(live.ask_by(&basis.policy, &own.methodology, ext, at), async {
                     winding::left_at(product, seen?, age, at).await
                 },);
             left_at = left;
@@ -197,16 +178,16 @@ impl Snapshot {
         }
         Ok(Self {
             now,
-            caller,
+            caller: at.caller(),
             caller_is_contract: basis.caller_is_contract,
-            caller_permitted: listed || anyone,
-            methodology,
-            execution,
-            incentive,
-            exchange,
-            twap_leverage_ratio,
-            last_trade,
-            last_reinvest,
+            caller_permitted: own.permits_caller,
+            methodology: own.methodology,
+            execution: own.execution,
+            incentive: own.incentive,
+            exchange: own.exchange,
+            twap_leverage_ratio: own.twap_leverage_ratio,
+            last_trade: own.last_trade,
+            last_reinvest: own.last_reinvest,
             position,
             books,
             market,

@@ -262,10 +262,10 @@ async fn is_not_delayed(told: Told) -> Result<()> {
 
 #[tokio::test]
 async fn a_slow_or_dead_chain_10_does_not_delay_chain_1() -> Result<()> {
-    is_not_delayed(Told::Fli).await
+    Box::pin(is_not_delayed(Told::Fli)).await
 }
 
 #[tokio::test]
 async fn a_slow_or_dead_chain_1_does_not_delay_chain_10() -> Result<()> {
-    is_not_delayed(Told::Basis).await
+    Box::pin(is_not_delayed(Told::Basis)).await
 }

@@ -153,7 +153,7 @@ impl World {
     }
 
     /// The Perp trade at the index price, and the spot trade beside it.
-    fn trade(&self, new: I256, cap: I256) -> World {
+    fn trade(&self, new: I256, cap: I256) -> Self {
         let ratio = self.ratio();
         let total = div(mul(new - ratio, self.size), mul(ratio, UNIT - new));
         let most = if total.is_negative() { cap } else { cap.min(self.spot) };
@@ -170,7 +170,7 @@ impl World {
     }
 
     /// `rebalance`, `iterateRebalance` or `ripcord` as the contract takes them; `None` for a revert.
-    fn call(&self, action: &str) -> Option<World> {
+    fn call(&self, action: &str) -> Option<Self> {
         let ratio = self.ratio();
         if ratio == I256::ZERO {
             return None;
@@ -216,7 +216,7 @@ impl World {
         (twap < target && now >= twap) || (twap > target && now <= twap)
     }
 
-    fn iterated(&self) -> World {
+    fn iterated(&self) -> Self {
         if self.is_outrun() {
             let mut after = self.clone();
             (after.twap, after.last_trade) = (I256::ZERO, self.now);
@@ -231,7 +231,7 @@ impl World {
 
     /// All funding leaves Perp; what is left after the fee buys spot and collateral by the ratio, and
     /// as much as was bought is sold short.
-    fn reinvested(&self) -> World {
+    fn reinvested(&self) -> Self {
         let ratio = abs(self.ratio());
         let funding = self.funding();
         let spent = mul(funding, UNIT - self.fee);
@@ -254,7 +254,9 @@ impl World {
         let due = match own {
             ShouldRebalance::Ripcord | ShouldRebalance::IterateRebalance => own,
             _ if self.ratio() == I256::ZERO || !is_taken => return None,
-            _ => self.should_rebalance(min, max),
+            ShouldRebalance::None | ShouldRebalance::Rebalance | ShouldRebalance::Reinvest => {
+                self.should_rebalance(min, max)
+            }
         };
         if self.ratio() == I256::ZERO {
             return None;
@@ -349,22 +351,7 @@ impl World {
             last_trade: U256::from(self.last_trade),
             last_reinvest: U256::from(self.last_reinvest),
             position: Ok(self.size),
-            books: Ok(Books {
-                size: self.size,
-                notional: self.notional,
-                account: AccountInfo {
-                    collateralBalance: self.cash,
-                    owedRealizedPnl: I256::ZERO,
-                    pendingFundingPayments: self.pending,
-                    netQuoteBalance: self.notional,
-                },
-                price: raw(self.price),
-                tracked: raw(self.tracked),
-                performance_fee: raw(self.fee),
-                supply: raw(self.supply),
-                spot_unit: div(self.spot, self.supply),
-                collateral_unit: I256::ZERO,
-            }),
+            books: Ok(self.books()),
             market: Market::Live(Live { leverage_ratio: self.ratio(), due, bounds_refused }),
             reward: None,
             left_at: None,
@@ -373,6 +360,26 @@ impl World {
                 base_fee: Some(u128::from(BASE_FEE)),
                 native_usd: Price::from_fixed18(raw(UNIT * int(1_000))),
             },
+        }
+    }
+
+    fn books(&self) -> Books {
+        let raw = |value: I256| U256::try_from(value).unwrap();
+        Books {
+            size: self.size,
+            notional: self.notional,
+            account: AccountInfo {
+                collateralBalance: self.cash,
+                owedRealizedPnl: I256::ZERO,
+                pendingFundingPayments: self.pending,
+                netQuoteBalance: self.notional,
+            },
+            price: raw(self.price),
+            tracked: raw(self.tracked),
+            performance_fee: raw(self.fee),
+            supply: raw(self.supply),
+            spot_unit: div(self.spot, self.supply),
+            collateral_unit: I256::ZERO,
         }
     }
 }
