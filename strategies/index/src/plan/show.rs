@@ -131,3 +131,28 @@ pub(crate) fn span(seconds: u64) -> String {
         _ => format!("{}h {minutes:02}m", part(3_600)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_under_each_other() {
+        let rows = [["A", "1"], ["LONG", "1000"]];
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect();
+        assert_eq!(aligned(&rows), ["A        1", "LONG  1000"]);
+    }
+
+    #[test]
+    fn figures_are_cut_off_and_times_are_words() {
+        let cut = [("0.123456", "0.1234"), ("12", "12"), ("1.5", "1.5")];
+        for (exact, shown) in cut {
+            assert_eq!(short(exact), shown);
+        }
+        let words = [(0, "0s"), (59, "59s"), (60, "1m"), (3_599, "59m"), (149_400, "41h 30m")];
+        for (seconds, shown) in words {
+            assert_eq!(span(seconds), shown);
+        }
+    }
+}

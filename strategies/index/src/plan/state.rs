@@ -89,17 +89,7 @@ impl Index {
         wanted: &[Address],
         at: &BlockReader,
     ) -> Result<Self, StrategyError> {
-        let (
-            symbol,
-            components,
-            multiplier,
-            supply,
-            serves,
-            weth,
-            controller,
-            started,
-            rebalancing,
-        ) = futures::try_join!(
+        let (symbol, components, multiplier, supply, serves, weth, controller) = futures::try_join!(
             at.call_raw(set_token, symbolCall {}.abi_encode().into()),
             at.call(set_token, getComponentsCall {}),
             at.call(set_token, positionMultiplierCall {}),
@@ -107,8 +97,6 @@ impl Index {
             at.call(set_token, isInitializedModuleCall { module }),
             at.call(module, wethCall {}),
             at.call(module, controllerCall {}),
-            at.call(module, rebalanceInfoCall { setToken: set_token }),
-            at.call(module, getRebalanceComponentsCall { setToken: set_token }),
         )
         .map_err(unless_silent("the index", |refused| {
             format!(
@@ -119,11 +107,13 @@ impl Index {
             let why = format!("{module} is no module of the index {set_token}");
             return Err(StrategyError::Misconfigured(why));
         }
-        let (registry, protocol_fee) = futures::try_join!(
+        let (registry, protocol_fee, started, rebalancing) = futures::try_join!(
             at.call(controller, resourceIdCall { id: REGISTRY }),
             at.call(controller, getModuleFeeCall { module, feeType: TRADE_FEE }),
+            at.call(module, rebalanceInfoCall { setToken: set_token }),
+            at.call(module, getRebalanceComponentsCall { setToken: set_token }),
         )
-        .map_err(StrategyError::reading("the protocol's Controller"))?;
+        .map_err(StrategyError::reading("the module"))?;
         let desk = Desk { registry, module, weth };
         let mut seen: BTreeSet<Address> = components.iter().copied().collect();
         let new: Vec<Address> =
