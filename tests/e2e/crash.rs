@@ -14,6 +14,7 @@ use std::{
 };
 
 use alloy::{
+    consensus::Transaction as _,
     eips::Encodable2718 as _,
     network::{EthereumWallet, NetworkTransactionBuilder as _, TransactionBuilder as _},
     providers::Provider as _,
@@ -26,7 +27,7 @@ use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOpt
 
 use crate::{
     harness::{DEADLINE, PRODUCT, Setup, World, finish, json},
-    stage::follow,
+    stage::{decode, follow},
 };
 
 const INTERVAL: u64 = 86_401;
@@ -235,8 +236,9 @@ impl Stage {
                 if !is_sent {
                     return Ok(());
                 }
-                // Whatever was offered buys no block from here on.
-                told.base_fee = 4 * BASE_FEE;
+                // Whatever was offered buys no block from here on. On a chain that nobody else uses the
+                // market's tip is what the keeper paid before, so the offer is looked at.
+                told.base_fee = self.highest_offer(told.nonce)? + 1;
                 told.is_done = true;
             }
             Story::Reorged if !told.is_done && self.world.mined().await? > told.nonce => {
@@ -278,6 +280,18 @@ impl Stage {
 
     fn distinct_sent(&self) -> BTreeSet<String> {
         self.world.proxy().raw_transactions().into_iter().collect()
+    }
+
+    /// Wei per gas, of all that was sent at a nonce.
+    fn highest_offer(&self, nonce: u64) -> Result<u128> {
+        let mut highest = 0;
+        for raw in self.distinct_sent() {
+            let transaction = decode(&raw)?;
+            if transaction.nonce() == nonce {
+                highest = highest.max(transaction.max_fee_per_gas());
+            }
+        }
+        Ok(highest)
     }
 
     fn store(&self) -> PathBuf {
