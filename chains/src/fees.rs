@@ -261,10 +261,10 @@ mod tests {
         assert_eq!((quote.legacy, quote.priority_fee, quote.least), (true, 5, 5));
     }
 
-    /// A history of blocks, each with its fill in percent and its lowest and median tip.
-    fn blocks(of: &[(u8, u128, u128)]) -> FeeHistory {
+    /// A history of blocks, each with the used part of its gas limit and its lowest and median tip.
+    fn blocks(of: &[(f64, u128, u128)]) -> FeeHistory {
         FeeHistory {
-            gas_used_ratio: of.iter().map(|(percent, ..)| f64::from(*percent) / 100.0).collect(),
+            gas_used_ratio: of.iter().map(|(used, ..)| *used).collect(),
             reward: Some(of.iter().map(|(_, lowest, median)| vec![*lowest, *median]).collect()),
             ..FeeHistory::default()
         }
@@ -272,20 +272,28 @@ mod tests {
 
     #[test]
     fn the_market_tip_is_the_median_of_blocks_that_had_one() {
-        let tip = |of: &[(u8, u128, u128)]| market_tip(&blocks(of));
+        let tip = |of: &[(f64, u128, u128)]| market_tip(&blocks(of));
         assert_eq!(tip(&[]), 0);
-        assert_eq!(tip(&[(0, 0, 0), (0, 0, 0)]), 0);
-        assert_eq!(tip(&[(0, 0, 0), (50, 1, 5), (90, 0, 0)]), 5);
-        assert_eq!(tip(&[(50, 1, 9), (50, 1, 1), (50, 1, 5)]), 5);
+        assert_eq!(tip(&[(0.0, 0, 0), (0.0, 0, 0)]), 0);
+        assert_eq!(tip(&[(0.0, 0, 0), (0.50, 1, 5), (0.90, 0, 0)]), 5);
+        assert_eq!(tip(&[(0.50, 1, 9), (0.50, 1, 1), (0.50, 1, 5)]), 5);
         assert_eq!(market_tip(&FeeHistory::default()), 0, "a node without rewards");
     }
 
     #[test]
     fn where_blocks_have_room_the_lowest_tip_is_enough() {
-        let tip = |of: &[(u8, u128, u128)]| market_tip(&blocks(of));
-        assert_eq!(tip(&[(1, 3, 150), (1, 7, 7), (2, 9, 90)]), 3);
-        assert_eq!(tip(&[(1, 0, 150), (1, 7, 7)]), 7, "nothing was paid by the first one's lowest");
-        assert_eq!(tip(&[(1, 2, 2), (40, 5, 8), (60, 5, 9), (70, 5, 7)]), 8, "most were filled");
+        let tip = |of: &[(f64, u128, u128)]| market_tip(&blocks(of));
+        assert_eq!(tip(&[(0.01, 3, 150), (0.01, 7, 7), (0.02, 9, 90)]), 3);
+        assert_eq!(
+            tip(&[(0.01, 0, 150), (0.01, 7, 7)]),
+            7,
+            "nothing was paid by the first one's lowest"
+        );
+        assert_eq!(
+            tip(&[(0.01, 2, 2), (0.40, 5, 8), (0.60, 5, 9), (0.70, 5, 7)]),
+            8,
+            "most were filled"
+        );
     }
 
     proptest! {
@@ -295,12 +303,12 @@ mod tests {
         fn a_generous_stranger_on_a_quiet_chain_is_not_the_market(
             at in 0_usize..40, generous in 1_000_u128..1_000_000, floor in 1_u128..100,
         ) {
-            let mut known: Vec<(u8, u128, u128)> = vec![(1, floor, floor)];
+            let mut known: Vec<(f64, u128, u128)> = vec![(0.01, floor, floor)];
             for block in 0..40 {
                 let recent = known.len().saturating_sub(10);
                 let tip = market_tip(&blocks(&known[recent..])).max(floor);
                 prop_assert_eq!(tip, floor, "at block {}", block);
-                known.push(if block == at { (1, floor, generous) } else { (1, floor, floor) });
+                known.push(if block == at { (0.01, floor, generous) } else { (0.01, floor, floor) });
             }
         }
 

@@ -37,8 +37,10 @@ fn limits(world: &World, limits: &str) -> Result<()> {
 async fn spent(metrics: &str) -> Option<u64> {
     let text = reqwest::get(metrics).await.ok()?.text().await.ok()?;
     let line = text.lines().find(|line| line.starts_with("ballast_month_spent_usd{"))?;
-    let dollars: f64 = line.rsplit(' ').next()?.parse().ok()?;
-    let micro = (dollars * 1e6).round() as u64;
+    let dollars = line.rsplit(' ').next()?;
+    let (whole, part) = dollars.split_once('.').unwrap_or((dollars, ""));
+    let part: String = part.chars().chain("000000".chars()).take(6).collect();
+    let micro: u64 = format!("{whole}{part}").parse().ok()?;
     (micro > 0).then_some(micro)
 }
 

@@ -24,7 +24,10 @@ pub(super) fn l1_fee(hash: B256) -> U256 {
 
 /// What the wallets have paid beside gas up to each block; what the proxy takes from balances.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Layer1(Arc<Mutex<BTreeMap<B256, (u64, BTreeMap<Address, U256>)>>>);
+pub(super) struct Layer1(Arc<Mutex<BTreeMap<B256, Paid>>>);
+
+/// The number of a block, and what wallets had paid after it.
+type Paid = (u64, BTreeMap<Address, U256>);
 
 impl Layer1 {
     /// Adds the blocks of the chain that are not known.
@@ -61,7 +64,7 @@ impl Layer1 {
     fn paid(&self, wallet: Address, block: &Value) -> U256 {
         let known = self.0.lock().unwrap();
         let hash = block["blockHash"].as_str().or(block.as_str()).unwrap_or_default();
-        let of = |(_, paid): &(u64, BTreeMap<Address, U256>)| paid.get(&wallet).copied();
+        let of = |(_, paid): &Paid| paid.get(&wallet).copied();
         let at = hash.parse::<B256>().ok().and_then(|hash| known.get(&hash));
         // Blocks named otherwise are the newest: of no account to any book.
         at.or_else(|| known.values().max_by_key(|(number, _)| *number))

@@ -17,7 +17,10 @@ use ballast_test_support::{FaultHandle, KeeperCommand, KeeperProcess, free_port}
 use eyre::{OptionExt as _, Result, bail, ensure};
 use serde_json::Value;
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval},
+};
 
 use super::layer1::{Layer1, l1_fee};
 use crate::harness::{DEADLINE, PRODUCT, Setup, World, finish, json, key_name};
@@ -56,7 +59,7 @@ pub(super) struct Scene {
 /// The contract of a product.
 pub(super) fn counter(at: usize) -> Address {
     let mut bytes = [0xc0; 20];
-    bytes[19] = at as u8;
+    bytes[19] = u8::try_from(at).unwrap();
     bytes.into()
 }
 
@@ -205,9 +208,14 @@ impl Scene {
 
     /// Makes blocks while a command runs, which may wait for one; it has to succeed.
     pub(super) async fn order(&self, args: &[&str]) -> Result<()> {
-        let running = tokio::spawn(finish(self.command(args)));
-        self.until(args[0], async || Ok(running.is_finished())).await?;
-        let (code, out, err) = running.await??;
+        let (mut running, mut done) = (JoinSet::new(), None);
+        running.spawn(finish(self.command(args)));
+        let ends = async || {
+            done = running.try_join_next();
+            Ok(done.is_some())
+        };
+        self.until(args[0], ends).await?;
+        let (code, out, err) = done.ok_or_eyre("it did not end")???;
         ensure!(code == 0, "{args:?}: {out:?} {err:?}");
         Ok(())
     }
