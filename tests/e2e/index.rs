@@ -166,6 +166,37 @@ impl Stage {
         Ok(U256::try_from(unit)?)
     }
 
+    /// Holds the module's own view of each first trade against the plan; then trades all of it, sells
+    /// first, in as many trades and for about as much gas as was planned.
+    async fn trades_as_planned(&self, plan: &Value) -> Result<()> {
+        let (node, index) = (self.world.devnet.node(), &self.index);
+        let set_token = index.set_token;
+        let rows = list(&plan["rows"]);
+        for row in rows.iter().filter(|row| !row["trade"].is_null()) {
+            let component = address(&row["address"]);
+            let size = getComponentTradeQuantityAndDirectionCall { setToken: set_token, component };
+            let size = node.read(index.module, size).await?;
+            let info = node
+                .read(index.module, executionInfoCall { setToken: set_token, component })
+                .await?;
+            let trade = &row["trade"];
+            assert_eq!(size.isSendTokenFixed, trade["side"] == "sell", "{row}");
+            assert_eq!(size.quantity, number(&trade["amount"]).min(info.maxSize), "{row}");
+        }
+        let mut gas = 0;
+        for side in ["sell", "buy"] {
+            for row in rows.iter().filter(|row| row["trade"]["side"] == side) {
+                let target = number(&row["target_unit"]);
+                let (trades, used) = self.trade_out(address(&row["address"]), target).await?;
+                assert_eq!(row["trade"]["trades"], trades, "{row}");
+                gas += used;
+            }
+        }
+        let predicted = plan["gas"].as_u64().unwrap();
+        assert!(predicted.abs_diff(gas) * 100 <= predicted * 15, "{predicted} planned, {gas} used");
+        Ok(())
+    }
+
     /// Trades a component until the module has nothing left to do with it: in how many trades, and
     /// for how much gas.
     async fn trade_out(&self, component: Address, target: U256) -> Result<(u64, u64)> {
@@ -272,30 +303,7 @@ async fn what_is_planned_is_what_the_module_holds_and_trades() -> Result<()> {
         assert_eq!(info.targetUnit, unit, "{component}");
     }
 
-    // The module's own view of the first trade of each, then all of them: sells first.
-    let rows = list(&plan["rows"]);
-    for row in rows.iter().filter(|row| !row["trade"].is_null()) {
-        let component = address(&row["address"]);
-        let size = getComponentTradeQuantityAndDirectionCall { setToken: set_token, component };
-        let size = node.read(index.module, size).await?;
-        let info =
-            node.read(index.module, executionInfoCall { setToken: set_token, component }).await?;
-        let trade = &row["trade"];
-        assert_eq!(size.isSendTokenFixed, trade["side"] == "sell", "{row}");
-        assert_eq!(size.quantity, number(&trade["amount"]).min(info.maxSize), "{row}");
-    }
-    let mut gas = 0;
-    for side in ["sell", "buy"] {
-        for row in rows.iter().filter(|row| row["trade"]["side"] == side) {
-            let target = number(&row["target_unit"]);
-            let (trades, used) = stage.trade_out(address(&row["address"]), target).await?;
-            assert_eq!(row["trade"]["trades"], trades, "{row}");
-            gas += used;
-        }
-    }
-    let predicted = plan["gas"].as_u64().unwrap();
-    assert!(predicted.abs_diff(gas) * 100 <= predicted * 15, "{predicted} planned, {gas} used");
-
+    stage.trades_as_planned(&plan).await?;
     // Nobody brought the pools back between two trades, so what they cost is somewhat more.
     let lost = dollars("100") - stage.value().await?;
     let predicted = dollars(plan["cost"].as_str().unwrap()) / U256::from(1_000);
