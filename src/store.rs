@@ -11,6 +11,7 @@
 //! The statements are the dialect that SQLite and PostgreSQL share; the tables are in [`schema`].
 
 mod agreements;
+mod cells;
 mod decisions;
 mod health;
 mod lock;
@@ -39,6 +40,7 @@ use sqlx::{
 use thiserror::Error;
 
 pub use agreements::{Agreement, Moved};
+pub(crate) use cells::Cells;
 pub use decisions::{DecisionRow, StoredObservation};
 pub use pauses::Pause;
 pub use series::{MAX_SERIES, Resolution, SeriesKey, SeriesRecorder};

@@ -6,6 +6,8 @@
 
 mod charts;
 
+use ballast_strategy_api::html::escaped;
+
 use super::{
     report::{BudgetState, Line, ProductLines, Report},
     shown::{self, Round, SHOWN_ROUNDED},
@@ -302,22 +304,6 @@ fn notes(report: &Report) -> String {
 
 fn dollars(amount: Usd, round: Round) -> String {
     format!("${}", shown::usd(amount, round))
-}
-
-/// Text that means only itself, in content and in quoted attributes.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

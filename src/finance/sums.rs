@@ -8,16 +8,18 @@
 use alloy::primitives::{U256, uint};
 use ballast_chains::feeds::Price;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::month::{DAY, Month};
 use crate::{
     config::Category,
     ledger::{Entry, Period},
     money::Usd,
-    store::{Statement, Store, StoreError},
+    store::{Cells, Statement, Store, StoreError},
     submission::lifecycle::Outcome,
 };
+
+const CELLS: Cells = Cells::of("sums of the ledger");
 
 /// Migration: everything that a report adds up, in the order in which it is grouped, so that a month
 /// is read from the index alone and nothing is sorted.
@@ -199,7 +201,7 @@ impl Key {
     fn group(&self) -> Result<Group, StoreError> {
         let category = Category::from_word(&self.category);
         let outcome = Outcome::from_label(&self.outcome);
-        let corrupt = || corrupt(format!("{} of {}", self.outcome, self.category));
+        let corrupt = || CELLS.corrupt(format!("{} of {}", self.outcome, self.category));
         Ok(Group {
             product: self.product.clone(),
             chain_id: self.chain_id,
@@ -226,11 +228,11 @@ impl Groups {
         let (mut keys, mut last) = (Vec::new(), Key::first());
         while let Some(row) = store.rows(last.on(NEXT_GROUP)).await?.first() {
             last = Key {
-                product: get(row, "product")?,
-                chain_id: unsigned(row, "chain_id")?,
-                category: get(row, "category")?,
-                action: get(row, "action")?,
-                outcome: get(row, "outcome")?,
+                product: CELLS.get(row, "product")?,
+                chain_id: CELLS.unsigned(row, "chain_id")?,
+                category: CELLS.get(row, "category")?,
+                action: CELLS.get(row, "action")?,
+                outcome: CELLS.get(row, "outcome")?,
             };
             if product.is_none_or(|product| product == last.product) {
                 keys.push(last.clone());
@@ -265,24 +267,24 @@ impl Groups {
         let rows = self.store.rows(within(SUMS)).await?;
         let Some(row) = rows.first() else { return Ok(Sums::default()) };
         let mut sums = Sums {
-            count: unsigned(row, "count")?,
-            gas: u128::from(unsigned(row, "gas")?),
+            count: CELLS.unsigned(row, "count")?,
+            gas: u128::from(CELLS.unsigned(row, "gas")?),
             wei: amount(row)?,
-            usd: Usd::from_micros(u128::from(unsigned(row, "usd")?)),
-            unpriced: unsigned(row, "unpriced")?,
+            usd: Usd::from_micros(u128::from(CELLS.unsigned(row, "usd")?)),
+            unpriced: CELLS.unsigned(row, "unpriced")?,
             ..Sums::default()
         };
-        if unsigned(row, "absurd")? > 0 {
-            return Err(corrupt("a cost beyond a billion dollars or 10³⁶ wei".to_owned()));
+        if CELLS.unsigned(row, "absurd")? > 0 {
+            return Err(CELLS.corrupt("a cost beyond a billion dollars or 10³⁶ wei".to_owned()));
         }
         if sums.unpriced > 0 {
             let rows = self.store.rows(within(UNPRICED)).await?;
             sums.unpriced_wei = rows.first().map_or(Ok(U256::ZERO), amount)?;
         }
-        if unsigned(row, "paid")? > 0 {
+        if CELLS.unsigned(row, "paid")? > 0 {
             for row in self.store.rows(within(INCOMES)).await? {
                 let (income, price): (String, Option<String>) =
-                    (get(&row, "income")?, get(&row, "native_usd")?);
+                    (CELLS.get(&row, "income")?, CELLS.get(&row, "native_usd")?);
                 let income = number(&income)?;
                 let price = price.map(|price| number(&price)).transpose()?;
                 let price = price.and_then(Price::from_fixed18);
@@ -319,7 +321,11 @@ pub async fn days(
     let query = Statement::new(DAYS).with(product).with(chain_id).with(since).with(DAY);
     let rows = store.rows(query).await?;
     let day = |row: &SqliteRow| {
-        Ok(DayCost { day: unsigned(row, "day")?, gas: unsigned(row, "gas")?, wei: amount(row)? })
+        Ok(DayCost {
+            day: CELLS.unsigned(row, "day")?,
+            gas: CELLS.unsigned(row, "gas")?,
+            wei: amount(row)?,
+        })
     };
     rows.iter().map(day).collect()
 }
@@ -376,32 +382,16 @@ const DAYS: &str = concat!(
 
 /// A sum from its limbs.
 fn amount(row: &SqliteRow) -> Result<U256, StoreError> {
-    let limb = |column| unsigned(row, column).map(U256::from);
+    let limb = |column| CELLS.unsigned(row, column).map(U256::from);
     let (high, middle) = (limb("high")?.checked_mul(HIGH), limb("middle")?.checked_mul(MIDDLE));
     let low = limb("low")?;
     let sum =
         high.zip(middle).and_then(|(high, middle)| high.checked_add(middle)?.checked_add(low));
-    sum.ok_or_else(|| corrupt("an amount beyond 256 bits".to_owned()))
+    sum.ok_or_else(|| CELLS.corrupt("an amount beyond 256 bits".to_owned()))
 }
 
 fn number(text: &str) -> Result<U256, StoreError> {
-    text.parse().map_err(|_| corrupt(format!("an amount that is {text:?}")))
-}
-
-fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
-    row: &'r SqliteRow,
-    column: &'static str,
-) -> Result<T, StoreError> {
-    row.try_get(column).map_err(|error| corrupt(error.to_string()))
-}
-
-fn unsigned(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
-    let number: i64 = get(row, column)?;
-    u64::try_from(number).map_err(|_| corrupt(format!("{column} is {number}")))
-}
-
-fn corrupt(detail: String) -> StoreError {
-    StoreError::Corrupt { what: "sums of the ledger", detail }
+    text.parse().map_err(|_| CELLS.corrupt(format!("an amount that is {text:?}")))
 }
 
 #[cfg(test)]

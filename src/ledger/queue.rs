@@ -1,17 +1,16 @@
 //! What the journal has as final and the ledger does not have yet.
 
-use std::str::FromStr;
-
 use alloy::primitives::{Address, B256, U256};
 use ballast_chains::pool::ChainReceipt;
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::{Ledger, chain::Paid, read::text_of};
 use crate::{
-    store::{Statement, StoreError},
+    store::{Cells, Statement, StoreError},
     submission::lifecycle::Outcome,
 };
 
+const CELLS: Cells = Cells::of("a nonce that waits for the ledger");
 /// Most that are looked at in one go.
 const MAX_WAITING: u64 = 512;
 
@@ -61,7 +60,9 @@ impl Ledger {
     /// When the store cannot be read.
     pub async fn waiting_by_chain(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let rows = self.store.rows(Statement::new(COUNT)).await?;
-        rows.iter().map(|row| Ok((get(row, "chain")?, number(row, "count")?))).collect()
+        rows.iter()
+            .map(|row| Ok((CELLS.get(row, "chain")?, CELLS.unsigned(row, "count")?)))
+            .collect()
     }
 
     /// Whether the journal is not done with a nonce: it follows it, or has it for the ledger.
@@ -77,51 +78,31 @@ impl Ledger {
 }
 
 fn waiting(row: &SqliteRow) -> Result<Waiting, StoreError> {
-    let receipt: Option<String> = get(row, "receipt")?;
+    let receipt: Option<String> = CELLS.get(row, "receipt")?;
     let receipt = receipt.and_then(|text| serde_json::from_str::<ChainReceipt>(&text).ok());
     Ok(Waiting {
-        wallet: parse(&get::<String>(row, "wallet")?)?,
-        nonce: number(row, "nonce")?,
-        product: get(row, "product")?,
-        outcome: Outcome::from_label(&get::<String>(row, "outcome")?)
-            .ok_or_else(|| corrupt("an outcome that there is not".to_owned()))?,
-        hash: get::<Option<String>>(row, "included_hash")?.map(|h| parse(&h)).transpose()?,
+        wallet: CELLS.parse(row, "wallet")?,
+        nonce: CELLS.unsigned(row, "nonce")?,
+        product: CELLS.get(row, "product")?,
+        outcome: Outcome::from_label(&CELLS.get::<String>(row, "outcome")?)
+            .ok_or_else(|| CELLS.corrupt("an outcome that there is not".to_owned()))?,
+        hash: CELLS.parse_known(row, "included_hash")?,
         receipt: receipt.and_then(Paid::of),
         signed: signed(row)?,
-        attempts: number(row, "attempts")?,
-        intended: get(row, "intended")?,
+        attempts: CELLS.unsigned(row, "attempts")?,
+        intended: CELLS.get(row, "intended")?,
     })
 }
 
 fn signed(row: &SqliteRow) -> Result<Option<Signed>, StoreError> {
-    let Some(action) = get::<Option<String>>(row, "action")? else { return Ok(None) };
+    let Some(action) = CELLS.get::<Option<String>>(row, "action")? else { return Ok(None) };
     Ok(Some(Signed {
         action,
-        urgency: get(row, "urgency")?,
-        why: get::<Option<String>>(row, "why")?.unwrap_or_default(),
-        to: parse(&get::<String>(row, "target")?)?,
-        value: parse(&get::<String>(row, "value")?)?,
+        urgency: CELLS.get(row, "urgency")?,
+        why: CELLS.get::<Option<String>>(row, "why")?.unwrap_or_default(),
+        to: CELLS.parse(row, "target")?,
+        value: CELLS.parse(row, "value")?,
     }))
-}
-
-fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
-    row: &'r SqliteRow,
-    column: &'static str,
-) -> Result<T, StoreError> {
-    row.try_get(column).map_err(|error| corrupt(error.to_string()))
-}
-
-fn number(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
-    let number: i64 = get(row, column)?;
-    u64::try_from(number).map_err(|_| corrupt(format!("{column} is {number}")))
-}
-
-fn parse<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, StoreError> {
-    text.parse().map_err(|error| corrupt(format!("{text:?}: {error}")))
-}
-
-fn corrupt(detail: String) -> StoreError {
-    StoreError::Corrupt { what: "a nonce that waits for the ledger", detail }
 }
 
 /// The reason stands in the event that was written with the attempt.

@@ -39,19 +39,7 @@ impl Ledger {
 impl Ledger {
     /// Notes a price, and what the strategy says, of an entry that is booked.
     pub(super) async fn complete(&self, entry: &Entry) -> Result<(), StoreError> {
-        let price = entry.price.as_ref().ok();
-        let settlement = entry.settlement.as_ref();
-        let update = at(COMPLETE, entry)
-            .with(price.map(|price| price.price.fixed18().to_string()))
-            .with(price.map(|price| price.round.to_string()))
-            .with(price.map(|price| price.updated_at))
-            .with(entry.price.as_ref().err().cloned())
-            .with(entry.usd.map(|usd| usd.micro().to_string()))
-            .with(u64::from(settlement.is_some()))
-            .with(settlement.and_then(income))
-            .with(settlement.and_then(|settled| json(&settled.tokens)))
-            .with(settlement.and_then(|settled| settled.slippage).map(|s| s.to_string()))
-            .with(settlement.and_then(|settled| json(&settled.facts)));
+        let update = priced(at(COMPLETE, entry), entry);
         self.store.commit(vec![update]).await
     }
 
@@ -114,9 +102,7 @@ fn of_holder(sql: &'static str, holder: &Holder) -> Statement {
 }
 
 fn insert(entry: &Entry) -> Statement {
-    let price = entry.price.as_ref().ok();
-    let settlement = entry.settlement.as_ref();
-    of_holder(INSERT_ENTRY, &entry.holder)
+    let costs = of_holder(INSERT_ENTRY, &entry.holder)
         .with(entry.nonce)
         .with(text_of(entry.hash))
         .with(entry.category.word())
@@ -133,7 +119,19 @@ fn insert(entry: &Entry) -> Statement {
         .with(entry.fees.operator.to_string())
         .with(entry.fees.blob.to_string())
         .with(entry.cost.to_string())
-        .with(entry.value.to_string())
+        .with(entry.value.to_string());
+    priced(costs, entry)
+        .with(entry.block.number)
+        .with(text_of(entry.block.hash))
+        .with(entry.block.timestamp)
+        .with(entry.booked_at)
+}
+
+/// What may be known only after the rest: the price, and what the strategy says.
+fn priced(statement: Statement, entry: &Entry) -> Statement {
+    let price = entry.price.as_ref().ok();
+    let settlement = entry.settlement.as_ref();
+    statement
         .with(price.map(|price| price.price.fixed18().to_string()))
         .with(price.map(|price| price.round.to_string()))
         .with(price.map(|price| price.updated_at))
@@ -144,10 +142,6 @@ fn insert(entry: &Entry) -> Statement {
         .with(settlement.and_then(|settled| json(&settled.tokens)))
         .with(settlement.and_then(|settled| settled.slippage).map(|slippage| slippage.to_string()))
         .with(settlement.and_then(|settled| json(&settled.facts)))
-        .with(entry.block.number)
-        .with(text_of(entry.block.hash))
-        .with(entry.block.timestamp)
-        .with(entry.booked_at)
 }
 
 /// `None` for nothing, as in most rows.

@@ -5,16 +5,17 @@
 //! currency was worth. Both are added once, in `costs`, by the product's own task. A row counts
 //! only while the journal names the same block, so a reorganisation takes it back by itself.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, U256};
 use ballast_chains::{feeds::Price, fees::extra::ExtraFees};
 use ballast_strategy_api::Action;
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
-use super::{Statement, Store, StoreError};
+use super::{Statement, Store, StoreError, cells::Cells};
 use crate::guard::{CallResult, Recent, Reservation};
 
+const CELLS: Cells = Cells::of("a product's past");
 /// Included calls that are looked back at; more than any limit on repeating (255) counts to.
 const MAX_RECENT: u64 = 300;
 
@@ -154,10 +155,10 @@ impl Store {
         let query = Statement::new(SELECT_PENDING).with(product).with(chain_id);
         let mut dearest: BTreeMap<(Address, u64), U256> = BTreeMap::new();
         for row in self.rows(query).await? {
-            let place = (parse(&row, "wallet")?, unsigned(&row, "nonce")?);
-            let wei = U256::from(unsigned(&row, "gas_limit")?)
-                .saturating_mul(parse(&row, "max_fee_per_gas")?)
-                .saturating_add(parse_known(&row, "extra_fee")?.unwrap_or_default());
+            let place = (CELLS.parse(&row, "wallet")?, CELLS.unsigned(&row, "nonce")?);
+            let wei = U256::from(CELLS.unsigned(&row, "gas_limit")?)
+                .saturating_mul(CELLS.parse(&row, "max_fee_per_gas")?)
+                .saturating_add(CELLS.parse_known(&row, "extra_fee")?.unwrap_or_default());
             let most = dearest.entry(place).or_default();
             *most = (*most).max(wei);
         }
@@ -288,25 +289,25 @@ WHERE product = $1 AND included_block IS NOT NULL GROUP BY product, chain_id
 ON CONFLICT (product, chain_id) DO UPDATE SET included_block = excluded.included_block";
 
 fn first_due(row: &SqliteRow) -> Result<FirstDue, StoreError> {
-    let block: Option<i64> = get(row, "since_block")?;
+    let block: Option<i64> = CELLS.get(row, "since_block")?;
     let block = block.and_then(|block| u64::try_from(block).ok());
-    Ok(FirstDue { at: unsigned(row, "since")?, block })
+    Ok(FirstDue { at: CELLS.unsigned(row, "since")?, block })
 }
 
 fn cost(row: &SqliteRow) -> Result<Cost, StoreError> {
-    let at: Option<i64> = get(row, "block_timestamp")?;
-    let booked: Option<String> = get(row, "wei")?;
+    let at: Option<i64> = CELLS.get(row, "block_timestamp")?;
+    let booked: Option<String> = CELLS.get(row, "wei")?;
     let wei = match booked {
-        Some(_) => parse(row, "wei")?,
+        Some(_) => CELLS.parse(row, "wei")?,
         None => cost_of_receipt(row)?,
     };
-    let price: Option<String> = get(row, "native_usd")?;
-    let price = price.map(|_| parse(row, "native_usd")).transpose()?;
+    let price: Option<String> = CELLS.get(row, "native_usd")?;
+    let price = price.map(|_| CELLS.parse(row, "native_usd")).transpose()?;
     Ok(Cost {
-        wallet: get(row, "wallet")?,
-        nonce: unsigned(row, "nonce")?,
-        block_hash: parse(row, "block_hash")?,
-        gas: unsigned(row, "gas_used")?,
+        wallet: CELLS.get(row, "wallet")?,
+        nonce: CELLS.unsigned(row, "nonce")?,
+        block_hash: CELLS.parse(row, "block_hash")?,
+        gas: CELLS.unsigned(row, "gas_used")?,
         wei,
         at: at.and_then(|at| u64::try_from(at).ok()),
         price: price.and_then(Price::from_fixed18),
@@ -317,14 +318,14 @@ fn cost(row: &SqliteRow) -> Result<Cost, StoreError> {
 /// Gas at its price, and what the chain took beside it; an older version left that in the receipt.
 /// Saturates: what does not fit is beyond any budget.
 fn cost_of_receipt(row: &SqliteRow) -> Result<U256, StoreError> {
-    let price: U256 = parse(row, "effective_gas_price")?;
-    let execution = U256::from(unsigned(row, "gas_used")?).saturating_mul(price);
+    let price: U256 = CELLS.parse(row, "effective_gas_price")?;
+    let execution = U256::from(CELLS.unsigned(row, "gas_used")?).saturating_mul(price);
     let noted = ExtraFees {
-        l1_fee: parse_known(row, "l1_fee")?,
-        operator_fee: parse_known(row, "operator_fee")?,
+        l1_fee: CELLS.parse_known(row, "l1_fee")?,
+        operator_fee: CELLS.parse_known(row, "operator_fee")?,
     };
     let extra = if noted == ExtraFees::default() {
-        let receipt: Option<String> = get(row, "receipt")?;
+        let receipt: Option<String> = CELLS.get(row, "receipt")?;
         receipt.as_deref().map(ExtraFees::of_text).unwrap_or_default()
     } else {
         noted
@@ -333,47 +334,20 @@ fn cost_of_receipt(row: &SqliteRow) -> Result<U256, StoreError> {
 }
 
 fn recent(row: &SqliteRow) -> Result<Recent, StoreError> {
-    let at: Option<i64> = get(row, "block_timestamp")?;
-    let (kind, postcondition): (String, String) = (get(row, "kind")?, get(row, "postcondition")?);
-    let result = match (kind.as_str(), unsigned(row, "succeeded")?, postcondition.as_str()) {
+    let at: Option<i64> = CELLS.get(row, "block_timestamp")?;
+    let (kind, postcondition): (String, String) =
+        (CELLS.get(row, "kind")?, CELLS.get(row, "postcondition")?);
+    let result = match (kind.as_str(), CELLS.unsigned(row, "succeeded")?, postcondition.as_str()) {
         ("cancellation", _, _) => CallResult::GivenUp,
         (_, 0, _) | (_, _, "missed") => CallResult::Failed,
         (_, _, "due") => CallResult::Undecided,
         _ => CallResult::Succeeded,
     };
-    Ok(Recent { action: get(row, "action")?, result, at: at.and_then(|at| u64::try_from(at).ok()) })
-}
-
-fn get<'r, T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(
-    row: &'r SqliteRow,
-    column: &'static str,
-) -> Result<T, StoreError> {
-    row.try_get(column).map_err(|error| corrupt(error.to_string()))
-}
-
-fn unsigned(row: &SqliteRow, column: &'static str) -> Result<u64, StoreError> {
-    let number: i64 = get(row, column)?;
-    u64::try_from(number).map_err(|_| corrupt(format!("{column} is {number}")))
-}
-
-fn parse<T: FromStr<Err: std::fmt::Display>>(
-    row: &SqliteRow,
-    column: &'static str,
-) -> Result<T, StoreError> {
-    let text: String = get(row, column)?;
-    text.parse().map_err(|error| corrupt(format!("{column} is {text:?}: {error}")))
-}
-
-fn parse_known<T: FromStr<Err: std::fmt::Display>>(
-    row: &SqliteRow,
-    column: &'static str,
-) -> Result<Option<T>, StoreError> {
-    let text: Option<String> = get(row, column)?;
-    text.map(|_| parse(row, column)).transpose()
-}
-
-fn corrupt(detail: String) -> StoreError {
-    StoreError::Corrupt { what: "a product's past", detail }
+    Ok(Recent {
+        action: CELLS.get(row, "action")?,
+        result,
+        at: at.and_then(|at| u64::try_from(at).ok()),
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The charts of the page. Coordinates are tenths of a unit, whole numbers from exact amounts.
 
-use super::{CATEGORIES, escaped};
+use ballast_strategy_api::html::escaped;
+
+use super::CATEGORIES;
 use crate::{
     finance::{
         report::Report,

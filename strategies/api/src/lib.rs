@@ -9,6 +9,7 @@ pub mod action;
 pub mod decimal;
 pub mod decision;
 pub mod erased;
+pub mod html;
 pub mod listing;
 pub mod safe_batch;
 pub mod settlement;

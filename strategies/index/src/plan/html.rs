@@ -4,6 +4,7 @@
 //! that comes from files or from the chain is escaped.
 
 use ballast_chains::amount;
+use ballast_strategy_api::html::escaped;
 
 use super::{
     Plan,
@@ -268,22 +269,6 @@ fn count(rows: usize) -> u64 {
     u64::try_from(rows).unwrap_or_default()
 }
 
-/// Text as it may stand in HTML.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,11 +277,5 @@ mod tests {
     fn bars_are_as_long_as_their_share() {
         assert_eq!((hundredths("23.339"), hundredths("5"), hundredths("0.5")), (2_333, 500, 50));
         assert_eq!((scaled(2_500, 5_000), scaled(5_000, 5_000), scaled(1, 0)), (360, 720, 0));
-    }
-
-    #[test]
-    fn nothing_of_a_token_becomes_markup() {
-        let said = escaped("<script>'&\"");
-        assert_eq!(said, "&lt;script&gt;&#39;&amp;&quot;");
     }
 }

@@ -49,7 +49,7 @@ fn index() -> Index {
     }
 }
 
-const PRICES: &str = "symbol,price\nAAA,50\nBBB,1\nCCC,2\nWETH,1000\nXXX,1\n";
+const PRICES: &str = "symbol,price\nAAA,50\nBBB,1\nCCC,2\nWETH,1000\nDDD,1\n";
 
 fn plan_with(index: &Index, weights: &str, prices: &str) -> Result<Work, String> {
     let weights = read("w", weights.as_bytes(), Kind::Weights).unwrap();
@@ -228,8 +228,8 @@ fn units_that_are_met_are_left_alone() {
 #[test]
 fn a_weight_too_small_for_its_token_is_told() {
     let mut index = index();
-    index.tokens.push(token(4, "XXX", 0, "0"));
-    let text = "symbol,weight\nAAA,0.5\nBBB,0.495\nXXX,0.005\n";
+    index.tokens.push(token(4, "DDD", 0, "0"));
+    let text = "symbol,weight\nAAA,0.5\nBBB,0.495\nDDD,0.005\n";
     let work = plan_with(&index, text, PRICES).unwrap();
-    assert!(work.warnings[0].starts_with("XXX: its weight is worth less than one base unit"));
+    assert!(work.warnings[0].starts_with("DDD: its weight is worth less than one base unit"));
 }
