@@ -282,6 +282,8 @@ fn command(
     command.args(["--host", "127.0.0.1", "--port"]).arg(port.to_string());
     command.arg("--chain-id").arg(options.chain_id.to_string());
     command.arg("--dump-state").arg(scratch.path().join(STATE_FILE));
+    // Old states go to disk, and stay there when the process is killed: to the home directory, unless told.
+    command.arg("--cache-path").arg(scratch.path().join("states"));
     match options.mining {
         Mining::Auto => {}
         Mining::Every(period) => {
