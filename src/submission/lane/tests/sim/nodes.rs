@@ -186,10 +186,10 @@ impl Node for Sim {
             Err(FeeError::Overflow(head.number))
         } else if legacy {
             let priority_fee = least.max(next + world.tip);
-            Ok(Quote { legacy, next_base_fee: 0, priority_fee, least })
+            Ok(Quote { legacy, next_base_fee: 0, priority_fee, lowest: None, least })
         } else {
             let priority_fee = min_priority_fee.max(world.tip);
-            Ok(Quote { legacy, next_base_fee: next, priority_fee, least })
+            Ok(Quote { legacy, next_base_fee: next, priority_fee, lowest: None, least })
         };
         Box::pin(ready(quote))
     }
