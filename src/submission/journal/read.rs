@@ -152,6 +152,7 @@ fn attempt(
             max_priority_fee_per_gas: parse(row, "max_priority_fee_per_gas")?,
         },
         extra: parse_known(row, "extra_fee")?.unwrap_or_default(),
+        by_order: unsigned(row, "by_order")? != 0,
         signed_at_block: unsigned(row, "signed_at_block")?,
         answers: answers.remove(&hash).unwrap_or_default(),
     };
