@@ -10,6 +10,7 @@ mod audit;
 mod complete;
 mod daily;
 mod gaps;
+mod nonces;
 mod undo;
 
 use std::{

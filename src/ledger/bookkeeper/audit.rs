@@ -1,5 +1,4 @@
-//! Looking at what wallets hold, and booking what the journal does not know: nonces that somebody
-//! else used, and what came in.
+//! Looking at what wallets hold, and booking what the journal does not know.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +8,17 @@ use tracing::{info, warn};
 
 use super::{
     super::{
-        booking::{self, Now},
+        booking::Now,
         chain::Account,
         entry::{BlockRef, Checkpoint, Inflow},
         flows::{self, Evidence, FlowError, Known, Point},
-        queue::{Trace, Waiting},
         read::Stretch,
     },
     BookError, Bookkeeper, Standing,
+    nonces::next_free,
 };
-use crate::{store::StoreError, submission::lifecycle::Outcome};
+use crate::store::StoreError;
 
-/// Nonces that are found and booked for one wallet at one look; the others follow at the next.
-pub(super) const MAX_FOUND: usize = 16;
 /// Blocks with inflows that are booked for one wallet at one look.
 const MAX_INFLOW_BLOCKS: usize = 32;
 /// Entries that are read at once.
@@ -103,7 +100,6 @@ impl Bookkeeper {
         let (from, to) = (point_of(&standing.at), Point { block: now.settled, account });
         let missing: Vec<u64> = (standing.at.nonce..account.nonce)
             .filter(|nonce| !booked.nonces.contains(nonce))
-            .take(MAX_FOUND)
             .collect();
         if !missing.is_empty() {
             match self.book_missing(wallet, product, &missing, now).await {
@@ -144,61 +140,6 @@ impl Bookkeeper {
         let standing = Standing { at: checkpoint.clone(), stored: checkpoint, ..standing };
         self.known.insert(wallet, standing);
         Ok(())
-    }
-
-    /// Finds and books nonces that are used and not in the journal. False while some are left.
-    pub(super) async fn book_missing(
-        &self,
-        wallet: Address,
-        product: &str,
-        missing: &[u64],
-        now: Now,
-    ) -> Result<bool, BookError> {
-        let key = (self.profile.chain_id, wallet);
-        let mut entries = Vec::new();
-        let mut all = missing.len() < MAX_FOUND;
-        for nonce in missing {
-            match self.ledger.trace(key, *nonce).await? {
-                Trace::Unknown => {}
-                // The reconciliation tells of a row that is not where it should be.
-                Trace::Elsewhere => continue,
-                Trace::UnderWay => {
-                    all = false;
-                    continue;
-                }
-                Trace::Gone => {
-                    warn!(product, nonce, "its entry is gone: booked again from the journal");
-                    self.ledger.ask_again(key, *nonce).await?;
-                    all = false;
-                    continue;
-                }
-            }
-            let waiting = Waiting {
-                wallet,
-                nonce: *nonce,
-                product: product.to_owned(),
-                outcome: Outcome::Foreign,
-                hash: None,
-                receipt: None,
-                signed: None,
-                attempts: 0,
-                intended: None,
-            };
-            let (holder, owner) = (self.holder(wallet, product), self.owner(product));
-            match booking::entry(self.chain.as_ref(), holder, &waiting, &owner, now).await {
-                Ok(Some(entry)) => entries.push(entry),
-                // There will never be anything to book; the reconciliation tells of it.
-                Ok(None) => {
-                    warn!(product, nonce, "the chain counted a nonce without a transaction")
-                }
-                Err(error) => {
-                    self.write(&entries).await?;
-                    return Err(error.into());
-                }
-            }
-        }
-        self.write(&entries).await?;
-        Ok(all)
     }
 
     /// What came in between two points, and up to where that has been looked at.
@@ -371,18 +312,6 @@ impl Bookkeeper {
             .insert(wallet, Standing { at: checkpoint.clone(), stored: checkpoint, ..standing });
         Ok(())
     }
-}
-
-/// The first nonce from `first` on that is not among those.
-fn next_free(nonces: &BTreeSet<u64>, first: u64) -> u64 {
-    let mut next = first;
-    for nonce in nonces.range(first..) {
-        if *nonce != next {
-            break;
-        }
-        next = next.saturating_add(1);
-    }
-    next
 }
 
 pub(super) fn point_of(at: &Checkpoint) -> Point {

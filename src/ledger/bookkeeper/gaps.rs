@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use super::{
     super::{booking::Now, entry::Checkpoint, flows, read::Stretch},
     BookError, Bookkeeper,
-    audit::{Booked, MAX_FOUND, checkpoint_of, point_of},
+    audit::{Booked, checkpoint_of, point_of},
 };
 use crate::store::StoreError;
 
@@ -86,23 +86,28 @@ impl Bookkeeper {
         now: Now,
     ) -> Result<(), BookError> {
         let (product, blocks) = (&to.holder.product, (from.block.number, to.block.number));
-        let mut first = None;
+        let mut before = Vec::new();
         for _ in 0..MAX_BATCHES {
             let booked = self.booked(wallet, blocks).await?;
             let missing = (from.nonce..to.nonce).filter(|nonce| !booked.nonces.contains(nonce));
-            let missing: Vec<u64> = missing.take(MAX_FOUND).collect();
-            // None is left, or the first of them cannot be booked.
-            if missing.is_empty() || missing.first() == first.as_ref() {
+            let missing: Vec<u64> = missing.collect();
+            // The journal is not done with the others.
+            if missing == before || self.book_missing(wallet, product, &missing, now).await? {
                 break;
             }
-            first = missing.first().copied();
-            self.book_missing(wallet, product, &missing, now).await?;
+            before = missing;
         }
         if gap == Gap::Nonces {
             return Ok(());
         }
+        let chain = self.chain.as_ref();
+        let mut done = flows::point(chain, wallet, from.block.number).await?;
+        let end = flows::point(chain, wallet, to.block.number).await?;
+        if (done, end) != (point_of(from), point_of(to)) {
+            // It is the checkpoint that is wrong, and the reconciliation that tells.
+            return Ok(());
+        }
         let booked = self.booked(wallet, blocks).await?;
-        let (mut done, end) = (point_of(from), point_of(to));
         for _ in 0..MAX_BATCHES {
             let (inflows, next) = self.inflows(wallet, product, (done, end), &booked, now).await?;
             done = next;

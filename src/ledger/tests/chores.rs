@@ -14,11 +14,14 @@ use crate::{ledger::reconcile::Depth, store::Statement};
 const SEND: Act =
     Act::Send { gas: 100, price: 3, l1: 5, value: 0, to_self: false, works: true, income: 0 };
 
-/// A transaction that is booked, and lies after the newest checkpoint.
+/// More than are found at one look.
+const MANY: usize = 20;
+
+/// Many transactions that are booked, and lie after the newest checkpoint.
 async fn booked() -> World {
     let mut world = World::start().await;
     world.settle().await;
-    world.block(&[(WALLETS[0], SEND)], By::Keeper).await;
+    world.block(&[(WALLETS[0], SEND); MANY], By::Keeper).await;
     while world.entries(0).await.is_empty() {
         world.block(&[], By::Keeper).await;
     }
@@ -54,8 +57,10 @@ async fn an_entry_that_is_gone_is_booked_again_from_the_journal() {
     world.sql("DELETE FROM ledger_entries").await;
     world.settle().await;
     let after = world.entries(0).await;
-    assert_eq!(after.len(), 1);
-    assert_eq!((after[0].outcome, after[0].hash), (before[0].outcome, before[0].hash));
+    assert_eq!(after.len(), MANY);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((after.outcome, after.hash), (before.outcome, before.hash));
+    }
     world.assert_whole().await;
 }
 
@@ -130,4 +135,17 @@ async fn what_came_in_is_not_booked_anew_because_it_would_be_divided_otherwise_b
     world.quiet(2 * DAY).await;
     assert!(world.told(0).is_some());
     assert_eq!(world.came(0).await, U256::from(907));
+}
+
+#[tokio::test]
+async fn nothing_is_booked_on_the_word_of_a_checkpoint_that_is_wrong() {
+    let mut world = World::start().await;
+    world.quiet(2 * DAY).await;
+    let held = world.held(0).await;
+    let more =
+        "UPDATE ledger_checkpoints SET balance = CAST(CAST(balance AS INTEGER) + 5000 AS TEXT)
+        WHERE product = 'eth2x' AND block_number = $1";
+    world.store.commit(vec![Statement::new(more).with(held[1])]).await.unwrap();
+    world.quiet(DAY + 30).await;
+    assert_eq!(world.came(0).await, U256::ZERO);
 }
