@@ -9,6 +9,7 @@ use alloy::{
 use ballast_chains::pool::{Answer, EndpointState, Pool, Route, SendAnswer};
 use ballast_test_support::{Fault, MockNode, RAW_TRANSACTION, RpcProxy, wait_until};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::chain::{CHAIN_ID, DEADLINE, TIMEOUT, endpoint, profile, until_state};
 
@@ -72,7 +73,7 @@ async fn who_has_it_is_enough_to_go_on_and_who_hangs_is_not_asked_twice_at_once(
     let told = sending.until_taken(long).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0].answer, SendAnswer::Accepted);
-    let late: Vec<_> = sending.unanswered().map(tokio::spawn).collect();
+    let mut late: JoinSet<Answer> = sending.unanswered().collect();
     wait_until("the one that hangs was asked", DEADLINE, async || asked() == [1, 1]).await.unwrap();
 
     // The next block comes, and the endpoint has not answered yet.
@@ -86,7 +87,7 @@ async fn who_has_it_is_enough_to_go_on_and_who_hangs_is_not_asked_twice_at_once(
     assert!(hangs.fired() >= 1);
 
     drop(hanging);
-    let told = futures::future::join_all(late).await.remove(0).unwrap();
+    let told = late.join_next().await.unwrap().unwrap();
     assert!(matches!(told.answer, SendAnswer::Ambiguous(_)), "{told:?}");
     let told = pool.broadcast(RAW, Route::Public).all().await;
     assert_eq!(told.len(), 2, "it has answered, and is asked again");
@@ -107,7 +108,7 @@ async fn where_nobody_has_it_the_wait_is_bounded() {
     let told = sending.until_taken(Duration::from_millis(200)).await;
     let told = answers(told);
     assert!(told.is_empty() || told == [SendAnswer::NonceTooLow], "{told:?}");
-    let left: Vec<_> = sending.unanswered().map(tokio::spawn).collect();
+    let left: JoinSet<Answer> = sending.unanswered().collect();
     assert_eq!(left.len(), 2 - told.len());
     let fired = async || faults.iter().all(|fault| fault.fired() == 1);
     wait_until("both to be asked", DEADLINE, fired).await.unwrap();
