@@ -198,6 +198,7 @@ pub(super) fn migrations() -> Migrator {
         simple(8, "fees beside gas", EXTRA_FEES),
         simple(9, "what products act on", super::agreements::TABLES),
         simple(10, "sums of the ledger", crate::finance::sums::INDEX),
-        simple(11, "attempts that were ordered", ORDERED),
+        simple(11, "what reconciliations found", crate::ledger::tables::VERDICTS),
+        simple(12, "attempts that were ordered", ORDERED),
     ])
 }
