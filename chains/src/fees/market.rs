@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn what_was_not_told_is_not_taken_for_room() {
         let quiet = blocks(&[(0.1, 4, 9); 10]);
-        let silent = FeeHistory { base_fee_per_gas: Vec::new(), ..quiet.clone() };
+        let silent = FeeHistory { base_fee_per_gas: Vec::new(), ..quiet };
         assert_eq!(lowest(&silent, FeeModel::Eip1559), None, "whether it rose");
         assert_eq!(lowest(&silent, FeeModel::Legacy), Some(4), "there is none to rise");
         assert_eq!(lowest(&FeeHistory::default(), FeeModel::Legacy), None);

@@ -9,6 +9,7 @@ use alloy::{
 use ballast_chains::pool::{Answer, EndpointState, Pool, Route, SendAnswer};
 use ballast_test_support::{Fault, MockNode, RAW_TRANSACTION, RpcProxy, wait_until};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::chain::{CHAIN_ID, DEADLINE, TIMEOUT, endpoint, profile, until_state};
 
@@ -61,7 +62,7 @@ async fn every_endpoint_gets_the_same_bytes_once_and_answers_for_itself() {
 async fn who_has_it_is_enough_to_go_on_and_who_hangs_is_not_asked_twice_at_once() {
     let node = MockNode::start(CHAIN_ID).await.unwrap();
     let [hanging, good] = <[RpcProxy; 2]>::try_from(proxies(&node, 2).await).unwrap();
-    hanging.inject(Fault::Hang.on(RAW_TRANSACTION));
+    let hangs = hanging.inject(Fault::Hang.on(RAW_TRANSACTION));
     let mut profile = profile(vec![endpoint(&hanging.http_url()), endpoint(&good.http_url())]);
     profile.request_timeout = Duration::from_secs(3_600);
     let pool = Pool::new(&profile).unwrap();
@@ -72,7 +73,7 @@ async fn who_has_it_is_enough_to_go_on_and_who_hangs_is_not_asked_twice_at_once(
     let told = sending.until_taken(long).await;
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0].answer, SendAnswer::Accepted);
-    let late: Vec<_> = sending.unanswered().map(tokio::spawn).collect();
+    let mut late: JoinSet<Answer> = sending.unanswered().collect();
     wait_until("the one that hangs was asked", DEADLINE, async || asked() == [1, 1]).await.unwrap();
 
     // The next block comes, and the endpoint has not answered yet.
@@ -83,9 +84,10 @@ async fn who_has_it_is_enough_to_go_on_and_who_hangs_is_not_asked_twice_at_once(
     let mut other = pool.broadcast(Bytes::from_static(&[0x02, 0xf8, 0x02]), Route::Public);
     other.until_taken(long).await;
     assert_eq!(other.unanswered().count(), 1, "other bytes are");
+    assert!(hangs.fired() >= 1);
 
     drop(hanging);
-    let told = futures::future::join_all(late).await.remove(0).unwrap();
+    let told = late.join_next().await.unwrap().unwrap();
     assert!(matches!(told.answer, SendAnswer::Ambiguous(_)), "{told:?}");
     let told = pool.broadcast(RAW, Route::Public).all().await;
     assert_eq!(told.len(), 2, "it has answered, and is asked again");
@@ -95,8 +97,9 @@ async fn who_has_it_is_enough_to_go_on_and_who_hangs_is_not_asked_twice_at_once(
 async fn where_nobody_has_it_the_wait_is_bounded() {
     let node = MockNode::start(CHAIN_ID).await.unwrap();
     let proxies = proxies(&node, 2).await;
-    proxies[0].inject(Fault::Hang.on(RAW_TRANSACTION));
-    proxies[1].inject(Fault::rpc_error(-32000, "nonce too low: next nonce 7").on(RAW_TRANSACTION));
+    let low = Fault::rpc_error(-32000, "nonce too low: next nonce 7");
+    let faults = [Fault::Hang.on(RAW_TRANSACTION), low.on(RAW_TRANSACTION)];
+    let faults = [0, 1].map(|place| proxies[place].inject(faults[place].clone()));
     let mut profile = profile(proxies.iter().map(|proxy| endpoint(&proxy.http_url())).collect());
     profile.request_timeout = Duration::from_secs(3_600);
     let pool = Pool::new(&profile).unwrap();
@@ -105,7 +108,10 @@ async fn where_nobody_has_it_the_wait_is_bounded() {
     let told = sending.until_taken(Duration::from_millis(200)).await;
     let told = answers(told);
     assert!(told.is_empty() || told == [SendAnswer::NonceTooLow], "{told:?}");
-    assert_eq!(sending.unanswered().count(), 2 - told.len());
+    let left: JoinSet<Answer> = sending.unanswered().collect();
+    assert_eq!(left.len(), 2 - told.len());
+    let fired = async || faults.iter().all(|fault| fault.fired() == 1);
+    wait_until("both to be asked", DEADLINE, fired).await.unwrap();
     assert!(pool.broadcast(RAW, Route::Private).is_to_nobody());
 }
 

@@ -1,5 +1,6 @@
 //! Chains that hardly anybody uses, block by block: what is offered becomes what the next fee history
 //! tells.
+#![allow(clippy::float_arithmetic, reason = "nodes tell how full blocks are as a fraction")]
 
 use alloy::{primitives::B256, rpc::types::FeeHistory};
 use ballast_chains::{
