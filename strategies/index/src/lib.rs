@@ -24,6 +24,7 @@ pub mod gas;
 pub mod module;
 pub mod plan;
 pub mod quote;
+pub mod schedule;
 pub mod steward;
 pub mod venue;
 pub mod verify;
