@@ -22,9 +22,14 @@ pub mod contracts;
 pub mod decimal;
 pub mod gas;
 pub mod module;
+pub mod params;
 pub mod plan;
 pub mod quote;
 pub mod schedule;
 pub mod steward;
+pub mod strategy;
 pub mod venue;
 pub mod verify;
+
+pub use params::Params;
+pub use strategy::CompositeIndex;
