@@ -17,6 +17,27 @@ sol! {
         function controller() external view returns (address);
     }
 
+    /// Who may trade by the module.
+    #[derive(Debug)]
+    interface IModuleAccess {
+        function permissionInfo(address setToken) external view returns (bool anyoneTrade);
+        function getIsAllowedTrader(address setToken, address trader) external view returns (bool);
+        function getAllowedTraders(address setToken) external view returns (address[]);
+    }
+
+    /// Positions that modules of an index have outside of it.
+    #[derive(Debug)]
+    interface IPositions {
+        function getExternalPositionModules(address component)
+            external view returns (address[]);
+    }
+
+    /// What a Chainlink aggregator says its price is of.
+    #[derive(Debug)]
+    interface IDescribed {
+        function description() external view returns (string);
+    }
+
     /// The Controller of Set Protocol.
     #[derive(Debug)]
     interface IController {

@@ -17,6 +17,7 @@
 )]
 #![deny(clippy::float_arithmetic)]
 
+pub mod audit;
 pub mod cli;
 pub mod contracts;
 pub mod decimal;

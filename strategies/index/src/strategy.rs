@@ -8,10 +8,12 @@ use ballast_strategy_api::{
 };
 
 use crate::{
+    audit,
     contracts::{
         IGeneralIndexModule::getRebalanceComponentsCall, ISetToken::isInitializedModuleCall,
     },
     params::{Params, Policy},
+    schedule::Schedule,
 };
 
 /// One index, as it was when it was connected.
@@ -21,6 +23,7 @@ pub struct CompositeIndex {
     pub(crate) module: Address,
     pub(crate) v3_quoter: Option<Address>,
     pub(crate) policy: Policy,
+    pub(crate) schedule: Schedule,
     pub(crate) caller_is_contract: bool,
 }
 
@@ -46,6 +49,7 @@ impl Strategy for CompositeIndex {
             module,
             v3_quoter: params.v3_quoter,
             policy: params.policy().clone(),
+            schedule: params.schedule,
             caller_is_contract: is_contract(&code),
         })
     }
@@ -70,8 +74,8 @@ impl Strategy for CompositeIndex {
         })
     }
 
-    async fn audit(&self, _at: &BlockReader) -> Vec<Doubt> {
-        Vec::new()
+    async fn audit(&self, at: &BlockReader) -> Vec<Doubt> {
+        audit::audit(self, at).await
     }
 
     fn refusal(&self, _action: &str, _revert: &Revert) -> Refusal {
