@@ -17,6 +17,7 @@
 )]
 #![deny(clippy::float_arithmetic)]
 
+pub mod audit;
 pub mod cli;
 pub mod contracts;
 pub mod decide;
@@ -30,6 +31,7 @@ pub mod plan;
 pub mod price;
 pub mod quote;
 pub mod refusal;
+pub mod schedule;
 pub mod settle;
 pub mod snapshot;
 pub mod steward;

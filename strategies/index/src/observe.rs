@@ -8,7 +8,8 @@ use ballast_strategy_api::{Observation, Unit, decision::CALLER_PERMITTED};
 use crate::{
     decide::{Look, Lot, Stand, elapsed, hold, needed},
     decimal::ONE,
-    module::trades,
+    module::{Side, trades},
+    schedule::{Progress, idle_since},
     snapshot::{Component, Reference, Snapshot},
 };
 
@@ -47,6 +48,21 @@ pub(crate) fn observations(look: Look<'_>) -> Vec<Observation> {
         }
     }
     seen.into_iter().flatten().collect()
+}
+
+/// How the rebalance gets on, for the schedule.
+pub(crate) fn progress(look: Look<'_>, is_open: bool) -> Progress {
+    let Look { snapshot, survey, .. } = look;
+    let moment = |word: U256| u64::try_from(word).ok().filter(|at| *at > 0);
+    let trades = snapshot.components.iter().filter_map(|component| moment(component.last_trade));
+    let newest = trades.max();
+    let may_pay = survey.free > survey.dust;
+    let ready = survey.lots.iter().filter(|lot| {
+        let is_due = lot.side() == Some(Side::Sell) || may_pay;
+        survey.is_wanted(lot, snapshot) && is_due
+    });
+    let ready = ready.filter_map(|lot| u64::try_from(lot.ready_at).ok());
+    Progress { last: newest, is_open, idle_since: idle_since(ready, newest, snapshot.now) }
 }
 
 fn may_call(look: Look<'_>) -> bool {
