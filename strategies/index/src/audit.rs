@@ -24,8 +24,11 @@ use crate::{
     contracts::{
         IAdapter::routerCall,
         IController::resourceIdCall,
-        IGeneralIndexModule::{controllerCall, getRebalanceComponentsCall, rebalanceInfoCall},
-        IModuleAccess::{getAllowedTradersCall, getIsAllowedTraderCall, permissionInfoCall},
+        IGeneralIndexModule::{
+            getIsAllowedTraderCall, getRebalanceComponentsCall, permissionInfoCall,
+            rebalanceInfoCall,
+        },
+        IModuleAccess::getAllowedTradersCall,
         IPositions::getExternalPositionModulesCall,
         IRegistry::getIntegrationAdapterCall,
         IRouter::factoryCall,
@@ -122,24 +125,23 @@ async fn parts(index: &CompositeIndex, listed: Vec<Address>, at: &BlockReader) -
 /// What stands where the file says that a quoter is, and which pools it asks.
 async fn quoter(index: &CompositeIndex, at: &BlockReader) -> Quoter {
     let Some(quoter) = index.v3_quoter else { return Quoter::Unnamed };
-    let asks = at.call(quoter, factoryCall {}).await;
-    let asks = match asks {
+    let asks = match at.call(quoter, factoryCall {}).await {
         Ok(factory) => factory,
         Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => return Quoter::Dead(quoter),
         Err(ReadError::Unavailable(_)) => return Quoter::Fits,
     };
-    match v3_factory(index.module, at).await {
+    match v3_factory(index, at).await {
         Some(trades) if trades != asks => Quoter::Elsewhere { quoter, asks, trades },
         Some(_) | None => Quoter::Fits,
     }
 }
 
 /// Whose pools the module trades on by Uniswap V3's adapter.
-async fn v3_factory(module: Address, at: &BlockReader) -> Option<Address> {
-    let controller = at.call(module, controllerCall {}).await.ok()?;
-    let registry = at.call(controller, resourceIdCall { id: REGISTRY }).await.ok()?;
-    let name = getIntegrationAdapterCall { module, name: UNISWAP_V3.to_owned() };
-    let adapter = at.call(registry, name).await.ok().filter(|adapter| !adapter.is_zero())?;
+async fn v3_factory(index: &CompositeIndex, at: &BlockReader) -> Option<Address> {
+    let registry = at.call(index.controller, resourceIdCall { id: REGISTRY }).await.ok()?;
+    let name = UNISWAP_V3.to_owned();
+    let adapter = getIntegrationAdapterCall { module: index.module, name };
+    let adapter = at.call(registry, adapter).await.ok().filter(|adapter| !adapter.is_zero())?;
     let router = at.call(adapter, routerCall {}).await.ok()?;
     at.call(router, factoryCall {}).await.ok()
 }

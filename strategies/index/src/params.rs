@@ -6,7 +6,7 @@ use alloy::primitives::{Address, U256, uint};
 use ballast_strategy_api::Decimal;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::schedule::Schedule;
+use crate::{decimal::ONE, module::ceil_div, schedule::Schedule};
 
 /// 0.75 %, of 10^18.
 const DEFAULT_TOLERANCE: U256 = uint!(7_500_000_000_000_000_U256);
@@ -76,6 +76,23 @@ impl Default for Policy {
             eth_usd_feed: None,
             feed_max_age: DEFAULT_FEED_MAX_AGE,
         }
+    }
+}
+
+impl Policy {
+    /// The least that is taken of what a quote gives, rounded down.
+    pub fn least(&self, quoted: U256) -> Option<U256> {
+        quoted.checked_mul(ONE.checked_sub(self.tolerance)?)?.checked_div(ONE)
+    }
+
+    /// The most that is paid where a quote asks for so much, rounded up.
+    pub fn most(&self, quoted: U256) -> Option<U256> {
+        ceil_div(quoted.checked_mul(ONE.checked_add(self.tolerance)?)?, ONE)
+    }
+
+    /// How far a quote with fees and what it moves may be off the reference: twice the band.
+    pub fn widest(&self) -> U256 {
+        self.band.saturating_add(self.band)
     }
 }
 

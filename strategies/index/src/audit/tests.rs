@@ -232,7 +232,7 @@ fn a_quoter_that_fits_the_pools() {
     };
     check(
         &of_quoter(&Quoter::Unnamed, &on_v3()),
-        &["W v3_quoter is not set, and BBB trade on Uniswap V3"],
+        &["W there is no v3_quoter, and BBB trade on Uniswap V3"],
     );
     check(&of_quoter(&Quoter::Fits, &on_v3()), &[]);
     check(&of_quoter(&Quoter::Dead(WETH), &parts()), &["E v3_quoter 0xEeEE"]);
