@@ -25,10 +25,9 @@ use crate::{
         IAdapter::routerCall,
         IController::resourceIdCall,
         IGeneralIndexModule::{
-            getIsAllowedTraderCall, getRebalanceComponentsCall, permissionInfoCall,
-            rebalanceInfoCall,
+            getAllowedTradersCall, getIsAllowedTraderCall, getRebalanceComponentsCall,
+            permissionInfoCall, rebalanceInfoCall,
         },
-        IModuleAccess::getAllowedTradersCall,
         IPositions::getExternalPositionModulesCall,
         IRegistry::getIntegrationAdapterCall,
         IRouter::factoryCall,

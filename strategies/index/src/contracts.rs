@@ -18,6 +18,7 @@ sol! {
         function permissionInfo(address setToken) external view returns (bool anyoneTrade);
         function getIsAllowedTrader(address setToken, address trader)
             external view returns (bool);
+        function getAllowedTraders(address setToken) external view returns (address[]);
         function trade(address setToken, address component, uint256 ethQuantityLimit) external;
         function tradeRemainingWETH(
             address setToken, address component, uint256 minComponentReceived) external;
@@ -33,12 +34,6 @@ sol! {
         event RebalanceStarted(
             address indexed setToken, address[] components, uint256[] targetUnits,
             uint256 indexed positionMultiplier);
-    }
-
-    /// Whom the module lets trade by name.
-    #[derive(Debug)]
-    interface IModuleAccess {
-        function getAllowedTraders(address setToken) external view returns (address[]);
     }
 
     /// Positions that modules of an index have outside of it.

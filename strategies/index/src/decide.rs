@@ -7,7 +7,6 @@
 
 mod expect;
 pub mod hold;
-mod progress;
 pub mod stand;
 pub mod survey;
 mod tail;
@@ -356,7 +355,6 @@ impl tail::Last<'_> {
     }
 }
 
-pub(crate) use progress::progress;
 pub(crate) use urgency::{elapsed, needed};
 
 #[cfg(test)]

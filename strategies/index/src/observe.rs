@@ -8,7 +8,8 @@ use ballast_strategy_api::{Observation, Unit, decision::CALLER_PERMITTED};
 use crate::{
     decide::{Look, Lot, Stand, elapsed, hold, needed},
     decimal::ONE,
-    module::trades,
+    module::{Side, trades},
+    schedule::{Progress, idle_since},
     snapshot::{Component, Reference, Snapshot},
 };
 
@@ -47,6 +48,24 @@ pub(crate) fn observations(look: Look<'_>) -> Vec<Observation> {
         }
     }
     seen.into_iter().flatten().collect()
+}
+
+/// How the rebalance gets on, for the schedule.
+pub(crate) fn progress(look: Look<'_>, is_open: bool) -> Progress {
+    let Look { snapshot, survey, .. } = look;
+    let moment = |word: U256| u64::try_from(word).ok().filter(|at| *at > 0);
+    let trades = snapshot.components.iter().filter_map(|component| moment(component.last_trade));
+    let newest = trades.max();
+    let may_pay = survey.free > survey.dust;
+    let ready = survey.lots.iter().filter(|lot| {
+        let is_due = lot.side() == Some(Side::Sell) || may_pay;
+        survey.is_wanted(lot, snapshot) && is_due
+    });
+    // Raising the targets is nobody's trade, so nothing has to rest for it.
+    let ready = ready.filter_map(|lot| u64::try_from(lot.ready_at).ok());
+    let is_raised = survey.wants_raise(snapshot) && survey.lots.iter().all(|lot| lot.is_met);
+    let ready = ready.chain(is_raised.then_some(0));
+    Progress { last: newest, is_open, idle_since: idle_since(ready, newest, snapshot.now) }
 }
 
 fn may_call(look: Look<'_>) -> bool {

@@ -8,7 +8,7 @@
 pub mod offers;
 mod reference;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::{
     primitives::{Address, Bytes, U256},
@@ -71,7 +71,7 @@ pub struct Snapshot {
     pub raise_percentage: U256,
     /// The intermediate asset.
     pub weth: Weth,
-    /// What is rebalanced, without the intermediate asset, in the module's order.
+    /// What is rebalanced, without the intermediate asset, by address.
     pub components: Vec<Component>,
 }
 
@@ -222,18 +222,20 @@ impl Snapshot {
         let general = general?;
         let mut guessed: BTreeMap<Address, Result<Seen, StrategyError>> =
             guessed.into_iter().collect();
-        let tokens = general.listed.iter().filter(|token| **token != index.weth);
+        // A duplicate in what was submitted leaves the zero address behind.
+        let tokens: BTreeSet<Address> = general.listed.iter().copied().collect();
+        let tokens = tokens.into_iter().filter(|token| *token != index.weth && !token.is_zero());
         if general.listed.len() > MAX_COMPONENTS {
             let why = format!("a rebalance of more than {MAX_COMPONENTS} components");
             return Err(StrategyError::Misconfigured(why));
         }
         let seen = tokens.map(|token| {
-            let guess = guessed.remove(token);
-            let known = hints.tokens.get(token).cloned();
+            let guess = guessed.remove(&token);
+            let known = hints.tokens.get(&token).cloned();
             let (look, general) = (&look, &general);
             async move {
-                let seen = look.settled(*token, guess, known, hints.registry, general).await?;
-                Ok::<_, StrategyError>((*token, seen))
+                let seen = look.settled(token, guess, known, hints.registry, general).await?;
+                Ok::<_, StrategyError>((token, seen))
             }
         });
         let seen = future::try_join_all(seen).await?;

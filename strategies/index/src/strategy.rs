@@ -12,7 +12,7 @@ use alloy::{
 };
 use ballast_chains::{BlockReader, ReadError, Revert};
 use ballast_strategy_api::{
-    Assessment, Doubt, Refusal, Settlement, Strategy, StrategyError, account::is_contract,
+    Assessment, Decision, Doubt, Refusal, Settlement, Strategy, StrategyError, account::is_contract,
 };
 use futures::future;
 
@@ -26,7 +26,7 @@ use crate::{
         IRouter::factoryCall,
         ISetToken::isInitializedModuleCall,
     },
-    decide::{self, Look, RAISE, Survey, TRADE, TRADE_REMAINING, Terms},
+    decide::{self, FINISHED, Look, RAISE, Survey, TRADE, TRADE_REMAINING, Terms},
     observe,
     params::{Currency, Feed, Params, Policy},
     refusal,
@@ -47,9 +47,9 @@ pub struct CompositeIndex {
     pub(crate) controller: Address,
     pub(crate) v3_quoter: Option<Address>,
     pub(crate) policy: Policy,
-    pub(crate) schedule: Schedule,
     /// The oracles with what they answer in.
     pub(crate) feeds: BTreeMap<Address, (Address, Currency)>,
+    pub(crate) schedule: Schedule,
     pub(crate) caller_is_contract: bool,
     /// What the last block taught about what to ask first. No decision depends on it.
     hints: Mutex<Arc<Hints>>,
@@ -107,8 +107,8 @@ impl Strategy for CompositeIndex {
             controller,
             v3_quoter: quoter?,
             policy: params.policy().clone(),
-            schedule: params.schedule,
             feeds: feeds?.into_iter().collect(),
+            schedule: params.schedule,
             caller_is_contract: is_contract(&code),
             hints: Mutex::default(),
         };
@@ -129,13 +129,13 @@ impl Strategy for CompositeIndex {
 
     async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
         let mut snapshot = self.look(at).await?;
-        let now = snapshot.now;
         if let Some(decision) = decide::broken(&snapshot) {
             return Ok(Assessment { decision, observations: Vec::new() });
         }
         if snapshot.components.is_empty() {
-            let observations = self.schedule.observations(&Progress::default(), now);
-            return Ok(Assessment { decision: decide::idle(), observations });
+            let decision = decide::idle();
+            let observations = self.schedule.observations(&Progress::default(), snapshot.now);
+            return Ok(Assessment { decision, observations });
         }
         let survey = Survey::of(&snapshot, &self.policy)?;
         offers::ask(self, &mut snapshot, &survey, at).await;
@@ -143,8 +143,9 @@ impl Strategy for CompositeIndex {
         let decision = decide::decide(terms, &snapshot, &survey)?;
         let look = Look { terms, snapshot: &snapshot, survey: &survey };
         let mut observations = observe::observations(look);
-        let progress = decide::progress(look, &decision);
-        observations.extend(self.schedule.observations(&progress, now));
+        let is_open = !matches!(decision, Decision::Wait { reason: FINISHED, .. });
+        let progress = observe::progress(look, is_open);
+        observations.extend(self.schedule.observations(&progress, snapshot.now));
         Ok(Assessment { decision, observations })
     }
 
