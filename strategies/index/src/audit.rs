@@ -65,8 +65,7 @@ pub async fn audit(index: &CompositeIndex, at: &BlockReader) -> Vec<Doubt> {
         doubts.extend(parts.doubts());
         doubts.extend(sources::of_quoter(&quoter, &parts));
         doubts.extend(sources::of_feeds(&index.policy, &seen, &parts));
-        let base_fee = at.header().base_fee_per_gas;
-        doubts.extend(sources::of_dust(index.policy.dust, &parts, base_fee));
+        doubts.extend(sources::of_dust(index.policy.dust, &parts));
     }
     doubts
 }
@@ -115,6 +114,7 @@ async fn parts(index: &CompositeIndex, listed: Vec<Address>, at: &BlockReader) -
         started_at: started.positionMultiplier,
         raise: started.raiseTargetPercentage,
         protocol_fee: read.protocol_fee,
+        base_fee: at.header().base_fee_per_gas,
         weth: read.weth,
         tokens: tokens.collect(),
         listed,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use alloy::primitives::{Address, U256};
 use ballast_chains::{
     BlockReader,
-    amount::{ether, gwei},
+    amount::ether,
     feeds::{self, Said},
 };
 use ballast_strategy_api::Doubt;
@@ -19,8 +19,6 @@ use crate::{
     venue::UNISWAP_V3,
 };
 
-/// Gas of one trade, about; see [`gas`](crate::gas).
-const TRADE_GAS: u64 = 290_000;
 /// Share of an index that is too much to be called dust: 1 %.
 const MUCH: U256 = U256::from_limbs([10_000_000_000_000_000, 0, 0, 0]);
 
@@ -161,20 +159,16 @@ fn says(description: &str) -> Option<Currency> {
     }
 }
 
-/// What a person should look at in what counts as too little to trade. `base_fee`: wei per gas.
-pub fn of_dust(dust: Option<U256>, parts: &Parts, base_fee: Option<u128>) -> Vec<Doubt> {
+/// What a person should look at in what counts as too little to trade.
+pub fn of_dust(dust: Option<U256>, parts: &Parts) -> Vec<Doubt> {
     let Some(dust) = dust else { return Vec::new() };
     let mut doubts = Vec::new();
-    if let Some(fee) = base_fee {
-        let trade = U256::from(TRADE_GAS).saturating_mul(U256::from(fee));
-        if dust < trade {
-            doubts.push(Doubt::warning(format!(
-                "dust is {} ETH, and one trade costs {} at the {} gwei of this block",
-                ether(dust),
-                ether(trade),
-                gwei(fee)
-            )));
-        }
+    if let Some(trade) = parts.gas_of_a_trade().filter(|trade| dust < *trade) {
+        doubts.push(Doubt::warning(format!(
+            "dust is {} ETH, and the gas of one trade costs {} in this block",
+            ether(dust),
+            ether(trade)
+        )));
     }
     let share = parts.worth().filter(|worth| !worth.is_zero());
     let share = share.and_then(|worth| dust.checked_mul(ONE)?.checked_div(worth));
