@@ -1,6 +1,8 @@
 //! What a strategy observes that people have to know, whatever the strategy: names that the contract
 //! with strategies has set apart.
 
+use std::time::Duration;
+
 use alloy::primitives::{I256, U256, uint};
 use ballast_strategy_api::{
     Observation,
@@ -12,6 +14,8 @@ use crate::{alerts::Severity, clock, runtime::LastDecision};
 
 /// Distance to the liquidation ceiling below which people are woken: 0.05.
 pub(super) const CEILING_NEAR: I256 = I256::from_raw(uint!(50_000_000_000_000_000_U256));
+/// How long work may take to begin: what was started a moment ago may have moved last a month ago.
+const FIRST_MOVE: Duration = Duration::from_hours(1);
 /// One in the scale of observations.
 const ONE: U256 = uint!(1_000_000_000_000_000_000_U256);
 
@@ -45,7 +49,9 @@ fn one(about: About<'_>, last: &LastDecision, seen: &Observation) -> Option<Cond
         }
         STANDING_STILL if is_beyond(seen) && !about.is_paused => {
             let summary = "work that could go on does not move";
-            about.condition("standing_still", Severity::Warning, 0, (summary, &since(last, seen)))
+            let told = (summary, since(last, seen));
+            let found = about.condition("standing_still", Severity::Warning, 0, (told.0, &told.1));
+            Condition { hold: FIRST_MOVE, ..found }
         }
         _ => return None,
     };

@@ -114,18 +114,18 @@ fn what_is_late_is_told_with_its_moment() {
         let head = head(1_796_083_200);
         let status = with(LastDecision { observations, head, ..last("wait", None) });
         let found = of_product(About { is_paused, ..about() }, &status).into_iter();
-        found.map(|c| (c.name, c.severity, c.detail)).collect::<Vec<_>>()
+        found.map(|c| (c.name, c.severity, c.hold.as_secs(), c.detail)).collect::<Vec<_>>()
     };
     let since = |text: &str| format!("since {text}");
     let [three, four] = ["2026-11-30T21:00:00Z", "2026-11-30T20:00:00Z"].map(since);
     for (name, lasts, most, expected) in [
         (START_DUE, 0, Some(3), None),
-        (START_DUE, 3, Some(3), Some(("start_due", Info, three.clone()))),
-        (START_DUE, 4, Some(3), Some(("start_due", Warning, four.clone()))),
-        (START_DUE, 4, None, Some(("start_due", Info, four.clone()))),
+        (START_DUE, 3, Some(3), Some(("start_due", Info, 0, three.clone()))),
+        (START_DUE, 4, Some(3), Some(("start_due", Warning, 0, four.clone()))),
+        (START_DUE, 4, None, Some(("start_due", Info, 0, four.clone()))),
         (STANDING_STILL, 0, Some(3), None),
         (STANDING_STILL, 3, Some(3), None),
-        (STANDING_STILL, 4, Some(3), Some(("standing_still", Warning, four))),
+        (STANDING_STILL, 4, Some(3), Some(("standing_still", Warning, 3_600, four))),
     ] {
         assert_eq!(told(name, lasts, most, false), Vec::from_iter(expected), "{name} {lasts}");
         assert_eq!(told(name, lasts, most, true), [], "{name} {lasts}");

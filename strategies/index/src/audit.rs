@@ -25,8 +25,8 @@ use crate::{
         IAdapter::routerCall,
         IController::resourceIdCall,
         IGeneralIndexModule::{
-            controllerCall, getAllowedTradersCall, getIsAllowedTraderCall,
-            getRebalanceComponentsCall, permissionInfoCall, rebalanceInfoCall,
+            getAllowedTradersCall, getIsAllowedTraderCall, getRebalanceComponentsCall,
+            permissionInfoCall, rebalanceInfoCall,
         },
         IPositions::getExternalPositionModulesCall,
         IRegistry::getIntegrationAdapterCall,
@@ -65,8 +65,7 @@ pub async fn audit(index: &CompositeIndex, at: &BlockReader) -> Vec<Doubt> {
         doubts.extend(parts.doubts());
         doubts.extend(sources::of_quoter(&quoter, &parts));
         doubts.extend(sources::of_feeds(&index.policy, &seen, &parts));
-        let base_fee = at.header().base_fee_per_gas;
-        doubts.extend(sources::of_dust(index.policy.dust, &parts, base_fee));
+        doubts.extend(sources::of_dust(index.policy.dust, &parts));
     }
     doubts
 }
@@ -115,6 +114,7 @@ async fn parts(index: &CompositeIndex, listed: Vec<Address>, at: &BlockReader) -
         started_at: started.positionMultiplier,
         raise: started.raiseTargetPercentage,
         protocol_fee: read.protocol_fee,
+        base_fee: at.header().base_fee_per_gas,
         weth: read.weth,
         tokens: tokens.collect(),
         listed,
@@ -124,24 +124,23 @@ async fn parts(index: &CompositeIndex, listed: Vec<Address>, at: &BlockReader) -
 /// What stands where the file says that a quoter is, and which pools it asks.
 async fn quoter(index: &CompositeIndex, at: &BlockReader) -> Quoter {
     let Some(quoter) = index.v3_quoter else { return Quoter::Unnamed };
-    let asks = at.call(quoter, factoryCall {}).await;
-    let asks = match asks {
+    let asks = match at.call(quoter, factoryCall {}).await {
         Ok(factory) => factory,
         Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => return Quoter::Dead(quoter),
         Err(ReadError::Unavailable(_)) => return Quoter::Fits,
     };
-    match v3_factory(index.module, at).await {
+    match v3_factory(index, at).await {
         Some(trades) if trades != asks => Quoter::Elsewhere { quoter, asks, trades },
         Some(_) | None => Quoter::Fits,
     }
 }
 
 /// Whose pools the module trades on by Uniswap V3's adapter.
-async fn v3_factory(module: Address, at: &BlockReader) -> Option<Address> {
-    let controller = at.call(module, controllerCall {}).await.ok()?;
-    let registry = at.call(controller, resourceIdCall { id: REGISTRY }).await.ok()?;
-    let name = getIntegrationAdapterCall { module, name: UNISWAP_V3.to_owned() };
-    let adapter = at.call(registry, name).await.ok().filter(|adapter| !adapter.is_zero())?;
+async fn v3_factory(index: &CompositeIndex, at: &BlockReader) -> Option<Address> {
+    let registry = at.call(index.controller, resourceIdCall { id: REGISTRY }).await.ok()?;
+    let name = UNISWAP_V3.to_owned();
+    let adapter = getIntegrationAdapterCall { module: index.module, name };
+    let adapter = at.call(registry, adapter).await.ok().filter(|adapter| !adapter.is_zero())?;
     let router = at.call(adapter, routerCall {}).await.ok()?;
     at.call(router, factoryCall {}).await.ok()
 }

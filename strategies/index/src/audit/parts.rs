@@ -1,6 +1,7 @@
 //! The components: what would make their trades revert, and what looks odd.
 
 use alloy::primitives::{Address, U256, U512};
+use ballast_chains::amount::ether;
 use ballast_strategy_api::Doubt;
 
 use crate::{
@@ -10,6 +11,8 @@ use crate::{
     venue::Venue,
 };
 
+/// Gas of one trade, about; see [`gas`](crate::gas).
+const TRADE_GAS: U256 = U256::from_limbs([290_000, 0, 0, 0]);
 /// Rest between two trades that is longer than anybody means: a day.
 const LONG_REST: U256 = U256::from_limbs([86_400, 0, 0, 0]);
 /// Share that one trade may cost in its pools before it is told: 3 %.
@@ -30,6 +33,8 @@ pub struct Parts {
     pub raise: U256,
     /// The protocol's share of what a trade receives, 18 decimals.
     pub protocol_fee: U256,
+    /// Wei for one gas in this block, if the chain says so.
+    pub base_fee: Option<u128>,
     /// What every trade has on one side.
     pub weth: Address,
     /// What it holds, and what the last rebalance lists.
@@ -95,19 +100,27 @@ impl Parts {
         let mut worth = U256::ZERO;
         for token in &self.tokens {
             let held = self.supply.checked_mul(token.unit)?.checked_div(ONE)?;
-            let value = if token.address == self.weth {
-                held
-            } else {
-                let Venue::Pools(hops) = &token.venue else { return None };
-                hops.iter().try_fold(held, |amount, hop| {
-                    let out = U512::from(amount).checked_mul(U512::from(hop.reserve_out))?;
-                    let out = out.checked_div(U512::from(hop.reserve_in))?;
-                    U256::checked_from_limbs_slice(out.as_limbs())
-                })?
-            };
-            worth = worth.checked_add(value)?;
+            worth = worth.checked_add(self.value(token, held)?)?;
         }
         Some(worth)
+    }
+
+    /// What so many base units of a component are worth in WETH at its pools' price, wei.
+    fn value(&self, token: &Token, amount: U256) -> Option<U256> {
+        if token.address == self.weth {
+            return Some(amount);
+        }
+        let Venue::Pools(hops) = &token.venue else { return None };
+        hops.iter().try_fold(amount, |amount, hop| {
+            let out = U512::from(amount).checked_mul(U512::from(hop.reserve_out))?;
+            let out = out.checked_div(U512::from(hop.reserve_in))?;
+            U256::checked_from_limbs_slice(out.as_limbs())
+        })
+    }
+
+    /// What the gas of one trade costs in this block, wei.
+    pub fn gas_of_a_trade(&self) -> Option<U256> {
+        self.base_fee.map(|fee| TRADE_GAS.saturating_mul(U256::from(fee)))
     }
 
     fn of_the_start(&self) -> Vec<Doubt> {
@@ -155,7 +168,7 @@ impl Parts {
             doubts.push(Doubt::warning(format!(
                 "its supply is {}, below one: roundings of a unit can make trades of nothing, which \
                  revert",
-                ballast_chains::amount::ether(self.supply)
+                ether(self.supply)
             )));
         }
         doubts
@@ -202,6 +215,19 @@ impl Parts {
             odd("it does not rest between two trades (setCoolOffPeriods)".to_owned());
         } else if token.cool_off > LONG_REST {
             odd(format!("it rests {} s between two trades", token.cool_off));
+        }
+        let worth = due.and_then(|size| self.value(token, size.now));
+        let least = self
+            .gas_of_a_trade()
+            .filter(|_| due.is_some_and(|size| size.now < size.left && !size.now.is_zero()));
+        if let Some((worth, gas)) = worth.zip(least).filter(|(worth, gas)| worth < gas) {
+            odd(format!(
+                "its trade maximum of {} base units is worth {} ETH, and the gas of one trade {}: is \
+                 it in whole tokens",
+                token.max_size,
+                ether(worth),
+                ether(gas)
+            ));
         }
         let cost = due.filter(|size| !size.now.is_zero());
         if let (Some(size), Venue::Pools(_)) = (cost, &token.venue) {

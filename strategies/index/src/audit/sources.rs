@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use alloy::primitives::{Address, U256};
 use ballast_chains::{
     BlockReader,
-    amount::{ether, gwei},
-    feeds::IAggregator::{decimalsCall, latestRoundDataCall},
+    amount::ether,
+    feeds::{self, Said},
 };
 use ballast_strategy_api::Doubt;
 use futures::future;
@@ -19,15 +19,13 @@ use crate::{
     venue::UNISWAP_V3,
 };
 
-/// Gas of one trade, about; see [`gas`](crate::gas).
-const TRADE_GAS: u64 = 290_000;
 /// Share of an index that is too much to be called dust: 1 %.
 const MUCH: U256 = U256::from_limbs([10_000_000_000_000_000, 0, 0, 0]);
 
 /// Uniswap V3's quoter in the product's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quoter {
-    /// The file names none.
+    /// The file names none, and the usual one is not there.
     Unnamed,
     /// It asks the pools that the module trades on, as far as could be told.
     Fits,
@@ -69,21 +67,16 @@ pub async fn read(policy: &Policy, at: &BlockReader) -> Seen {
 }
 
 async fn ask(feed: Address, at: &BlockReader) -> Answer {
-    let (round, decimals, description) = futures::join!(
-        at.call(feed, latestRoundDataCall {}),
-        at.call(feed, decimalsCall {}),
-        at.call(feed, descriptionCall {}),
-    );
-    let round = match (round, decimals) {
-        (Ok(round), Ok(_)) => round,
-        (Err(cause), _) | (_, Err(cause)) => return Answer::Dead(cause.to_string()),
-    };
-    if !round.answer.is_positive() {
-        return Answer::Dead(format!("it says {}", round.answer));
+    let (said, description) =
+        futures::join!(feeds::latest(at, feed), at.call(feed, descriptionCall {}));
+    match said {
+        Said::Answer(round) => {
+            let age = at.header().timestamp.saturating_sub(round.updated_at);
+            Answer::Price { age, description: description.unwrap_or_default() }
+        }
+        Said::Nothing(why) => Answer::Dead(why),
+        Said::NoFeed => Answer::Dead("it is not there".to_owned()),
     }
-    let written = u64::try_from(round.updatedAt).unwrap_or_default();
-    let age = at.header().timestamp.saturating_sub(written);
-    Answer::Price { age, description: description.unwrap_or_default() }
 }
 
 /// What a person should look at in how V3 pools are asked.
@@ -96,8 +89,8 @@ pub fn of_quoter(quoter: &Quoter, parts: &Parts) -> Vec<Doubt> {
         .collect();
     let doubt = match (quoter, on_v3.is_empty()) {
         (Quoter::Unnamed, false) => Doubt::warning(format!(
-            "v3_quoter is not set, and {} trade on Uniswap V3: limits come from the liquidity in \
-             range, and a trade that leaves it is quoted too well and reverts",
+            "there is no v3_quoter, and {} trade on Uniswap V3: limits come from the liquidity in \
+             range, and a trade that leaves it is quoted too well and is not made",
             on_v3.join(", ")
         )),
         (Quoter::Dead(quoter), _) => {
@@ -166,20 +159,16 @@ fn says(description: &str) -> Option<Currency> {
     }
 }
 
-/// What a person should look at in what counts as too little to trade. `base_fee`: wei per gas.
-pub fn of_dust(dust: Option<U256>, parts: &Parts, base_fee: Option<u128>) -> Vec<Doubt> {
+/// What a person should look at in what counts as too little to trade.
+pub fn of_dust(dust: Option<U256>, parts: &Parts) -> Vec<Doubt> {
     let Some(dust) = dust else { return Vec::new() };
     let mut doubts = Vec::new();
-    if let Some(fee) = base_fee {
-        let trade = U256::from(TRADE_GAS).saturating_mul(U256::from(fee));
-        if dust < trade {
-            doubts.push(Doubt::warning(format!(
-                "dust is {} ETH, and one trade costs {} at the {} gwei of this block",
-                ether(dust),
-                ether(trade),
-                gwei(fee)
-            )));
-        }
+    if let Some(trade) = parts.gas_of_a_trade().filter(|trade| dust < *trade) {
+        doubts.push(Doubt::warning(format!(
+            "dust is {} ETH, and the gas of one trade costs {} in this block",
+            ether(dust),
+            ether(trade)
+        )));
     }
     let share = parts.worth().filter(|worth| !worth.is_zero());
     let share = share.and_then(|worth| dust.checked_mul(ONE)?.checked_div(worth));

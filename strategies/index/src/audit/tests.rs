@@ -55,6 +55,8 @@ fn parts() -> Parts {
         started_at: ONE,
         raise: e18("0.0025"),
         protocol_fee: U256::ZERO,
+        // 290,000 gas are 0.0087.
+        base_fee: Some(30_000_000_000),
         weth: WETH,
         tokens: vec![token(1, "AAA"), token(2, "BBB"), weth],
         listed: vec![Address::repeat_byte(1), Address::repeat_byte(2), WETH],
@@ -87,7 +89,7 @@ fn a_healthy_index_gives_none() {
     check(&parts().doubts(), &[]);
     assert_eq!(parts().worth(), Some(e18("20")));
     let policy = Policy { dust: Some(e18("0.02")), ..Policy::default() };
-    check(&of_dust(policy.dust, &parts(), Some(30_000_000_000)), &[]);
+    check(&of_dust(policy.dust, &parts()), &[]);
     check(&of_feeds(&policy, &Seen::new(), &parts()), &[]);
     check(&of_quoter(&Quoter::Unnamed, &parts()), &[]);
     check(&of_quoter(&Quoter::Fits, &parts()), &[]);
@@ -232,7 +234,7 @@ fn a_quoter_that_fits_the_pools() {
     };
     check(
         &of_quoter(&Quoter::Unnamed, &on_v3()),
-        &["W v3_quoter is not set, and BBB trade on Uniswap V3"],
+        &["W there is no v3_quoter, and BBB trade on Uniswap V3"],
     );
     check(&of_quoter(&Quoter::Fits, &on_v3()), &[]);
     check(&of_quoter(&Quoter::Dead(WETH), &parts()), &["E v3_quoter 0xEeEE"]);
@@ -272,15 +274,32 @@ fn feeds_that_are_dead_stale_or_of_something_else() {
 }
 
 #[test]
+fn a_maximum_that_is_not_worth_its_gas() {
+    // 0.18 tokens are worth 0.009.
+    let of = |max_size: U256, target: &str| {
+        changed(|parts| {
+            (parts.tokens[0].max_size, parts.tokens[0].target_unit) = (max_size, e18(target));
+        })
+    };
+    check(&of(e18("0.18"), "0.5"), &[]);
+    check(&of(e18("0.17"), "0.5"), &["W AAA: its trade maximum of 170000000000000000 base units"]);
+    let whole_tokens = of(U256::from(1_400), "2");
+    let said = "W AAA: its trade maximum of 1400 base units is worth 0.00000000000000007 ETH, and the \
+                gas of one trade 0.0087: is it in whole tokens";
+    assert!(told(&whole_tokens).contains(&said.to_owned()), "{:?}", told(&whole_tokens));
+    // The last bit of something may be small.
+    check(&of(e18("5"), "0.9999"), &[]);
+}
+
+#[test]
 fn dust_is_neither_less_than_a_trade_nor_much() {
-    let of = |dust: &str, fee: Option<u128>| told(&of_dust(Some(e18(dust)), &parts(), fee));
-    // 290,000 gas at 30 gwei are 0.0087.
-    assert_eq!(of("0.0087", Some(30_000_000_000)), [""; 0]);
-    let less = of("0.0086", Some(30_000_000_000));
-    assert_eq!(
-        less,
-        ["W dust is 0.0086 ETH, and one trade costs 0.0087 at the 30 gwei of this block"]
-    );
+    let of = |dust: &str, base_fee: Option<u128>| {
+        told(&of_dust(Some(e18(dust)), &Parts { base_fee, ..parts() }))
+    };
+    let usual = parts().base_fee;
+    assert_eq!(of("0.0087", usual), [""; 0]);
+    let less = of("0.0086", usual);
+    assert_eq!(less, ["W dust is 0.0086 ETH, and the gas of one trade costs 0.0087 in this block"]);
     assert_eq!(of("0.0086", None), [""; 0]);
     // The index is worth 20.
     assert_eq!(of("0.2", None), [""; 0]);
@@ -291,6 +310,6 @@ fn dust_is_neither_less_than_a_trade_nor_much() {
     );
     let mut unknown = parts();
     unknown.tokens[0].venue = Venue::Unknown;
-    check(&of_dust(Some(e18("5")), &unknown, None), &[]);
-    check(&of_dust(None, &parts(), Some(1)), &[]);
+    check(&of_dust(Some(e18("5")), &unknown), &[]);
+    check(&of_dust(None, &parts()), &[]);
 }
