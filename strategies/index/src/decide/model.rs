@@ -241,7 +241,7 @@ impl World {
             Component {
                 token: token(place),
                 symbol: format!("T{place}"),
-                decimals: asset.decimals,
+                decimals: Some(asset.decimals),
                 position: Position {
                     target_unit: asset.target,
                     unit: self.real(asset.held),
@@ -260,6 +260,8 @@ impl World {
             may_trade: true,
             anyone: false,
             is_served: true,
+            lists_zero: false,
+            trade_cost: U256::ZERO,
             terms: crate::module::Terms {
                 supply: self.supply,
                 multiplier: self.multiplier,
@@ -312,7 +314,7 @@ impl World {
         (snapshot, survey)
     }
 
-    fn decide(&self) -> (Decision, Snapshot, Survey) {
+    fn decide(&self) -> (Decision, Survey) {
         let (snapshot, survey) = self.snapshot();
         let terms = Terms {
             set_token: Address::repeat_byte(0x5e),
@@ -321,7 +323,7 @@ impl World {
             caller_is_contract: false,
         };
         let decision = super::decide(terms, &snapshot, &survey).unwrap();
-        (decision, snapshot, survey)
+        (decision, survey)
     }
 
     /// Carries out a call as it was made; gives the component that it is of.

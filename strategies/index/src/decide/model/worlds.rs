@@ -64,6 +64,11 @@ prop_compose! {
         raise in prop_oneof![Just(0_u64), Just(25), 1_u64..100],
         accrued in 0_u64..500,
     ) -> World {
+        let mut drafts = drafts;
+        // Some of it before, and some of it after.
+        drafts[0].from = drafts[0].from.max(1);
+        let last = drafts.len() - 1;
+        drafts[last].to = drafts[last].to.max(1);
         build(drafts, weth, (supply, odd), haircut, (fee, raise, accrued))
     }
 }
@@ -99,14 +104,10 @@ fn build(
         let amount = (supply * now.abs_diff(target) / ONE).max(U256::from(2));
         let max_size = amount.div_ceil(U256::from(draft.steps)) + U256::from(7);
         let reserve_in = max_size * U256::from(10_000) / U256::from(draft.share);
+        let reserve_in = reserve_in.max(U256::from(1_000_000));
         let scale = U256::from(10).pow(U256::from(draft.decimals));
-        let reserve_out = reserve_in * wei(draft) / scale;
-        let least = U256::from(1_000_000);
-        let pool = Hop {
-            reserve_in: reserve_in.max(least),
-            reserve_out: reserve_out.max(least),
-            fee: draft.fee,
-        };
+        let reserve_out = (reserve_in * wei(draft) / scale).max(U256::from(1_000_000));
+        let pool = Hop { reserve_in, reserve_out, fee: draft.fee };
         Asset {
             held: held(now),
             target,
