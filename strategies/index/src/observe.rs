@@ -190,3 +190,6 @@ fn count(name: &'static str, number: U256) -> Option<Observation> {
 fn seconds(name: &'static str, number: U256) -> Option<Observation> {
     Some(Observation::new(name, fixed(number)?, Unit::Seconds))
 }
+
+#[cfg(test)]
+mod tests;
