@@ -88,6 +88,7 @@ impl Chain {
             port: None,
             fli: plan.fli.clone(),
             basis: plan.basis.clone(),
+            index: None,
         };
         let devnet = Devnet::start(options).await.wrap_err_with(|| plan.chain)?;
         let searched_to = devnet.node().block_number().await?;

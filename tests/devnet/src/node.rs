@@ -10,7 +10,7 @@ use std::{
 };
 
 use alloy::{
-    eips::BlockNumberOrTag,
+    eips::{BlockId, BlockNumberOrTag},
     network::TransactionBuilder as _,
     primitives::{Address, B256, Bytes, TxHash, U64, U256},
     providers::{DynProvider, Provider as _, ProviderBuilder},
@@ -296,9 +296,24 @@ impl Node {
     ///
     /// If the call reverts or its answer does not decode.
     pub async fn read<C: SolCall>(&self, to: Address, call: C) -> Result<C::Return> {
+        self.read_at(to, call, BlockId::latest()).await
+    }
+
+    /// A read at a block; at the pending one it is that which would be made next, with the transactions
+    /// that wait for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and if the node does not have the state.
+    pub async fn read_at<C: SolCall>(
+        &self,
+        to: Address,
+        call: C,
+        block: BlockId,
+    ) -> Result<C::Return> {
         let request =
             TransactionRequest::default().with_to(to).with_input(Bytes::from(call.abi_encode()));
-        let answer = self.provider.call(request).await;
+        let answer = self.provider.call(request).block(block).await;
         let answer = answer.wrap_err_with(|| format!("{} of {to}", C::SIGNATURE))?;
         C::abi_decode_returns(&answer).wrap_err_with(|| format!("{} of {to}", C::SIGNATURE))
     }
@@ -315,12 +330,23 @@ impl Node {
         to: Address,
         call: C,
     ) -> Result<TransactionReceipt> {
+        self.transact_for(MAX_FEE, from, to, call).await
+    }
+
+    /// The same for so much per gas at most, in wei: what offers more comes before it in a block.
+    pub(crate) async fn transact_for<C: SolCall>(
+        &self,
+        max_fee: u128,
+        from: Address,
+        to: Address,
+        call: C,
+    ) -> Result<TransactionReceipt> {
         let request = TransactionRequest::default()
             .with_from(from)
             .with_to(to)
             .with_input(Bytes::from(call.abi_encode()))
             .with_gas_limit(TRANSACT_GAS)
-            .with_max_fee_per_gas(MAX_FEE)
+            .with_max_fee_per_gas(max_fee)
             .with_max_priority_fee_per_gas(1);
         let hash: B256 = self.rpc("eth_sendTransaction", (request.clone(),)).await?;
         if self.mines_on_demand().await? {
