@@ -87,6 +87,16 @@ impl IndexMarket {
         Ok(answer.try_into()?)
     }
 
+    /// How much of a token the index holds: base units per whole index token.
+    ///
+    /// # Errors
+    ///
+    /// If the node does not answer.
+    pub async fn unit(&self, component: Address) -> Result<U256> {
+        let unit = getDefaultPositionRealUnitCall { component };
+        Ok(self.node.read(self.index.set_token, unit).await?.try_into()?)
+    }
+
     /// How much of a token the index holds and is to hold; ether too.
     ///
     /// # Errors

@@ -2,10 +2,28 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step is a failed test")]
 
-use alloy::primitives::{Address, U256, utils::parse_ether};
-use ballast_devnet::{
-    Devnet, DevnetOptions, Holding, IndexMarket, IndexOptions, Place, USD, accounts,
+use alloy::{
+    network::TransactionBuilder as _,
+    primitives::{Address, U256, utils::parse_ether},
+    rpc::types::TransactionRequest,
+    sol_types::SolCall as _,
 };
+use ballast_devnet::{
+    Devnet, DevnetOptions, Holding, IndexMarket, IndexOptions, Mining, Place, USD, accounts,
+    contracts::index::IIndexModule::tradeCall,
+};
+
+/// A little less of seven, and a new one.
+const CUT: [(&str, u64); 8] = [
+    ("UNI", 1_900),
+    ("WBTC", 1_900),
+    ("USDC", 1_150),
+    ("SUSHI", 1_150),
+    ("YFI", 750),
+    ("AAVE", 900),
+    ("XAUT", 1_450),
+    ("SNX", 600),
+];
 
 struct Stage {
     devnet: Devnet,
@@ -15,7 +33,11 @@ struct Stage {
 
 impl Stage {
     async fn start(index: IndexOptions) -> Self {
-        let options = DevnetOptions { index: Some(index), ..DevnetOptions::default() };
+        Self::mining(index, Mining::Auto).await
+    }
+
+    async fn mining(index: IndexOptions, mining: Mining) -> Self {
+        let options = DevnetOptions { index: Some(index), mining, ..DevnetOptions::default() };
         let devnet = Devnet::start(options).await.unwrap();
         let (market, weth) = (devnet.index_market().unwrap(), devnet.deployment().tokens.weth);
         Self { devnet, market, weth }
@@ -33,29 +55,8 @@ impl Stage {
         self.devnet.node().warp(seconds).await.unwrap();
     }
 
-    /// Takes every component to so many percent of what there is; what is new, to the unit given.
-    async fn reweigh(&self, shares: &[(&str, u64)], new: (&str, U256)) {
-        let mut targets = Vec::new();
-        for component in &self.market.index().components {
-            let unit = if component.symbol == new.0 {
-                new.1
-            } else {
-                let share = shares.iter().find(|(symbol, _)| *symbol == component.symbol);
-                let share = share.map_or(100, |(_, share)| *share);
-                let unit = self.unit(component.token).await;
-                unit * U256::from(share) / U256::from(100)
-            };
-            targets.push((component.token, unit));
-        }
-        self.market.start_rebalance(&targets).await.unwrap();
-    }
-
-    /// Before the first rebalance there is no target.
     async fn unit(&self, component: Address) -> U256 {
-        use ballast_devnet::contracts::index::IIndexToken::getDefaultPositionRealUnitCall;
-        let set_token = self.market.index().set_token;
-        let call = getDefaultPositionRealUnitCall { component };
-        self.devnet.node().read(set_token, call).await.unwrap().try_into().unwrap()
+        self.market.unit(component).await.unwrap()
     }
 
     /// Each pool against its feed, in hundredths of a percent.
@@ -95,11 +96,13 @@ async fn everything_is_traded_on_its_exchange_and_brought_back_by_arbitrage() {
     assert_eq!(kinds.len(), 6, "V2, Sushi, two hops, three fees: {kinds:?}");
 
     let from = stage.devnet.node().block_number().await.unwrap() + 1;
-    let sold = ["UNI", "WBTC", "USDC", "SUSHI", "YFI", "AAVE", "XAUT"];
-    let shares: Vec<(&str, u64)> =
-        sold.iter().map(|symbol| (*symbol, 96)).chain([("LEND", 0)]).collect();
-    stage.reweigh(&shares, ("SNX", parse_ether("2").unwrap())).await;
-    for symbol in sold.iter().chain(&["LEND", "SNX"]) {
+    market.reweigh(&CUT).await.unwrap();
+    // In units of each: 19 of 100 dollars at 10 dollars, and so on; what is not named goes.
+    for (symbol, target) in [("UNI", "1.9"), ("AAVE", "0.09"), ("LEND", "0"), ("SNX", "2")] {
+        assert_eq!(stage.holding(symbol).await.target, parse_ether(target).unwrap(), "{symbol}");
+    }
+    assert_eq!(stage.holding("WBTC").await.target, U256::from(47_500));
+    for symbol in CUT[..7].iter().map(|(symbol, _)| symbol).chain(&["LEND", "SNX"]) {
         let mut trades = 0;
         while !stage.holding(symbol).await.is_met() {
             market.trade(stage.token(symbol)).await.unwrap();
@@ -163,7 +166,7 @@ async fn prices_supply_and_fees_move_and_pools_are_taken_away() {
         "{accrued}"
     );
 
-    stage.reweigh(&[("USDC", 90)], ("SNX", U256::ZERO)).await;
+    market.reweigh(&CUT).await.unwrap();
     let from = stage.devnet.node().block_number().await.unwrap() + 1;
     market.trade(stage.token("USDC")).await.unwrap();
     let to = stage.devnet.node().block_number().await.unwrap();
@@ -171,4 +174,31 @@ async fn prices_supply_and_fees_move_and_pools_are_taken_away() {
     let [trade] = &trades[..] else { unreachable!("one trade: {trades:?}") };
     let paid = trade.amount_bought + trade.protocol_fee;
     assert_eq!(trade.protocol_fee, paid / U256::from(1_000));
+}
+
+/// What a test relies on that lets trades happen one after another, each at the feeds' prices.
+#[tokio::test]
+async fn arbitrage_comes_behind_what_waits_for_the_same_block() {
+    let stage = Stage::mining(IndexOptions::default(), Mining::Manual).await;
+    let (market, node) = (&stage.market, stage.devnet.node());
+    market.reweigh(&CUT).await.unwrap();
+    for symbol in ["UNI", "AAVE", "YFI"] {
+        let (set_token, module) = (market.index().set_token, market.index().module);
+        let component = stage.token(symbol);
+        let call = tradeCall { setToken: set_token, component, ethQuantityLimit: U256::ZERO };
+        let request = TransactionRequest::default()
+            .with_from(accounts::OPERATOR)
+            .with_to(module)
+            .with_input(call.abi_encode())
+            .with_gas_limit(1_000_000)
+            .with_max_fee_per_gas(100_000_000_000)
+            .with_max_priority_fee_per_gas(1_000_000_000);
+        let hash = node.rpc("eth_sendTransaction", (request,)).await.unwrap();
+        assert!(stage.off().await.iter().any(|(of, off)| of == symbol && *off > 0), "{symbol}");
+        let block = market.arbitrage().await.unwrap();
+        let receipt = node.receipt(hash).await.unwrap();
+        assert!(receipt.status(), "{symbol}");
+        assert_eq!((receipt.block_number, receipt.transaction_index), (Some(block), Some(0)));
+        stage.assert_all_at_their_feeds().await;
+    }
 }

@@ -5,10 +5,11 @@ use alloy::{
     rpc::types::TransactionReceipt,
     sol_types::SolCall,
 };
-use eyre::Result;
+use eyre::{OptionExt as _, Result};
 
 use super::IndexMarket;
 use crate::{
+    Market,
     accounts::{MARKET, OPERATOR},
     contracts::{
         IStreamingFeeModule,
@@ -18,7 +19,13 @@ use crate::{
             IIndexModule::{getComponentTradeQuantityAndDirectionCall, tradeCall},
         },
     },
+    deploy::index::ETHER_DECIMALS,
 };
+
+/// A whole, in hundredths of a percent.
+const WHOLE: u64 = 10_000;
+/// Decimals of values beyond those of a price.
+const VALUE_DECIMALS: u8 = 10;
 
 impl IndexMarket {
     /// Any call of the extension by its operator.
@@ -45,6 +52,44 @@ impl IndexMarket {
             positionMultiplier: multiplier,
         };
         self.operate(call).await.map(drop)
+    }
+
+    /// Starts a rebalance towards these weights, hundredths of a percent by symbol, at the feeds' prices;
+    /// what is held and not named goes, ether that is left over too.
+    ///
+    /// # Errors
+    ///
+    /// If a symbol is unknown or the transaction fails.
+    pub async fn reweigh(&self, weights: &[(&str, u64)]) -> Result<()> {
+        for (symbol, _) in weights {
+            self.component(symbol)?;
+        }
+        let weth = self.deployment.tokens.weth;
+        let market = Market::new(self.node.clone(), self.deployment.clone());
+        let spare = self.unit(weth).await?;
+        let mut worth = value(spare, market.price().await?, ETHER_DECIMALS);
+        let mut rows = Vec::new();
+        for component in &self.index.components {
+            let unit = self.unit(component.token).await?;
+            let usd = self.price(component).await?;
+            worth = worth.saturating_add(value(unit, usd, component.decimals));
+            let given = weights.iter().find(|(symbol, _)| *symbol == component.symbol);
+            rows.push((component, unit, usd, given.map_or(0, |(_, weight)| *weight)));
+        }
+        let mut targets = Vec::new();
+        for (component, unit, usd, weight) in rows {
+            if unit.is_zero() && weight == 0 {
+                continue;
+            }
+            let share = worth.saturating_mul(U256::from(weight)).checked_div(U256::from(WHOLE));
+            let scaled = share.unwrap_or_default().saturating_mul(ten(component.decimals));
+            let per = U256::from(usd).saturating_mul(ten(VALUE_DECIMALS));
+            targets.push((component.token, scaled.checked_div(per).ok_or_eyre("no price")?));
+        }
+        if !spare.is_zero() {
+            targets.push((weth, U256::ZERO));
+        }
+        self.start_rebalance(&targets).await
     }
 
     /// The operator, who may trade too, makes the next trade of a component at any price.
@@ -93,4 +138,15 @@ impl IndexMarket {
         let call = IStreamingFeeModule::accrueFeeCall { setToken: set_token };
         self.node.transact(MARKET, self.index.streaming_fee, call).await.map(drop)
     }
+}
+
+/// What so many base units are worth at a price of 8 decimals, in dollars of 8 and [`VALUE_DECIMALS`] more
+/// decimals, cut off.
+fn value(units: U256, usd: u64, decimals: u8) -> U256 {
+    let scaled = units.saturating_mul(U256::from(usd)).saturating_mul(ten(VALUE_DECIMALS));
+    scaled.checked_div(ten(decimals)).unwrap_or_default()
+}
+
+fn ten(exponent: u8) -> U256 {
+    U256::from(10).saturating_pow(U256::from(exponent))
 }

@@ -13,7 +13,7 @@ use eyre::{OptionExt as _, Result, ensure};
 use super::IndexMarket;
 use crate::{
     IndexComponent, Market, Place,
-    accounts::MARKET,
+    accounts::ARBITRAGEUR,
     contracts::{
         IFeed, IToken, IUniswapV2Pair, IUniswapV2Router, IUniswapV3Pool, IUniswapV3Router,
     },
@@ -169,7 +169,7 @@ impl IndexMarket {
         // The base fee rises by an eighth at most.
         let most = base_fee.saturating_add(base_fee.div_ceil(8)).saturating_add(1);
         let all = IMulticall3::aggregate3Call { calls };
-        let receipt = self.node.transact_for(most, MARKET, MULTICALL3_ADDRESS, all).await?;
+        let receipt = self.node.transact_for(most, ARBITRAGEUR, MULTICALL3_ADDRESS, all).await?;
         receipt.block_number.ok_or_eyre("a receipt without a block")
     }
 
