@@ -1,5 +1,7 @@
 //! Composite indices: published weights through the binary, carried out on the published module.
 
+mod trading;
+
 use std::path::PathBuf;
 
 use alloy::{

@@ -9,7 +9,7 @@ use eyre::{OptionExt as _, Result};
 
 use super::IndexMarket;
 use crate::{
-    Market,
+    IndexComponent, Market,
     accounts::{MARKET, OPERATOR},
     contracts::{
         IStreamingFeeModule,
@@ -26,6 +26,17 @@ use crate::{
 const WHOLE: u64 = 10_000;
 /// Decimals of values beyond those of a price.
 const VALUE_DECIMALS: u8 = 10;
+
+/// What an index token holds of a token.
+struct Worth {
+    symbol: String,
+    token: Address,
+    decimals: u8,
+    /// 8 decimals.
+    usd: u64,
+    /// As [`value`] says.
+    value: U256,
+}
 
 impl IndexMarket {
     /// Any call of the extension by its operator.
@@ -64,32 +75,55 @@ impl IndexMarket {
         for (symbol, _) in weights {
             self.component(symbol)?;
         }
-        let weth = self.deployment.tokens.weth;
-        let market = Market::new(self.node.clone(), self.deployment.clone());
-        let spare = self.unit(weth).await?;
-        let mut worth = value(spare, market.price().await?, ETHER_DECIMALS);
-        let mut rows = Vec::new();
-        for component in &self.index.components {
-            let unit = self.unit(component.token).await?;
-            let usd = self.price(component).await?;
-            worth = worth.saturating_add(value(unit, usd, component.decimals));
-            let given = weights.iter().find(|(symbol, _)| *symbol == component.symbol);
-            rows.push((component, unit, usd, given.map_or(0, |(_, weight)| *weight)));
-        }
+        let (worth, all) = self.worth().await?;
         let mut targets = Vec::new();
-        for (component, unit, usd, weight) in rows {
-            if unit.is_zero() && weight == 0 {
+        for Worth { symbol, token, decimals, usd, value } in all {
+            let given = weights.iter().find(|(of, _)| *of == symbol);
+            let weight = given.map_or(0, |(_, weight)| *weight);
+            if value.is_zero() && weight == 0 {
                 continue;
             }
             let share = worth.saturating_mul(U256::from(weight)).checked_div(U256::from(WHOLE));
-            let scaled = share.unwrap_or_default().saturating_mul(ten(component.decimals));
+            let scaled = share.unwrap_or_default().saturating_mul(ten(decimals));
             let per = U256::from(usd).saturating_mul(ten(VALUE_DECIMALS));
-            targets.push((component.token, scaled.checked_div(per).ok_or_eyre("no price")?));
-        }
-        if !spare.is_zero() {
-            targets.push((weth, U256::ZERO));
+            targets.push((token, scaled.checked_div(per).ok_or_eyre("no price")?));
         }
         self.start_rebalance(&targets).await
+    }
+
+    /// What share of the index each component has by the feeds' prices, hundredths of a percent, rounded;
+    /// ether that is left over too.
+    ///
+    /// # Errors
+    ///
+    /// If the node does not answer.
+    pub async fn shares(&self) -> Result<Vec<(String, u64)>> {
+        let (worth, all) = self.worth().await?;
+        let half = worth >> 1_usize;
+        let share = |value: U256| {
+            let scaled = value.saturating_mul(U256::from(WHOLE)).saturating_add(half);
+            u64::try_from(scaled.checked_div(worth).unwrap_or_default())
+        };
+        all.into_iter().map(|row| Ok((row.symbol, share(row.value)?))).collect()
+    }
+
+    /// What a whole index token is worth, and each part of it.
+    async fn worth(&self) -> Result<(U256, Vec<Worth>)> {
+        let market = Market::new(self.node.clone(), self.deployment.clone());
+        let weth = self.deployment.tokens.weth;
+        let mut all = Vec::new();
+        for component in &self.index.components {
+            let IndexComponent { symbol, token, decimals, .. } = component.clone();
+            all.push((symbol, token, decimals, self.price(component).await?));
+        }
+        all.push(("WETH".to_owned(), weth, ETHER_DECIMALS, market.price().await?));
+        let (mut sum, mut parts) = (U256::ZERO, Vec::new());
+        for (symbol, token, decimals, usd) in all {
+            let value = value(self.unit(token).await?, usd, decimals);
+            sum = sum.saturating_add(value);
+            parts.push(Worth { symbol, token, decimals, usd, value });
+        }
+        Ok((sum, parts))
     }
 
     /// The operator, who may trade too, makes the next trade of a component at any price.

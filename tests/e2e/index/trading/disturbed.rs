@@ -1,0 +1,148 @@
+//! With everything going on that goes on: holders, fees, prices, manipulators, other traders, and the
+//! keeper's own death.
+
+use alloy::primitives::{U256, utils::parse_ether};
+use ballast_devnet::{IndexOptions, USD};
+use eyre::{Result, ensure};
+
+use super::{
+    books::Books,
+    stage::{FIRST, Stage},
+};
+
+/// A day, in seconds.
+const DAY: u64 = 86_400;
+
+impl Stage {
+    /// A rebalance that was started, with the keeper over it.
+    async fn begun(options: IndexOptions) -> Result<(Self, Books)> {
+        let mut stage = Self::start(options).await?;
+        let plan = stage.plan(&FIRST, "0").await?;
+        let books = Books::open(&stage, &plan).await?;
+        stage.begin().await?;
+        stage.run().await?;
+        Ok((stage, books))
+    }
+}
+
+#[tokio::test]
+async fn holders_come_and_go_fees_accrue_and_prices_move_in_the_middle() -> Result<()> {
+    let (mut stage, books) = Stage::begun(IndexOptions::default()).await?;
+    let mut moved = 0;
+    stage
+        .play(async |stage, rest| {
+            let market = &stage.market;
+            match rest {
+                0 => {
+                    market.issue(parse_ether("900")?).await?;
+                    market.set_prices(&[("SNX", 3 * USD * 11 / 10)]).await?;
+                }
+                1 => {
+                    market.redeem(parse_ether("400")?).await?;
+                    market.set_prices(&[("WBTC", 36_000 * USD), ("YFI", 8_400 * USD)]).await?;
+                }
+                2 => {
+                    stage.node().warp(DAY).await?;
+                    market.accrue_fee().await?;
+                }
+                _ => {}
+            }
+            moved = rest.max(moved);
+            Ok(Vec::new())
+        })
+        .await?;
+    ensure!(moved >= 2, "it was over before everything had happened");
+    ensure!(stage.market.multiplier().await? < parse_ether("1")?, "no fee accrued");
+    stage.assert_clean().await?;
+    books.assert_short_by_cost(&stage).await
+}
+
+#[tokio::test]
+async fn no_trade_is_made_in_a_pool_that_was_manipulated() -> Result<()> {
+    // One by a feed and three by averages; sold and bought, on V2, Sushiswap and V3.
+    const TAKEN: [(&str, u64); 4] = [("UNI", 94), ("SUSHI", 106), ("YFI", 93), ("WBTC", 107)];
+    let mut stage = Stage::start(IndexOptions::default()).await?;
+    let plan = stage.plan(&FIRST, "0").await?;
+    let books = Books::open(&stage, &plan).await?;
+    stage.begin().await?;
+    for (symbol, hundredths) in TAKEN {
+        stage.market.manipulate(symbol, hundredths).await?;
+    }
+    stage.run().await?;
+    let symbols = TAKEN.map(|(symbol, _)| symbol);
+    let mut others = 0;
+    stage
+        .play(async |stage, rest| {
+            let trades = stage.trades().await?;
+            if rest < 2 {
+                let token = |symbol: &&str| stage.market.component(symbol).map(|c| c.token);
+                let taken = symbols.iter().map(token).collect::<Result<Vec<_>>>()?;
+                let bad =
+                    trades.iter().find(|t| taken.contains(&t.sold) || taken.contains(&t.bought));
+                ensure!(bad.is_none(), "{bad:?}");
+                others = trades.len();
+                return Ok(symbols.to_vec());
+            }
+            stage.market.arbitrage().await?;
+            Ok(Vec::new())
+        })
+        .await?;
+    ensure!(others >= 3, "the others waited too: {others} trades");
+    stage.assert_clean().await?;
+    books.assert_short_by_cost(&stage).await
+}
+
+#[tokio::test]
+async fn another_trader_at_work_is_no_trouble() -> Result<()> {
+    let (mut stage, books) = Stage::begun(IndexOptions::default()).await?;
+    let mut theirs = 0;
+    stage
+        .play(async |stage, rest| {
+            let symbol = ["UNI", "LEND", "YFI"].get(rest).copied();
+            let Some(symbol) = symbol else { return Ok(Vec::new()) };
+            let component = stage.market.component(symbol)?.token;
+            if !stage.market.holding(component).await?.is_met() {
+                // In the block in which everything has rested.
+                let rest = U256::from(901);
+                stage.node().rpc::<_, serde_json::Value>("evm_increaseTime", (rest,)).await?;
+                stage.market.trade(component).await?;
+                stage.market.arbitrage().await?;
+                theirs += 1;
+            }
+            Ok(Vec::new())
+        })
+        .await?;
+    let ours = stage.trades().await?.iter().filter(|t| t.executor == stage.wallet()).count();
+    ensure!(theirs >= 2 && ours >= 8, "{theirs} by the other, {ours} by the keeper");
+    stage.assert_clean().await?;
+    books.assert_short_by_cost(&stage).await
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_it_goes_on_where_it_was() -> Result<()> {
+    let (mut stage, books) = Stage::begun(IndexOptions::default()).await?;
+    let mut deaths = 0;
+    stage
+        .play(async |stage, rest| {
+            if rest > 1 {
+                return Ok(Vec::new());
+            }
+            // Once while it rests, and once with a transaction that waits for its block.
+            if rest == 1 {
+                stage.node().warp(901).await?;
+                let waits = async || stage.is_waiting().await.is_ok_and(|waits| waits);
+                let deadline = crate::harness::DEADLINE;
+                ballast_test_support::wait_until("a transaction", deadline, waits).await?;
+            }
+            if let Some(mut keeper) = stage.keeper.take() {
+                keeper.kill9().await?;
+                deaths += 1;
+            }
+            stage.run().await?;
+            Ok(Vec::new())
+        })
+        .await?;
+    ensure!(deaths == 2, "{deaths} deaths");
+    stage.assert_clean().await?;
+    books.assert_short_by_cost(&stage).await
+}
