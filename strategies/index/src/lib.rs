@@ -19,11 +19,24 @@
 
 pub mod cli;
 pub mod contracts;
+pub mod decide;
 pub mod decimal;
 pub mod gas;
+pub mod market;
 pub mod module;
+pub mod observe;
+pub mod params;
 pub mod plan;
+pub mod price;
 pub mod quote;
+pub mod refusal;
+pub mod settle;
+pub mod snapshot;
 pub mod steward;
+pub mod strategy;
+pub mod twap;
 pub mod venue;
 pub mod verify;
+
+pub use params::Params;
+pub use strategy::CompositeIndex;

@@ -197,7 +197,7 @@ fn unless_silent(
 
 /// A symbol as text: a string, or 32 bytes with it at their beginning as older tokens answer.
 /// Control characters are left out, since people read it in a terminal.
-fn symbol_of(answer: &Bytes) -> String {
+pub(crate) fn symbol_of(answer: &Bytes) -> String {
     let text = String::abi_decode(answer).unwrap_or_else(|_| {
         let word = answer.get(..32).unwrap_or_default();
         let text: Vec<u8> = word.iter().copied().take_while(|byte| *byte != 0).collect();
