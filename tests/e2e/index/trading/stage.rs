@@ -33,7 +33,7 @@ const MAX_STEPS: usize = 120;
 /// A machine that is busy with all of these worlds must not be taken for a chain that is slow.
 const PATIENT: &str = "assess_timeout = \"60s\"\nrequest_timeout = \"20s\"\n";
 /// What the keeper says once nothing is left to do.
-const FINISHED: &str = "finished";
+const FINISHED: &str = "reason=\"finished\"";
 /// Components whose price the keeper learns from the pools' own averages: those on every kind of pool.
 const WITHOUT_FEED: [&str; 4] = ["UNI", "SUSHI", "YFI", "AAVE"];
 /// The dollar price of ether, which does not move.
@@ -60,6 +60,8 @@ pub(super) struct Stage {
     pub(super) keeper: Option<KeeperProcess>,
     /// Blocks from here on hold the rebalance.
     pub(super) first_block: u64,
+    /// Components whose pools nobody brings back to their prices.
+    pub(super) apart: Vec<&'static str>,
 }
 
 impl Stage {
@@ -70,7 +72,7 @@ impl Stage {
         let setup = Setup { mining, index, chain, ..Setup::default() };
         let world = World::start(setup).await?;
         let market = world.devnet.index_market()?;
-        let stage = Self { world, market, keeper: None, first_block: 0 };
+        let stage = Self { world, market, keeper: None, first_block: 0, apart: Vec::new() };
         stage.write_files()?;
         let (blocks, apart) = (U256::from(HISTORY.0), U256::from(HISTORY.1));
         stage.node().rpc::<_, Option<bool>>("anvil_mine", (blocks, apart)).await?;
@@ -174,26 +176,25 @@ impl Stage {
     }
 
     /// Makes blocks until the keeper says that the rebalance is finished. Each time that it has nothing
-    /// to send, `meanwhile` is asked what else happens, with how often it was asked before; it gives the
-    /// components whose pools stay where they are.
+    /// to send, `meanwhile` does what else happens, and is told how often it was asked before.
     pub(super) async fn play(
         &mut self,
-        mut meanwhile: impl AsyncFnMut(&mut Self, usize) -> Result<Vec<&'static str>>,
+        mut meanwhile: impl AsyncFnMut(&mut Self, usize) -> Result<()>,
     ) -> Result<()> {
-        let (mut rests, mut apart) = (0, Vec::new());
+        let mut rests = 0;
         for _ in 0..MAX_STEPS {
             let head = self.node().block_number().await?;
             follow(self.keeper()?, 0, head, DEADLINE).await?;
             if self.is_waiting().await? {
                 self.node().set_next_base_fee(BASE_FEE).await?;
-                self.market.arbitrage_but(&apart).await?;
+                self.market.arbitrage_but(&self.apart).await?;
                 continue;
             }
             let said = self.said(head)?;
             if said.contains(FINISHED) {
                 return Ok(());
             }
-            apart = meanwhile(self, rests).await?;
+            meanwhile(self, rests).await?;
             rests += 1;
             self.node().set_next_base_fee(BASE_FEE).await?;
             self.node().warp(REST).await?;

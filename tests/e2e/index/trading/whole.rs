@@ -33,7 +33,7 @@ async fn a_rebalance_is_traded_to_its_end_and_the_next_one_with_a_haircut_to_the
     let books = Books::open(&stage, &plan).await?;
     stage.begin().await?;
     stage.run().await?;
-    stage.play(async |_, _| Ok(Vec::new())).await?;
+    stage.play(async |_, _| Ok(())).await?;
     stage.assert_clean().await?;
     books.assert_short_by_cost(&stage).await?;
     books.assert_as_planned(&stage, &plan).await?;
@@ -48,7 +48,7 @@ async fn a_rebalance_is_traded_to_its_end_and_the_next_one_with_a_haircut_to_the
     let books = Books::open(&stage, &plan).await?;
     stage.begin().await?;
     let used = stage.node().nonce(stage.wallet()).await?;
-    stage.play(async |_, _| Ok(Vec::new())).await?;
+    stage.play(async |_, _| Ok(())).await?;
     ensure!(stage.node().nonce(stage.wallet()).await? > used, "nothing was traded");
     stage.assert_clean().await?;
     books.assert_met(&stage).await
