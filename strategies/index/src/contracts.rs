@@ -68,6 +68,17 @@ sol! {
         function liquidity() external view returns (uint128);
     }
 
+    /// Uniswap V3's first `Quoter`. Its functions change state and revert: they are only ever called.
+    #[derive(Debug)]
+    interface IQuoter {
+        function quoteExactInputSingle(
+            address tokenIn, address tokenOut, uint24 fee, uint256 amountIn,
+            uint160 sqrtPriceLimitX96) external returns (uint256 amountOut);
+        function quoteExactOutputSingle(
+            address tokenIn, address tokenOut, uint24 fee, uint256 amountOut,
+            uint160 sqrtPriceLimitX96) external returns (uint256 amountIn);
+    }
+
     /// `SetToken` of set-protocol-v2.
     #[derive(Debug)]
     interface ISetToken {

@@ -19,11 +19,13 @@
 
 pub mod cli;
 pub mod contracts;
+pub mod cost;
 pub mod decimal;
 pub mod gas;
 pub mod module;
 pub mod plan;
 pub mod quote;
+pub mod quoter;
 pub mod steward;
 pub mod venue;
 pub mod verify;
