@@ -19,6 +19,7 @@
 
 pub mod cli;
 pub mod contracts;
+pub mod cost;
 pub mod decide;
 pub mod decimal;
 pub mod gas;
@@ -29,6 +30,7 @@ pub mod params;
 pub mod plan;
 pub mod price;
 pub mod quote;
+pub mod quoter;
 pub mod refusal;
 pub mod settle;
 pub mod snapshot;

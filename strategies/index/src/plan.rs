@@ -6,6 +6,7 @@
 
 pub mod html;
 pub mod input;
+pub mod market;
 pub mod show;
 pub mod state;
 pub mod units;

@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use alloy::primitives::{Address, U256};
-use ballast_chains::heads::Head;
+use ballast_chains::{BlockReader, heads::Head};
 use ballast_strategy_api::{Host, StrategyError, Told, tool::BlockWork};
 use clap::Args;
 use futures::FutureExt as _;
@@ -14,11 +14,14 @@ use crate::{
     plan::{
         Source,
         input::{self, Entry, Kind, MAX_BYTES},
+        market::Market,
         state::Index,
         units::Component,
         work::{File, Refused, Work, components, work},
     },
+    quoter::{Quoter, fill},
     steward::Steward,
+    verify::settings::Settings,
 };
 
 /// What every command takes.
@@ -40,6 +43,9 @@ pub(super) struct Inputs {
     /// `address` and `price`, or JSON
     #[arg(long, value_name = "FILE")]
     pub(super) prices: String,
+    /// Uniswap V3's first Quoter, for trades across ticks; by default the one at its usual address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) v3_quoter: Option<Address>,
     /// What is left out for the cost of trading: 0.003 or 0.3%
     #[arg(long, default_value = "0", value_parser = haircut, value_name = "SHARE")]
     pub(super) haircut: U256,
@@ -63,19 +69,34 @@ pub(super) fn share(text: &str) -> Result<U256, String> {
 pub(super) struct Prepared {
     pub(super) chain_id: u64,
     pub(super) head: Head,
+    /// As the chain has it …
+    pub(super) now: Index,
+    /// … and with what a batch sets.
     pub(super) index: Index,
     pub(super) steward: Steward,
     pub(super) weights: Loaded,
     pub(super) prices: Loaded,
     pub(super) components: Vec<Component>,
+    pub(super) market: Market,
     pub(super) work: Work,
 }
 
+/// What is read at one block.
+struct Seen {
+    now: Index,
+    index: Index,
+    steward: Steward,
+    components: Vec<Component>,
+    market: Market,
+    work: Work,
+}
+
 impl Inputs {
-    /// Reads the files, then the index with the tokens that they and `more` name.
+    /// Reads the files, then the index with the tokens that the weights name, and with what `settings`
+    /// change of it.
     pub(super) async fn prepare(
         &self,
-        more: Vec<Address>,
+        settings: &Settings,
         host: &dyn Host,
     ) -> Result<Prepared, Told> {
         let weights = Loaded::load(&self.weights, Kind::Weights);
@@ -87,34 +108,59 @@ impl Inputs {
                 return Err(Told::BadInput(faults.collect()));
             }
         };
-        let named = weights.entries.iter().filter_map(|entry| entry.address);
-        let wanted: Vec<Address> = named.chain(more).collect();
-        let (set_token, module) = (self.set_token, self.module);
         let mut read = None;
-        let slot = &mut read;
+        let (slot, files) = (&mut read, (&weights, &prices));
         let job: BlockWork<'_> = Box::new(move |reader| {
             async move {
-                let found = match Index::read(set_token, module, &wanted, &reader).await {
-                    Ok(index) => {
-                        let steward = Steward::find(set_token, module, &reader).await;
-                        steward.map(|steward| (index, steward))
-                    }
-                    Err(cause) => Err(cause),
-                };
-                *slot = Some((found, *reader.header()));
+                let seen = self.see(files.0, files.1, settings, &reader).await;
+                *slot = Some((seen, *reader.header()));
             }
             .boxed()
         });
         let chain_id = host.read(&self.chain, Address::ZERO, job).await?;
-        let Some((found, head)) = read else {
+        let Some((seen, head)) = read else {
             return Err(Told::Failed("the chain's block was not read".to_owned()));
         };
-        let (index, steward) = found.map_err(unread)?;
+        let Seen { now, index, steward, components, market, work } = seen?;
+        Ok(Prepared {
+            chain_id,
+            head,
+            now,
+            index,
+            steward,
+            weights,
+            prices,
+            components,
+            market,
+            work,
+        })
+    }
+
+    async fn see(
+        &self,
+        weights: &Loaded,
+        prices: &Loaded,
+        settings: &Settings,
+        at: &BlockReader,
+    ) -> Result<Seen, Told> {
+        let named: Vec<Address> =
+            weights.entries.iter().filter_map(|entry| entry.address).collect();
+        let mut now = Index::read(self.set_token, self.module, &named, at).await.map_err(unread)?;
+        let steward = Steward::find(self.set_token, self.module, at).await.map_err(unread)?;
+        now.keep(&weights.entries);
+        let mut index = now.clone();
+        settings.apply(&mut index, at).await.map_err(unread)?;
         let both = (weights.file(), prices.file());
         let components = components(&index, both.0, both.1).map_err(Refused::Files);
         let components = components.map_err(refused)?;
-        let work = work(&index, both.0, both.1, self.haircut).map_err(refused)?;
-        Ok(Prepared { chain_id, head, index, steward, weights, prices, components, work })
+        let worked = |index: &Index| work(index, both.0, both.1, self.haircut).map_err(refused);
+        let quoter = Quoter::find(self.v3_quoter, at).await.map_err(unread)?;
+        let first = worked(&index)?;
+        let without = fill(&mut index, &first, quoter, at).await.map_err(unread)?;
+        let mut work = worked(&index)?;
+        work.warnings.extend(without);
+        let market = Market::of(&index, &components, both.1);
+        Ok(Seen { now, index, steward, components, market, work })
     }
 }
 

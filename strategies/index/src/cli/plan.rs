@@ -9,7 +9,10 @@ use ballast_strategy_api::{
 use clap::Args;
 
 use super::inputs::{Inputs, Prepared, json, put};
-use crate::plan::{Plan, StartCall, html, show};
+use crate::{
+    plan::{Plan, StartCall, html, show},
+    verify::settings::Settings,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
@@ -28,7 +31,7 @@ pub(super) struct PlanArgs {
 
 pub(super) async fn plan(args: PlanArgs, host: &dyn Host) -> Result<Told, Told> {
     let PlanArgs { inputs, batch, safe, html } = args;
-    let prepared = inputs.prepare(Vec::new(), host).await?;
+    let prepared = inputs.prepare(&Settings::default(), host).await?;
     let (signers, created_at) = (Signers::of(&prepared, safe), prepared.head.timestamp);
     let as_json = inputs.json;
     let plan = made(inputs, prepared);

@@ -1,45 +1,59 @@
 use alloy::{
     primitives::{Bytes, address},
     signers::{SignerSync as _, local::PrivateKeySigner},
-    sol_types::SolCall as _,
+    sol_types::SolCall,
 };
-use ballast_strategy_api::safe_batch::{Batch, Call, read::read};
+use ballast_chains::driver::Outcome;
+use ballast_strategy_api::{
+    safe_batch::{Batch, Call, read::read},
+    testkit::ScriptedBlock,
+};
 
-use super::*;
+use super::{settings::Settings, *};
 use crate::{
-    contracts::IExtension::{setTradeMaximumsCall, setTraderStatusCall},
+    contracts::IExtension::{
+        setAnyoneTradeCall, setCoolOffPeriodsCall, setExchangesCall, setRaiseTargetPercentageCall,
+        setTradeMaximumsCall, setTraderStatusCall,
+    },
     decimal::fixed,
     plan::{
         StartCall,
         input::{self, Kind},
-        state::Token,
+        state::{Origin, Quotes, Token},
         work::{File, components, work},
     },
     quote::Hop,
+    venue::{Desk, Venue},
 };
 
 const EXTENSION: Address = Address::repeat_byte(0xe0);
+const WETH: Address = Address::repeat_byte(0xee);
 const SAFE: Address = Address::repeat_byte(0x5a);
 const SHA: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-const PRICES: &str = "symbol,price\nAAA,50\nBBB,1\nCCC,7\n";
+const PRICES: &str = "symbol,price\nAAA,50\nBBB,1\nCCC,7\nWETH,1000\n";
 
-fn token(place: u8, symbol: &str, decimals: u8, unit: &str) -> Token {
+/// `price` in a currency in which ether costs 1,000: that is what its pool says too.
+fn token(place: u8, symbol: &str, decimals: u8, unit: &str, price: u64) -> Token {
     let whole = |text: &str| fixed(text, decimals.into()).unwrap();
     Token {
         address: Address::repeat_byte(place),
         symbol: symbol.to_owned(),
         decimals,
+        origin: if unit == "0" { Origin::Named } else { Origin::Held },
         unit: whole(unit),
         target_unit: U256::ZERO,
         max_size: whole("100"),
         cool_off: U256::from(600),
+        last_trade: U256::ONE,
         exchange: "UniswapV2IndexExchangeAdapter".to_owned(),
         exchange_data: Bytes::new(),
         venue: Venue::Pools(vec![Hop {
             reserve_in: whole("1000000"),
-            reserve_out: fixed("1000", 18).unwrap(),
+            reserve_out: fixed("1000", 18).unwrap() * U256::from(price),
             fee: 3_000,
         }]),
+        pools: Vec::new(),
+        quotes: Quotes::new(),
     }
 }
 
@@ -50,11 +64,17 @@ fn index() -> Index {
         symbol: "IDX".to_owned(),
         supply: fixed("100", 18).unwrap(),
         multiplier: fixed("0.99", 18).unwrap(),
-        weth: Address::repeat_byte(0xee),
+        weth: WETH,
         protocol_fee: U256::ZERO,
         started_at: ONE,
+        raise: U256::ZERO,
         rebalancing: Vec::new(),
-        tokens: vec![token(1, "AAA", 18, "1"), token(2, "BBB", 6, "50"), token(3, "CCC", 8, "0")],
+        desk: Desk { registry: WETH, module: WETH, weth: WETH },
+        tokens: vec![
+            token(1, "AAA", 18, "1", 50),
+            token(2, "BBB", 6, "50", 1),
+            token(3, "CCC", 8, "0", 7),
+        ],
     }
 }
 
@@ -66,9 +86,13 @@ fn limits() -> Limits {
         turnover: None,
         drift: share("0.25"),
         slippage: share("0.02"),
+        pools: share("0.02"),
         seconds: 86_400,
         units: U256::ZERO,
         prices: share("0.005"),
+        unmeasured: false,
+        traders: Vec::new(),
+        anyone: false,
     }
 }
 
@@ -77,6 +101,7 @@ struct Case {
     index: Index,
     work: Work,
     components: Vec<Component>,
+    market: Market,
     batch: Batch,
 }
 
@@ -92,6 +117,7 @@ impl Case {
             (File { name: "w", entries: &weights }, File { name: "p", entries: &prices });
         let components = components(&index, weights, prices).unwrap();
         let work = work(&index, weights, prices, U256::ZERO).unwrap();
+        let market = Market::of(&index, &components, prices);
         let call = Call { to: EXTENSION, value: U256::ZERO, data: StartCall::of(&work).data };
         let batch = Batch {
             chain_id: 1,
@@ -101,7 +127,7 @@ impl Case {
             created_at: 1_700_000_000,
             calls: vec![call],
         };
-        Self { index, work, components, batch }
+        Self { index, work, components, market, batch }
     }
 
     fn checks(&self, limits: &Limits) -> Vec<Check> {
@@ -118,9 +144,11 @@ impl Case {
         run(Subject {
             index: &self.index,
             steward: &steward,
+            safe: Some(SAFE),
             chain_id: 1,
             work: &self.work,
             components: &self.components,
+            market: self.market,
             haircut: U256::ZERO,
             weights_sha256: SHA,
         })
@@ -199,11 +227,131 @@ fn the_multiplier_is_that_of_the_index_or_a_little_before() {
     for multiplier in ["0", "1", "0.989999999999999999", "1.1"] {
         let multiplier = fixed(multiplier, 18).unwrap();
         let said = Case::altered(|start| start.positionMultiplier = multiplier);
-        assert_eq!(names(&said), ["batch multiplier"], "{multiplier}");
+        assert!(names(&said).contains(&"batch multiplier"), "{multiplier}: {said:?}");
     }
-    // A fee accrued since.
+    // A fee accrued since, and the units are of then: the module scales them down to those of now.
     let before = fixed("0.991", 18).unwrap();
-    assert_eq!(Case::altered(|start| start.positionMultiplier = before), []);
+    let scaled = |start: &mut startRebalanceWithUnitsCall| {
+        start.positionMultiplier = before;
+        for unit in &mut start.targetUnits {
+            *unit = *unit * before / fixed("0.99", 18).unwrap();
+        }
+    };
+    assert_eq!(Case::altered(scaled), []);
+    // Units of now with the multiplier of then would all be scaled down.
+    let said = Case::altered(|start| start.positionMultiplier = before);
+    assert_eq!(names(&said), ["batch units"], "{said:?}");
+    assert!(said[0].1.contains("by the multiplier of now"), "{said:?}");
+}
+
+#[test]
+fn a_batch_is_for_the_operators_safe() {
+    let mut case = Case::of(index());
+    case.batch.safe = EXTENSION;
+    assert_eq!(names(&failed(&case.checks(&limits()))), ["batch safe"]);
+}
+
+/// A batch with this call before the start of the rebalance.
+fn with_call(case: &mut Case, call: &impl SolCall) {
+    let data = call.abi_encode().into();
+    case.batch.calls.insert(0, Call { to: EXTENSION, value: U256::ZERO, data });
+}
+
+#[test]
+fn nobody_is_let_in_whom_nobody_named() {
+    let mut case = Case::of(index());
+    with_call(
+        &mut case,
+        &setTraderStatusCall { traders: vec![SAFE, WETH], statuses: vec![true, false] },
+    );
+    let said = failed(&case.checks(&limits()));
+    assert_eq!(names(&said), ["batch traders"]);
+    assert!(said[0].1.starts_with(&SAFE.to_string()) && !said[0].1.contains(&WETH.to_string()));
+    let knows = Limits { traders: vec![SAFE], ..limits() };
+    assert_eq!(failed(&case.checks(&knows)), []);
+    let mut case = Case::of(index());
+    with_call(&mut case, &setAnyoneTradeCall { status: true });
+    assert_eq!(names(&failed(&case.checks(&knows))), ["batch traders"]);
+    assert_eq!(failed(&case.checks(&Limits { anyone: true, ..limits() })), []);
+    let mut case = Case::of(index());
+    with_call(&mut case, &setAnyoneTradeCall { status: false });
+    assert_eq!(failed(&case.checks(&limits())), []);
+}
+
+/// The index as a batch leaves it, with this call in it; no read is needed for what it sets.
+fn after(call: &impl SolCall) -> Index {
+    let mut case = Case::of(index());
+    with_call(&mut case, call);
+    let batch = read(&case.batch.to_json().unwrap()).unwrap();
+    let (done, _) = futures::executor::block_on(ScriptedBlock::new(1).look(|at| async move {
+        let mut index = index();
+        Settings::of(&batch).apply(&mut index, &at).await.unwrap();
+        index
+    }));
+    let Outcome::Done(index) = done else { panic!("{done:?}") };
+    index
+}
+
+#[test]
+fn what_a_batch_sets_counts_for_what_follows() {
+    let components = vec![Address::repeat_byte(2)];
+    let maximums = vec![fixed("0.001", 6).unwrap()];
+    let call = setTradeMaximumsCall { components: components.clone(), tradeMaximums: maximums };
+    let said = failed(&Case::of(after(&call)).checks(&limits()));
+    assert_eq!(names(&said), ["duration"], "a maximum that is next to nothing: {said:?}");
+    let cool_offs = vec![U256::from(86_400)];
+    let call = setCoolOffPeriodsCall { components: components.clone(), coolOffPeriods: cool_offs };
+    assert_eq!(names(&failed(&Case::of(after(&call)).checks(&limits()))), ["duration"]);
+    let call =
+        setTradeMaximumsCall { components: components.clone(), tradeMaximums: vec![U256::ZERO] };
+    assert_eq!(names(&failed(&Case::of(after(&call)).checks(&limits()))), ["trade maximums"]);
+    let call = setExchangesCall { components, exchangeNames: vec![String::new()] };
+    let said = failed(&Case::of(after(&call)).checks(&limits()));
+    assert_eq!(said, [("exchanges", "BBB: no exchange is set".to_owned())]);
+    let call = setRaiseTargetPercentageCall { raiseTargetPercentage: U256::from(7) };
+    assert_eq!(after(&call).raise, U256::from(7));
+}
+
+#[test]
+fn pools_that_disagree_with_the_prices_are_told() {
+    let mut index = index();
+    index.tokens[2] = token(3, "CCC", 8, "0", 8);
+    let said = failed(&Case::of(index.clone()).checks(&limits()));
+    assert_eq!(said, [("pool prices", "CCC: 12.5 % off".to_owned())]);
+    // Without a price of ether the pools are held against the middle one of them; two are too few.
+    let mut case = Case::of(index.clone());
+    let prices = input::read("p", b"symbol,price\nAAA,50\nBBB,1\nCCC,7\n", Kind::Prices).unwrap();
+    let prices = File { name: "p", entries: &prices };
+    case.market = Market::of(&case.index, &case.components, prices);
+    assert_eq!(failed(&case.checks(&limits())), said);
+    case.index.tokens[0].venue = Venue::Nowhere("none".into());
+    case.market = Market::of(&case.index, &case.components, prices);
+    assert_eq!(names(&failed(&case.checks(&limits()))), ["exchanges", "pool prices"]);
+    let wide = Limits { pools: fixed("0.13", 18).unwrap(), ..limits() };
+    assert_eq!(failed(&Case::of(index).checks(&wide)), []);
+}
+
+#[test]
+fn what_cannot_be_measured_does_not_pass_in_silence() {
+    let mut index = index();
+    index.tokens[2].venue = Venue::Unknown;
+    index.tokens[2].exchange = "BalancerV1IndexExchangeAdapter".into();
+    let case = Case::of(index);
+    let said = failed(&case.checks(&limits()));
+    assert_eq!(names(&said), ["slippage"]);
+    assert_eq!(
+        said[0].1,
+        "CCC, by BalancerV1IndexExchangeAdapter, whose pools are not known: not measured"
+    );
+    let checks = case.checks(&Limits { unmeasured: true, ..limits() });
+    let slippage = checks.iter().find(|check| check.name == "slippage").unwrap();
+    assert!(slippage.passed && slippage.what.contains("not measured: CCC"), "{slippage:?}");
+}
+
+#[test]
+fn weights_may_add_up_to_a_little_more() {
+    let weights = "symbol,weight\nAAA,60%\nBBB,27.77%\nCCC,0.122300001\n";
+    assert_eq!(failed(&Case::weighted(index(), weights).checks(&limits())), []);
 }
 
 #[test]
@@ -250,7 +398,7 @@ fn a_batch_has_to_be_what_it_says() {
         value: U256::ZERO,
         data: setTraderStatusCall { traders: vec![SAFE], statuses: vec![true] }.abi_encode().into(),
     });
-    let said = failed(&case.checks(&limits()));
+    let said = failed(&case.checks(&Limits { traders: vec![SAFE], ..limits() }));
     assert_eq!(said, [("batch start", "calls follow the start of the rebalance".to_owned())]);
 }
 
@@ -286,7 +434,7 @@ fn calls_are_told_in_words_with_what_the_chain_has() {
 }
 
 #[test]
-fn what_was_executed_is_what_the_module_holds() {
+fn what_was_executed_is_what_the_module_holds_whatever_was_traded_since() {
     let mut case = Case::of(index());
     let start = case.start();
     case.index.rebalancing = start.components.clone();
@@ -294,7 +442,24 @@ fn what_was_executed_is_what_the_module_holds() {
     for (token, unit) in case.index.tokens.iter_mut().zip(&start.targetUnits) {
         token.target_unit = *unit;
     }
-    let executed = |case: &Case| failed(&case.subject(|subject| subject.executed(&start)));
+    let batch = read(&case.batch.to_json().unwrap()).unwrap();
+    let executed =
+        |case: &Case| failed(&case.subject(|subject| subject.done(&limits(), &batch).unwrap()));
+    assert_eq!(executed(&case), []);
+    // All of AAA's trades are done, at some cost; what is worked out from now on is something else.
+    case.index.tokens[0].unit = case.index.tokens[0].target_unit;
+    case.index.tokens[1].unit = fixed("39.9", 6).unwrap();
+    let (work, components) = (&mut case.work, &mut case.components);
+    for row in &mut work.rows {
+        row.target_unit -= row.target_unit / U256::from(500);
+    }
+    components[0].unit = case.index.tokens[0].unit;
+    components[1].unit = case.index.tokens[1].unit;
+    assert_eq!(executed(&case), []);
+    assert!(names(&failed(&case.checks(&limits()))).contains(&"batch units"));
+    // Targets were raised once.
+    case.index.raise = fixed("0.0025", 18).unwrap();
+    case.index.started_at = start.positionMultiplier * ONE / (ONE + case.index.raise);
     assert_eq!(executed(&case), []);
     case.index.tokens[2].target_unit += U256::ONE;
     let said = executed(&case);
@@ -336,13 +501,12 @@ fn what_cannot_be_traded_is_told() {
     assert_eq!(said, [("trade maximums", "CCC".to_owned())]);
     let said = with(|token| token.max_size = U256::MAX);
     assert_eq!(said, [], "what is left is less than one trade may take");
-    assert_eq!(with(|token| token.venue = Venue::Unknown), []);
 }
 
 #[test]
 fn coarse_targets_are_told() {
     let mut index = index();
-    index.tokens[2] = token(3, "CCC", 2, "0");
+    index.tokens[2] = token(3, "CCC", 2, "0", 7);
     let case = Case::weighted(index, "symbol,weight\nAAA,60%\nBBB,33%\nCCC,7%\n");
     let said = failed(&case.checks(&limits()));
     assert!(names(&said).contains(&"resolution"), "{said:?}");

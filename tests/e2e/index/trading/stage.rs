@@ -148,7 +148,7 @@ impl Stage {
         let mut args = vec!["index", "plan", "--chain", "local", "--set-token", &set_token];
         args.extend(["--module", &module, "--weights", &weights, "--prices", &prices, "--json"]);
         args.extend(["--haircut", haircut, "--batch", &batch]);
-        args.extend(quoter_args(&quoter));
+        args.extend(["--v3-quoter", &quoter]);
         let (code, out, err) = finish(self.world.ballast(&args)).await?;
         ensure!(code == 0, "{code}: {out:?} {err:?}");
         Ok(json(&out))
@@ -249,9 +249,4 @@ impl Stage {
         }
         Ok(())
     }
-}
-
-/// How the plan is told of V3's quoter.
-fn quoter_args(_quoter: &str) -> [&str; 0] {
-    []
 }
