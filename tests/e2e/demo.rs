@@ -95,7 +95,7 @@ fn the_index_was_traded(lines: &[String]) {
         "sells 40000 LEND for ",
         " SNX for ",
         " WBTC for ",
-                "decides  wait: finished",
+        "decides  wait: finished",
     ] {
         assert!(count(lines, INDEX, said) >= 1, "{said}\n{all}");
     }

@@ -318,7 +318,6 @@ async fn what_is_planned_is_what_the_module_holds_and_trades() -> Result<()> {
     assert!(least <= lost && lost <= most + near, "{least} to {most} planned, {lost} lost");
     // What was executed is still what was signed, although what is held has changed since.
     stage.verified(&executed, &[]).await
-
 }
 
 #[tokio::test]

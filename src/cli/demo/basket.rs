@@ -182,20 +182,24 @@ impl Basket {
                     ("wait", _) => State::Waits(block),
                     _ => State::Trades,
                 };
+                self.tell_trades(block).await?;
                 self.tell(block, decision);
             }
         }
         Ok(())
     }
 
-    /// Tells what is new and no action: those are told by what they did.
+    /// Tells what is new and no action, nor a wait for one: those are told by what they did.
     fn tell(&mut self, block: u64, decision: &LastDecision) {
-        if decision.kind != "act" && decision.reason != self.told {
+        let is_told = !matches!(decision.kind, "act" | "held");
+        if is_told && decision.reason != self.told {
             let detail = if decision.detail.is_empty() { "" } else { "; " };
             let text = format!("{}: {}{detail}{}", decision.kind, decision.reason, decision.detail);
             self.voice.say(block, "decides", &text);
         }
-        self.told.clone_from(&decision.reason);
+        if is_told {
+            self.told.clone_from(&decision.reason);
+        }
     }
 
     /// Finds what was traded up to this block, and tells it with the share that the component has now.

@@ -174,12 +174,13 @@ impl Chain {
         loop {
             match events.recv().await {
                 Ok(event) if event.product == self.plan.product => return Ok(Some(event)),
-                Ok(event) => match self.basket.as_mut() {
-                    Some(basket) if event.product == basket.product_name() => {
+                Ok(event) => {
+                    if let Some(basket) = self.basket.as_mut()
+                        && event.product == basket.product_name()
+                    {
                         basket.follow(&event).await?;
                     }
-                    _ => {}
-                },
+                }
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return Ok(None),
             }

@@ -210,7 +210,7 @@ impl Pool {
     /// What the liquidity in range of a V3 pool stands for, and its price.
     fn in_range(&self, root: U512, liquidity: U512) -> Option<(Hop, Price)> {
         let first = liquidity.checked_shl(Q96)?.checked_div(root)?;
-        let second = liquidity.checked_mul(root)?.checked_shr(Q96)?;
+        let second = liquidity.checked_mul(root)?.wrapping_shr(Q96);
         let narrow = |wide: U512| U256::checked_from_limbs_slice(wide.as_limbs());
         let hop = self.hop((narrow(first)?, narrow(second)?));
         if hop.reserve_in.is_zero() || hop.reserve_out.is_zero() {

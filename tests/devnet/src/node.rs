@@ -162,6 +162,17 @@ impl Node {
         Ok(())
     }
 
+    /// The base fee of the block that would be made next, in wei.
+    ///
+    /// # Errors
+    ///
+    /// If the node does not answer.
+    pub(crate) async fn next_base_fee(&self) -> Result<u128> {
+        let block = self.provider.get_block_by_number(BlockNumberOrTag::Pending).await?;
+        let header = block.ok_or_eyre("the node has no pending block")?.header;
+        Ok(header.base_fee_per_gas.unwrap_or_default().into())
+    }
+
     /// Replaces the newest `depth` blocks by empty ones of the same heights. Their transactions are
     /// gone, not back in the pool.
     ///

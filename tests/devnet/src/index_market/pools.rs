@@ -163,11 +163,10 @@ impl IndexMarket {
         self.send(vec![call.ok_or_eyre("the pool is there")?]).await
     }
 
-    /// Behind everything that waits, as its price is the lowest that the next block can have.
+    /// Behind everything that waits, as it offers the least that the next block takes; so the base fee must
+    /// not be set by hand.
     async fn send(&self, calls: Vec<IMulticall3::Call3>) -> Result<u64> {
-        let base_fee = u128::from(self.node.head().await?.base_fee_per_gas.unwrap_or_default());
-        // The base fee rises by an eighth at most.
-        let most = base_fee.saturating_add(base_fee.div_ceil(8)).saturating_add(1);
+        let most = self.node.next_base_fee().await?.saturating_add(1);
         let all = IMulticall3::aggregate3Call { calls };
         let receipt = self.node.transact_for(most, ARBITRAGEUR, MULTICALL3_ADDRESS, all).await?;
         receipt.block_number.ok_or_eyre("a receipt without a block")

@@ -25,8 +25,11 @@ pub(super) struct Books {
     weights: BTreeMap<Address, f64>,
     /// What an index token was worth.
     before: f64,
-    /// By what base units have to be multiplied as they shrink with accrued fees.
+    /// The index's position multiplier then: with accrued fees, base units shrink with it.
     multiplier: f64,
+    /// Whether prices moved since: trades then lose or gain more than what they cost, and shares are
+    /// those of what the index was worth.
+    has_moved: bool,
 }
 
 impl Books {
@@ -40,10 +43,14 @@ impl Books {
             weights.insert(token, number(&row["target_weight"])? / 100.0);
         }
         prices.entry(stage.weth()).or_insert((f64::from(u32::try_from(ETHER)?), 18));
-        let mut books = Self { prices, weights, before: 0.0, multiplier: 1.0 };
+        let mut books = Self { prices, weights, before: 0.0, multiplier: 1.0, has_moved: false };
         books.before = books.worth(stage).await?.values().sum();
         books.multiplier = amount(stage.market.multiplier().await?, 18);
         Ok(books)
+    }
+
+    pub(super) fn prices_moved(&mut self) {
+        self.has_moved = true;
     }
 
     /// What an index token holds of each, in dollars of the plan.
@@ -79,7 +86,7 @@ impl Books {
         let last = trades.iter().rfind(|trade| trade.sold == stage.weth());
         let last = last.ok_or_eyre("nothing was bought")?.bought;
         let worth = self.worth(stage).await?;
-        let after: f64 = worth.values().sum();
+        let after: f64 = if self.has_moved { self.before } else { worth.values().sum() };
         for (token, weight) in self.weights.iter().filter(|(token, _)| **token != last) {
             let share = worth[token] / after;
             let symbol = stage.symbol(*token);

@@ -1,14 +1,21 @@
 //! With everything going on that goes on: holders, fees, prices, manipulators, other traders, and the
 //! keeper's own death.
 
-use alloy::primitives::{U256, utils::parse_ether};
-use ballast_devnet::{IndexOptions, USD};
-use eyre::{Result, ensure};
+use alloy::{
+    consensus::Transaction as _,
+    primitives::{U256, utils::parse_ether},
+    providers::Provider as _,
+    sol_types::SolCall as _,
+};
+use ballast_devnet::{IndexOptions, USD, contracts::index::IIndexModule::tradeCall};
+use ballast_test_support::{Fault, RAW_TRANSACTION, wait_until};
+use eyre::{OptionExt as _, Result, ensure};
 
 use super::{
     books::Books,
     stage::{FIRST, Stage},
 };
+use crate::{harness::DEADLINE, stage::decode};
 
 /// A day, in seconds.
 const DAY: u64 = 86_400;
@@ -27,7 +34,8 @@ impl Stage {
 
 #[tokio::test]
 async fn holders_come_and_go_fees_accrue_and_prices_move_in_the_middle() -> Result<()> {
-    let (mut stage, books) = Stage::begun(IndexOptions::default()).await?;
+    let (mut stage, mut books) = Stage::begun(IndexOptions::default()).await?;
+    books.prices_moved();
     let mut moved = 0;
     stage
         .play(async |stage, rest| {
@@ -39,7 +47,7 @@ async fn holders_come_and_go_fees_accrue_and_prices_move_in_the_middle() -> Resu
                 }
                 1 => {
                     market.redeem(parse_ether("400")?).await?;
-                    market.set_prices(&[("WBTC", 36_000 * USD), ("YFI", 8_400 * USD)]).await?;
+                    market.set_prices(&[("WBTC", 36_000 * USD), ("YFI", 8_800 * USD)]).await?;
                 }
                 2 => {
                     stage.node().warp(DAY).await?;
@@ -96,7 +104,10 @@ async fn no_trade_is_made_in_a_pool_that_was_manipulated() -> Result<()> {
 
 #[tokio::test]
 async fn another_trader_at_work_is_no_trouble() -> Result<()> {
-    let (mut stage, books) = Stage::begun(IndexOptions::default()).await?;
+    // With a fee of Set Protocol's, which every trade pays.
+    let protocol_fee = parse_ether("0.001")?;
+    let options = IndexOptions { protocol_fee, ..IndexOptions::default() };
+    let (mut stage, books) = Stage::begun(options).await?;
     let mut theirs = 0;
     stage
         .play(async |stage, rest| {
@@ -133,8 +144,7 @@ async fn killed_in_the_middle_it_goes_on_where_it_was() -> Result<()> {
             if rest == 1 {
                 stage.node().warp(901).await?;
                 let waits = async || stage.is_waiting().await.is_ok_and(|waits| waits);
-                let deadline = crate::harness::DEADLINE;
-                ballast_test_support::wait_until("a transaction", deadline, waits).await?;
+                wait_until("a transaction", DEADLINE, waits).await?;
             }
             if let Some(mut keeper) = stage.keeper.take() {
                 keeper.kill9().await?;
@@ -145,6 +155,31 @@ async fn killed_in_the_middle_it_goes_on_where_it_was() -> Result<()> {
         })
         .await?;
     ensure!(deaths == 2, "{deaths} deaths");
+    stage.assert_clean().await?;
+    books.assert_short_by_cost(&stage).await
+}
+
+/// The node loses the keeper's first transaction, and meanwhile somebody else makes that very trade: sent
+/// again, it would be refused as the component rests.
+#[tokio::test]
+async fn a_trade_that_somebody_else_made_first_is_given_up() -> Result<()> {
+    let mut stage = Stage::start(IndexOptions::default()).await?;
+    let plan = stage.plan(&FIRST, "0").await?;
+    let books = Books::open(&stage, &plan).await?;
+    stage.begin().await?;
+    let lost = stage.world.proxy().inject(Fault::SwallowRaw.on(RAW_TRANSACTION));
+    stage.run().await?;
+    wait_until("a transaction", DEADLINE, async || lost.fired() > 0).await?;
+    let sent = stage.world.sent();
+    let sent = decode(sent.first().ok_or_eyre("nothing was sent")?)?;
+    let component = tradeCall::abi_decode(sent.input())?.component;
+    stage.world.proxy().heal();
+    ensure!(!stage.is_waiting().await?, "the node has it");
+    stage.market.trade(component).await?;
+    stage.play(async |_, _| Ok(())).await?;
+    let receipt = stage.node().provider().get_transaction_receipt(*sent.tx_hash()).await?;
+    ensure!(receipt.is_none(), "it was made again");
+    // The nonce went to another trade.
     stage.assert_clean().await?;
     books.assert_short_by_cost(&stage).await
 }

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use alloy::{
     consensus::Transaction as _,
-    primitives::{Address, Bytes, U256, keccak256},
+    primitives::{Address, Bytes, U256},
+    providers::Provider as _,
     sol_types::SolCall as _,
 };
 use ballast_devnet::{
@@ -22,8 +23,6 @@ use crate::{
 
 /// Name of the index's file.
 const NAME: &str = "idx";
-/// Wei per gas of every block.
-const BASE_FEE: u128 = 1_000_000_000;
 /// A second more than the longest cool-off.
 const REST: u64 = 901;
 /// Blocks before the keeper starts, so that the pools' averages reach back, and seconds between them.
@@ -186,7 +185,6 @@ impl Stage {
             let head = self.node().block_number().await?;
             follow(self.keeper()?, 0, head, DEADLINE).await?;
             if self.is_waiting().await? {
-                self.node().set_next_base_fee(BASE_FEE).await?;
                 self.market.arbitrage_but(&self.apart).await?;
                 continue;
             }
@@ -196,7 +194,6 @@ impl Stage {
             }
             meanwhile(self, rests).await?;
             rests += 1;
-            self.node().set_next_base_fee(BASE_FEE).await?;
             self.node().warp(REST).await?;
         }
         Err(self.keeper()?.failure(&format!("not over after {MAX_STEPS} blocks")))
@@ -225,21 +222,25 @@ impl Stage {
     /// Everything that the keeper sent is in a block, once for each nonce, and did what it was for: no
     /// revert, no cancellation, and no trade of what was met.
     pub(super) async fn assert_clean(&self) -> Result<()> {
-        let used = self.node().nonce(self.wallet()).await?;
-        let mut nonces = BTreeSet::new();
+        let (node, module, wallet) = (self.node(), self.market.index().module, self.wallet());
+        let (mut nonces, mut mined) = (BTreeSet::new(), BTreeSet::new());
         for raw in self.world.sent() {
             let transaction = decode(&raw)?;
             nonces.insert(transaction.nonce());
-            ensure!(transaction.to() == Some(self.market.index().module), "not for the module");
-            let hash = keccak256(alloy::hex::decode(&raw)?);
-            let receipt = self.node().receipt(hash).await?;
+            let hash = *transaction.tx_hash();
+            let Some(receipt) = node.provider().get_transaction_receipt(hash).await? else {
+                continue;
+            };
             ensure!(receipt.status(), "{hash} reverted");
+            mined.insert(transaction.nonce());
             // A trade has an event of the module, and so has a raise.
-            let module = self.market.index().module;
-            ensure!(receipt.logs().iter().any(|log| log.address() == module), "{hash} did nothing");
+            let told = receipt.logs().iter().any(|log| log.address() == module);
+            ensure!(transaction.to() == Some(module) && told, "{hash} did nothing");
         }
+        let used = node.nonce(wallet).await?;
         ensure!(nonces.iter().copied().eq(0..used), "{used} used, {nonces:?} sent for");
-        for trade in self.trades().await?.iter().filter(|trade| trade.executor == self.wallet()) {
+        ensure!(nonces == mined, "{nonces:?} sent for, {mined:?} in blocks");
+        for trade in self.trades().await?.iter().filter(|trade| trade.executor == wallet) {
             let component = if trade.sold == self.weth() { trade.bought } else { trade.sold };
             let before = (trade.block - 1).into();
             let holding = self.market.holding_at(component, before).await?;

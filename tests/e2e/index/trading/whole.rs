@@ -11,9 +11,9 @@ use super::{
     stage::{FIRST, Stage},
 };
 
-/// Back to about where it began, with the component that went as the new one.
+/// Back to about where it began, with the component that went as the new one, and some ether.
 const SECOND: [(&str, u64); 10] = [
-    ("UNI", 1_900),
+    ("UNI", 1_600),
     ("WBTC", 2_100),
     ("USDC", 1_200),
     ("LEND", 300),
@@ -22,7 +22,7 @@ const SECOND: [(&str, u64); 10] = [
     ("AAVE", 1_000),
     ("XAUT", 1_500),
     ("SNX", 100),
-    ("WETH", 0),
+    ("WETH", 300),
 ];
 
 #[tokio::test]
