@@ -1,5 +1,6 @@
 //! Composite indices: published weights through the binary, carried out on the published module.
 
+mod late;
 mod trading;
 
 use std::path::PathBuf;

@@ -267,6 +267,9 @@ mod tests {
         assert_eq!(against.reversed(), along);
         assert_eq!(price.value(U256::from(40)), Some(U256::from(10)));
         assert_eq!(pool(1, 2).in_range(root, U512::ZERO), None);
+        // Whatever the last digits are.
+        let odd = root + U512::ONE;
+        assert!(pool(1, 2).in_range(odd, liquidity).is_some());
         assert_eq!(pool(1, 2).in_range(U512::ZERO, liquidity), None);
     }
 
