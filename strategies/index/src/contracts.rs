@@ -15,6 +15,8 @@ sol! {
         function getRebalanceComponents(address setToken) external view returns (address[]);
         function weth() external view returns (address);
         function controller() external view returns (address);
+        function getIsAllowedTrader(address setToken, address trader)
+            external view returns (bool);
     }
 
     /// The Controller of Set Protocol.

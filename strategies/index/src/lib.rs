@@ -3,7 +3,7 @@
 //! An index is re-weighted by giving its module a target unit for each component; allowed traders
 //! then trade towards them in small lots. [`plan`](mod@plan) works out the units and what trading
 //! towards them takes; [`verify`](mod@verify) holds what is to be signed, or was executed, against what
-//! was published. [`module`](mod@module) is the module's own arithmetic, [`quote`] the pools', [`venue`] finds
+//! was published; [`tune`] advises how components should be traded. [`module`](mod@module) is the module's own arithmetic, [`quote`] the pools', [`venue`] finds
 //! the pools and [`steward`] who signs.
 // Numbers here are money.
 #![cfg_attr(
@@ -27,5 +27,6 @@ pub mod plan;
 pub mod quote;
 pub mod quoter;
 pub mod steward;
+pub mod tune;
 pub mod venue;
 pub mod verify;

@@ -6,7 +6,7 @@ use alloy::primitives::{Address, U256};
 use ballast_chains::{BlockReader, heads::Head};
 use ballast_strategy_api::{Host, StrategyError, Told, tool::BlockWork};
 use clap::Args;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, channel::oneshot, future::BoxFuture};
 use serde::Serialize;
 
 use crate::{
@@ -24,9 +24,9 @@ use crate::{
     verify::settings::Settings,
 };
 
-/// What every command takes.
+/// Which index, and how to answer: what every command takes.
 #[derive(Debug, Args)]
-pub(super) struct Inputs {
+pub(super) struct Place {
     /// Chain of the index, by the name of its file
     #[arg(long, value_name = "NAME")]
     pub(super) chain: String,
@@ -36,6 +36,46 @@ pub(super) struct Inputs {
     /// The `GeneralIndexModule` that trades it
     #[arg(long, value_name = "ADDRESS")]
     pub(super) module: Address,
+    /// Uniswap V3's first Quoter, for trades across ticks; by default the one at its usual address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) v3_quoter: Option<Address>,
+    /// Machine-readable output
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Place {
+    /// Reads something of one block of the chain; gives the chain's id and the block, too.
+    pub(super) async fn at_block<'a, T, F>(
+        &'a self,
+        host: &'a dyn Host,
+        work: F,
+    ) -> Result<(T, u64, Head), Told>
+    where
+        T: Send + 'a,
+        F: FnOnce(BlockReader) -> BoxFuture<'a, Result<T, Told>> + Send + 'a,
+    {
+        let (found, seen) = oneshot::channel();
+        let job: BlockWork<'a> = Box::new(move |reader| {
+            async move {
+                let head = *reader.header();
+                // Whoever asked waits for it.
+                let _unread = found.send((work(reader).await, head));
+            }
+            .boxed()
+        });
+        let chain_id = host.read(&self.chain, Address::ZERO, job).await?;
+        let (read, head) =
+            seen.await.map_err(|_| Told::Failed("the chain's block was not read".to_owned()))?;
+        Ok((read?, chain_id, head))
+    }
+}
+
+/// What is planned from.
+#[derive(Debug, Args)]
+pub(super) struct Inputs {
+    #[command(flatten)]
+    pub(super) place: Place,
     /// The published weights: CSV with `symbol` or `address` and `weight`, or JSON
     #[arg(long, value_name = "FILE")]
     pub(super) weights: String,
@@ -43,18 +83,13 @@ pub(super) struct Inputs {
     /// `address` and `price`, or JSON
     #[arg(long, value_name = "FILE")]
     pub(super) prices: String,
-    /// Uniswap V3's first Quoter, for trades across ticks; by default the one at its usual address
-    #[arg(long, value_name = "ADDRESS")]
-    pub(super) v3_quoter: Option<Address>,
     /// What is left out for the cost of trading: 0.003 or 0.3%
     #[arg(long, default_value = "0", value_parser = haircut, value_name = "SHARE")]
     pub(super) haircut: U256,
-    /// Machine-readable output
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
-fn haircut(text: &str) -> Result<U256, String> {
+/// A share that leaves something.
+pub(super) fn haircut(text: &str) -> Result<U256, String> {
     let share = share(text)?;
     if share < decimal::ONE { Ok(share) } else { Err("has to be below 1 (100%)".to_owned()) }
 }
@@ -82,13 +117,13 @@ pub(super) struct Prepared {
 }
 
 /// What is read at one block.
-struct Seen {
-    now: Index,
-    index: Index,
-    steward: Steward,
+pub(super) struct Seen {
+    pub(super) now: Index,
+    pub(super) index: Index,
+    pub(super) steward: Steward,
     components: Vec<Component>,
     market: Market,
-    work: Work,
+    pub(super) work: Work,
 }
 
 impl Inputs {
@@ -97,31 +132,17 @@ impl Inputs {
     pub(super) async fn prepare(
         &self,
         settings: &Settings,
+        under_way: bool,
         host: &dyn Host,
     ) -> Result<Prepared, Told> {
-        let weights = Loaded::load(&self.weights, Kind::Weights);
-        let prices = Loaded::load(&self.prices, Kind::Prices);
-        let (weights, prices) = match (weights, prices) {
-            (Ok(weights), Ok(prices)) => (weights, prices),
-            (weights, prices) => {
-                let faults = [weights.err(), prices.err()].into_iter().flatten().flatten();
-                return Err(Told::BadInput(faults.collect()));
-            }
-        };
-        let mut read = None;
-        let (slot, files) = (&mut read, (&weights, &prices));
-        let job: BlockWork<'_> = Box::new(move |reader| {
-            async move {
-                let seen = self.see(files.0, files.1, settings, &reader).await;
-                *slot = Some((seen, *reader.header()));
-            }
-            .boxed()
+        let files = Files::load(&self.weights, &self.prices)?;
+        let (both, haircut) = (&files, self.haircut);
+        let read = self.place.at_block(host, move |at| {
+            async move { both.see(&self.place, haircut, settings, under_way, &at).await }.boxed()
         });
-        let chain_id = host.read(&self.chain, Address::ZERO, job).await?;
-        let Some((seen, head)) = read else {
-            return Err(Told::Failed("the chain's block was not read".to_owned()));
-        };
-        let Seen { now, index, steward, components, market, work } = seen?;
+        let (seen, chain_id, head) = read.await?;
+        let Seen { now, index, steward, components, market, work } = seen;
+        let Files { weights, prices } = files;
         Ok(Prepared {
             chain_id,
             head,
@@ -135,26 +156,47 @@ impl Inputs {
             work,
         })
     }
+}
 
-    async fn see(
+/// The two files.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) weights: Loaded,
+    prices: Loaded,
+}
+
+impl Files {
+    pub(super) fn load(weights: &str, prices: &str) -> Result<Self, Told> {
+        match (Loaded::load(weights, Kind::Weights), Loaded::load(prices, Kind::Prices)) {
+            (Ok(weights), Ok(prices)) => Ok(Self { weights, prices }),
+            (weights, prices) => {
+                let faults = [weights.err(), prices.err()].into_iter().flatten().flatten();
+                Err(Told::BadInput(faults.collect()))
+            }
+        }
+    }
+
+    pub(super) async fn see(
         &self,
-        weights: &Loaded,
-        prices: &Loaded,
+        place: &Place,
+        haircut: U256,
         settings: &Settings,
+        under_way: bool,
         at: &BlockReader,
     ) -> Result<Seen, Told> {
-        let named: Vec<Address> =
-            weights.entries.iter().filter_map(|entry| entry.address).collect();
-        let mut now = Index::read(self.set_token, self.module, &named, at).await.map_err(unread)?;
-        let steward = Steward::find(self.set_token, self.module, at).await.map_err(unread)?;
-        now.keep(&weights.entries);
+        let named = self.weights.entries.iter().filter_map(|entry| entry.address);
+        let named: Vec<Address> = named.collect();
+        let (set_token, module) = (place.set_token, place.module);
+        let mut now = Index::read(set_token, module, &named, at).await.map_err(unread)?;
+        let steward = Steward::find(set_token, module, at).await.map_err(unread)?;
+        now.keep(&self.weights.entries, under_way);
         let mut index = now.clone();
         settings.apply(&mut index, at).await.map_err(unread)?;
-        let both = (weights.file(), prices.file());
+        let both = (self.weights.file(), self.prices.file());
         let components = components(&index, both.0, both.1).map_err(Refused::Files);
         let components = components.map_err(refused)?;
-        let worked = |index: &Index| work(index, both.0, both.1, self.haircut).map_err(refused);
-        let quoter = Quoter::find(self.v3_quoter, at).await.map_err(unread)?;
+        let worked = |index: &Index| work(index, both.0, both.1, haircut).map_err(refused);
+        let quoter = Quoter::find(place.v3_quoter, at).await.map_err(unread)?;
         let first = worked(&index)?;
         let without = fill(&mut index, &first, quoter, at).await.map_err(unread)?;
         let mut work = worked(&index)?;
@@ -164,7 +206,8 @@ impl Inputs {
     }
 }
 
-fn unread(cause: StrategyError) -> Told {
+/// What stopped a read, as it is told.
+pub(super) fn unread(cause: StrategyError) -> Told {
     match cause {
         StrategyError::Misconfigured(why) => Told::BadInput(vec![why]),
         StrategyError::Read { what, source } => Told::Failed(format!("reading {what}: {source}")),

@@ -176,8 +176,17 @@ impl Index {
     }
 
     /// Leaves out what the last rebalance knows and neither the index holds nor the weights name. A
-    /// symbol alone never brings in a token beside another one of the same symbol.
-    pub fn keep(&mut self, weights: &[Entry]) {
+    /// symbol alone never brings in a token beside another one of the same symbol. Where a rebalance is
+    /// `under_way`, so is what the intermediate asset is held of only for it.
+    pub fn keep(&mut self, weights: &[Entry], under_way: bool) {
+        let weth = self.weth;
+        let named = weights.iter().any(|entry| {
+            entry.address == Some(weth)
+                || (entry.address.is_none() && entry.symbol.as_deref() == Some("WETH"))
+        });
+        if under_way && !named && !self.rebalancing.contains(&weth) {
+            self.tokens.retain(|token| token.address != weth);
+        }
         let taken: BTreeSet<String> = (self.tokens.iter())
             .filter(|token| token.origin != Origin::Listed)
             .map(|token| token.symbol.clone())
