@@ -20,6 +20,7 @@ pub fn strategies() -> Registry {
         .with::<External>()
         .with::<ballast_fli::Fli>()
         .with::<ballast_basis::Basis>()
+        .with::<ballast_index::CompositeIndex>()
         .tools(ballast_index::cli::tool())
 }
 

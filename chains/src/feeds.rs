@@ -170,6 +170,12 @@ pub async fn native_usd(reader: &BlockReader) -> Said<PriceRound> {
     }
 }
 
+/// What a price feed of any pair says at the reader's block, in one round: of whole units, whatever
+/// it is priced in.
+pub async fn latest(reader: &BlockReader, feed: Address) -> Said<PriceRound> {
+    said(price(reader, feed).await)
+}
+
 fn said<T>(answer: Result<T, String>) -> Said<T> {
     match answer {
         Ok(answer) => Said::Answer(answer),

@@ -1,5 +1,6 @@
 //! `ballast index …`
 
+mod files;
 mod inputs;
 mod params;
 mod plan;

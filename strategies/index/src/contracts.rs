@@ -15,8 +15,24 @@ sol! {
         function getRebalanceComponents(address setToken) external view returns (address[]);
         function weth() external view returns (address);
         function controller() external view returns (address);
+        function permissionInfo(address setToken) external view returns (bool anyoneTrade);
         function getIsAllowedTrader(address setToken, address trader)
             external view returns (bool);
+        function trade(address setToken, address component, uint256 ethQuantityLimit) external;
+        function tradeRemainingWETH(
+            address setToken, address component, uint256 minComponentReceived) external;
+        function raiseAssetTargets(address setToken) external;
+
+        /// `netReceived` is what is left after the protocol's fee.
+        event TradeExecuted(
+            address indexed setToken, address indexed sellComponent, address indexed buyComponent,
+            address exchangeAdapter, address executor, uint256 netSold, uint256 netReceived,
+            uint256 protocolFee);
+        event AssetTargetsRaised(
+            address indexed setToken, uint256 indexed newPositionMultiplier);
+        event RebalanceStarted(
+            address indexed setToken, address[] components, uint256[] targetUnits,
+            uint256 indexed positionMultiplier);
     }
 
     /// The Controller of Set Protocol.
@@ -57,6 +73,12 @@ sol! {
         function getReserves()
             external view returns (uint112 reserve0, uint112 reserve1, uint32 at);
         function token0() external view returns (address);
+        function price0CumulativeLast() external view returns (uint256);
+        function price1CumulativeLast() external view returns (uint256);
+        event Sync(uint112 reserve0, uint112 reserve1);
+        event Swap(
+            address indexed sender, uint256 amount0In, uint256 amount1In, uint256 amount0Out,
+            uint256 amount1Out, address indexed to);
     }
 
     /// A pool of Uniswap V3.
@@ -68,6 +90,12 @@ sol! {
                 uint16 observationCardinality, uint16 observationCardinalityNext,
                 uint8 feeProtocol, bool unlocked);
         function liquidity() external view returns (uint128);
+        function observe(uint32[] secondsAgos)
+            external view returns (
+                int56[] tickCumulatives, uint160[] secondsPerLiquidityCumulativeX128s);
+        event Swap(
+            address indexed sender, address indexed recipient, int256 amount0, int256 amount1,
+            uint160 sqrtPriceX96, uint128 liquidity, int24 tick);
     }
 
     /// Uniswap V3's first `Quoter`. Its functions change state and revert: they are only ever called.
@@ -79,6 +107,12 @@ sol! {
         function quoteExactOutputSingle(
             address tokenIn, address tokenOut, uint24 fee, uint256 amountOut,
             uint160 sqrtPriceLimitX96) external returns (uint256 amountIn);
+    }
+
+    /// What a Chainlink aggregator says its price is of.
+    #[derive(Debug)]
+    interface IDescribed {
+        function description() external view returns (string);
     }
 
     /// `SetToken` of set-protocol-v2.
@@ -125,9 +159,33 @@ sol! {
 
 #[cfg(test)]
 mod tests {
-    use alloy::sol_types::SolCall;
+    use alloy::{
+        primitives::b256,
+        sol_types::{SolCall, SolEvent},
+    };
 
     use super::*;
+
+    #[test]
+    fn what_a_keeper_calls_and_reads_is_the_deployed_modules() {
+        assert_eq!(IGeneralIndexModule::tradeCall::SELECTOR, [0x52, 0x53, 0xba, 0xae]);
+        assert_eq!(IGeneralIndexModule::tradeRemainingWETHCall::SELECTOR, [0x98, 0x70, 0x61, 0xdd]);
+        assert_eq!(IGeneralIndexModule::raiseAssetTargetsCall::SELECTOR, [0xff, 0x09, 0x32, 0xa1]);
+        assert_eq!(IGeneralIndexModule::permissionInfoCall::SELECTOR, [0x45, 0xe3, 0xdb, 0x3e]);
+        assert_eq!(IGeneralIndexModule::getIsAllowedTraderCall::SELECTOR, [0x0a, 0x25, 0x1f, 0x60]);
+        assert_eq!(
+            IGeneralIndexModule::TradeExecuted::SIGNATURE_HASH,
+            b256!("54e9e24dab7ba662ede90396b0de464467c3d65f95485171a60381185219f10b")
+        );
+        assert_eq!(
+            IGeneralIndexModule::AssetTargetsRaised::SIGNATURE_HASH,
+            b256!("e4c448aaaad94925b669914540bde1ea0123c0b2320e4cf6ea0ad7a1818a1c98")
+        );
+        assert_eq!(
+            IGeneralIndexModule::RebalanceStarted::SIGNATURE_HASH,
+            b256!("10730cd494f105e9bcaa2772774ed1c9b1704cc91a49a3269b1644d6c5087cd2")
+        );
+    }
 
     #[test]
     fn selectors_are_those_of_the_deployed_contracts() {

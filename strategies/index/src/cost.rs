@@ -102,6 +102,7 @@ mod tests {
                 fee: 3_000,
             }]),
             pools: Vec::new(),
+            factory: Address::ZERO,
             quotes: Quotes::new(),
         }
     }

@@ -20,13 +20,26 @@
 pub mod cli;
 pub mod contracts;
 pub mod cost;
+pub mod decide;
 pub mod decimal;
 pub mod gas;
+pub mod market;
 pub mod module;
+pub mod observe;
+pub mod params;
 pub mod plan;
+pub mod price;
 pub mod quote;
 pub mod quoter;
+pub mod refusal;
+pub mod settle;
+pub mod snapshot;
 pub mod steward;
+pub mod strategy;
 pub mod tune;
+pub mod twap;
 pub mod venue;
 pub mod verify;
+
+pub use params::Params;
+pub use strategy::CompositeIndex;

@@ -9,17 +9,15 @@ use clap::Args;
 use futures::{FutureExt as _, channel::oneshot, future::BoxFuture};
 use serde::Serialize;
 
+use super::files::{Files, Loaded, Pricing, Seen};
 use crate::{
     decimal,
     plan::{
-        Source,
-        input::{self, Entry, Kind, MAX_BYTES},
         market::Market,
         state::Index,
         units::Component,
-        work::{File, Refused, Work, components, work},
+        work::{Refused, Work},
     },
-    quoter::{Quoter, fill},
     steward::Steward,
     verify::settings::Settings,
 };
@@ -79,10 +77,8 @@ pub(super) struct Inputs {
     /// The published weights: CSV with `symbol` or `address` and `weight`, or JSON
     #[arg(long, value_name = "FILE")]
     pub(super) weights: String,
-    /// What a whole token of each component costs, all in one currency: CSV with `symbol` or
-    /// `address` and `price`, or JSON
-    #[arg(long, value_name = "FILE")]
-    pub(super) prices: String,
+    #[command(flatten)]
+    pub(super) pricing: Pricing,
     /// What is left out for the cost of trading: 0.003 or 0.3%
     #[arg(long, default_value = "0", value_parser = haircut, value_name = "SHARE")]
     pub(super) haircut: U256,
@@ -116,16 +112,6 @@ pub(super) struct Prepared {
     pub(super) work: Work,
 }
 
-/// What is read at one block.
-pub(super) struct Seen {
-    pub(super) now: Index,
-    pub(super) index: Index,
-    pub(super) steward: Steward,
-    components: Vec<Component>,
-    market: Market,
-    pub(super) work: Work,
-}
-
 impl Inputs {
     /// Reads the files, then the index with the tokens that the weights name, and with what `settings`
     /// change of it.
@@ -135,14 +121,14 @@ impl Inputs {
         under_way: bool,
         host: &dyn Host,
     ) -> Result<Prepared, Told> {
-        let files = Files::load(&self.weights, &self.prices)?;
+        let files = Files::load(&self.weights, &self.pricing)?;
         let (both, haircut) = (&files, self.haircut);
         let read = self.place.at_block(host, move |at| {
             async move { both.see(&self.place, haircut, settings, under_way, &at).await }.boxed()
         });
         let (seen, chain_id, head) = read.await?;
-        let Seen { now, index, steward, components, market, work } = seen;
-        let Files { weights, prices } = files;
+        let Seen { now, index, steward, prices, components, market, work } = seen;
+        let weights = files.weights;
         Ok(Prepared {
             chain_id,
             head,
@@ -155,54 +141,6 @@ impl Inputs {
             market,
             work,
         })
-    }
-}
-
-/// The two files.
-#[derive(Debug)]
-pub(super) struct Files {
-    pub(super) weights: Loaded,
-    prices: Loaded,
-}
-
-impl Files {
-    pub(super) fn load(weights: &str, prices: &str) -> Result<Self, Told> {
-        match (Loaded::load(weights, Kind::Weights), Loaded::load(prices, Kind::Prices)) {
-            (Ok(weights), Ok(prices)) => Ok(Self { weights, prices }),
-            (weights, prices) => {
-                let faults = [weights.err(), prices.err()].into_iter().flatten().flatten();
-                Err(Told::BadInput(faults.collect()))
-            }
-        }
-    }
-
-    pub(super) async fn see(
-        &self,
-        place: &Place,
-        haircut: U256,
-        settings: &Settings,
-        under_way: bool,
-        at: &BlockReader,
-    ) -> Result<Seen, Told> {
-        let named = self.weights.entries.iter().filter_map(|entry| entry.address);
-        let named: Vec<Address> = named.collect();
-        let (set_token, module) = (place.set_token, place.module);
-        let mut now = Index::read(set_token, module, &named, at).await.map_err(unread)?;
-        let steward = Steward::find(set_token, module, at).await.map_err(unread)?;
-        now.keep(&self.weights.entries, under_way);
-        let mut index = now.clone();
-        settings.apply(&mut index, at).await.map_err(unread)?;
-        let both = (self.weights.file(), self.prices.file());
-        let components = components(&index, both.0, both.1).map_err(Refused::Files);
-        let components = components.map_err(refused)?;
-        let worked = |index: &Index| work(index, both.0, both.1, haircut).map_err(refused);
-        let quoter = Quoter::find(place.v3_quoter, at).await.map_err(unread)?;
-        let first = worked(&index)?;
-        let without = fill(&mut index, &first, quoter, at).await.map_err(unread)?;
-        let mut work = worked(&index)?;
-        work.warnings.extend(without);
-        let market = Market::of(&index, &components, both.1);
-        Ok(Seen { now, index, steward, components, market, work })
     }
 }
 
@@ -220,28 +158,6 @@ pub(super) fn refused(cause: Refused) -> Told {
     match cause {
         Refused::Files(faults) => Told::BadInput(faults.iter().map(ToString::to_string).collect()),
         Refused::Overflow(overflow) => Told::Failed(overflow.to_string()),
-    }
-}
-
-/// A file that was read and understood.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) source: Source,
-    pub(super) bytes: Vec<u8>,
-    entries: Vec<Entry>,
-}
-
-impl Loaded {
-    pub(super) fn load(name: &str, kind: Kind) -> Result<Self, Vec<String>> {
-        let bytes = bytes(name, MAX_BYTES).map_err(|cause| vec![cause])?;
-        let told =
-            |faults: Vec<input::Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let entries = input::read(name, &bytes, kind).map_err(told)?;
-        Ok(Self { source: Source::of(name, &bytes), bytes, entries })
-    }
-
-    pub(super) fn file(&self) -> File<'_> {
-        File { name: &self.source.file, entries: &self.entries }
     }
 }
 

@@ -9,7 +9,8 @@ use clap::Args;
 use futures::{FutureExt as _, future};
 
 use super::{
-    inputs::{Files, Place, haircut, json, put, share, unread},
+    files::{Files, Pricing},
+    inputs::{Place, haircut, json, put, share, unread},
     signers::{Asked, Signers, base},
 };
 use crate::{
@@ -40,11 +41,10 @@ pub(super) struct ParamsArgs {
     #[command(flatten)]
     place: Place,
     /// The published weights: what they make to be traded is what is reckoned with
-    #[arg(long, value_name = "FILE", requires = "prices", conflicts_with = "value")]
+    #[arg(long, value_name = "FILE", conflicts_with = "value")]
     weights: Option<String>,
-    /// What a whole token of each component costs, as for a plan
-    #[arg(long, value_name = "FILE", requires = "weights")]
-    prices: Option<String>,
+    #[command(flatten)]
+    pricing: Pricing,
     /// What is left out for the cost of trading, as for a plan
     #[arg(long, default_value = "0", value_parser = haircut, value_name = "SHARE")]
     haircut: U256,
@@ -121,10 +121,8 @@ pub(super) async fn params(args: ParamsArgs, host: &dyn Host) -> Result<Told, To
     if args.via.len() > MAX_VIA {
         return Err(Told::BadInput(vec![format!("--via: at most {MAX_VIA} tokens")]));
     }
-    let files = match (&args.weights, &args.prices) {
-        (Some(weights), Some(prices)) => Some(Files::load(weights, prices)?),
-        _ => None,
-    };
+    let files = args.weights.as_ref().map(|weights| Files::load(weights, &args.pricing));
+    let files = files.transpose()?;
     let (asked, from) = (&args, files.as_ref());
     let read =
         asked.place.at_block(host, move |at| async move { asked.look(from, at).await }.boxed());

@@ -9,11 +9,14 @@ use ballast_strategy_api::{
 };
 use clap::Args;
 
-use super::inputs::{Inputs, Loaded, Prepared, bytes, json, refused, share};
+use super::{
+    files::Loaded,
+    inputs::{Inputs, Prepared, bytes, json, refused, share},
+};
 use crate::{
     module::Overflow,
     plan::{
-        input::Kind,
+        input::{self, Kind},
         work::{Refused, components},
     },
     verify::{
@@ -189,7 +192,8 @@ fn second(
     subject: &Subject<'_>,
     limits: &Limits,
 ) -> Result<Check, Told> {
-    let prices = Loaded::load(name, Kind::Prices).map_err(Told::BadInput)?;
+    let prices = Loaded::load(name, |name, bytes| input::read(name, bytes, Kind::Prices));
+    let prices = prices.map_err(Told::BadInput)?;
     if prices.source.sha256 == prepared.prices.source.sha256 {
         let what = format!("{name} is the very file of the first prices");
         return Ok(Check { name: "second prices", passed: false, what });

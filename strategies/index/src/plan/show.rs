@@ -8,6 +8,9 @@ use super::{
     work::{Row, Trade},
 };
 
+/// How places in a file begin: `line 3`, `entry 2`.
+const IN_A_FILE: [&str; 2] = ["line ", "entry "];
+
 /// The plan as text, with a line's end after each line.
 pub fn text(plan: &Plan) -> String {
     let work = &plan.work;
@@ -58,6 +61,14 @@ pub fn text(plan: &Plan) -> String {
         work.cost,
         short(&work.cost_share)
     ));
+    // A line of a file needs no more words; what the chain said does.
+    let of_chain = work
+        .rows
+        .iter()
+        .filter(|row| !IN_A_FILE.iter().any(|place| row.price_source.starts_with(place)));
+    lines.extend(of_chain.map(|row| {
+        format!("price of {}: {} by {}", row.symbol, short(&row.price), row.price_source)
+    }));
     lines.extend(work.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.push(String::new());
     let list = |all: &[Address]| all.iter().map(Address::to_string).collect::<Vec<_>>().join(", ");

@@ -22,9 +22,10 @@ use crate::contracts::{
     IToken::{decimalsCall, symbolCall},
 };
 use crate::{
+    market::Pool,
     module::Side,
     plan::input::Entry,
-    venue::{Desk, Pool, Route, Venue},
+    venue::{Desk, Route, Venue},
 };
 
 /// The registry of adapters among the Controller's resources.
@@ -98,8 +99,10 @@ pub struct Token {
     pub exchange_data: Bytes,
     /// The pools that this leads to, as what a trade costs …
     pub venue: Venue,
-    /// … and as contracts.
+    /// … as contracts …
     pub pools: Vec<Pool>,
+    /// … and whose these are; zero where there are none.
+    pub factory: Address,
     /// What a quoter said that trades of it come to, where the formula is not exact.
     pub quotes: Quotes,
 }
@@ -250,7 +253,7 @@ impl Token {
         }))?;
         let unit =
             U256::try_from(unit).map_err(|_| StrategyError::Arithmetic("a negative unit"))?;
-        let Route { venue, pools } =
+        let Route { venue, pools, factory } =
             desk.route(address, &how.exchangeName, &how.exchangeData, at).await?;
         let symbol = symbol_of(&symbol);
         let symbol = if symbol.is_empty() { address.to_string() } else { symbol };
@@ -268,6 +271,7 @@ impl Token {
             exchange_data: how.exchangeData,
             venue,
             pools,
+            factory,
             quotes: Quotes::new(),
         })
     }
@@ -288,7 +292,7 @@ fn unless_silent(
 
 /// A symbol as text: a string, or 32 bytes with it at their beginning as older tokens answer.
 /// Control characters are left out, since people read it in a terminal.
-fn symbol_of(answer: &Bytes) -> String {
+pub(crate) fn symbol_of(answer: &Bytes) -> String {
     let text = String::abi_decode(answer).unwrap_or_else(|_| {
         let word = answer.get(..32).unwrap_or_default();
         let text: Vec<u8> = word.iter().copied().take_while(|byte| *byte != 0).collect();

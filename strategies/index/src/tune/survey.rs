@@ -11,10 +11,11 @@ use super::{
 };
 use crate::{
     cost::amounts,
+    market::Kind,
     module::Side,
     plan::state::{Quotes, Token},
     quoter::Quoter,
-    venue::{Desk, Maker, Route, SUSHISWAP, UNISWAP_V2, UNISWAP_V3, Venue},
+    venue::{Desk, Route, SUSHISWAP, UNISWAP_V2, UNISWAP_V3, Venue},
 };
 
 /// The fees of Uniswap V3's pools, in millionths.
@@ -58,9 +59,10 @@ impl Surveyor<'_> {
     pub async fn ways(&self, token: &Token, task: Task) -> Result<Vec<Found>, StrategyError> {
         let ways = self.candidates(token).into_iter().map(|(exchange, data)| async move {
             let route = self.desk.route(token.address, &exchange, &data, self.at).await?;
-            let Route { venue, pools } = route;
+            let Route { venue, pools, factory } = route;
             let (exchange_data, quotes) = (data, Quotes::new());
-            let token = Token { exchange, exchange_data, venue, pools, quotes, ..token.clone() };
+            let token =
+                Token { exchange, exchange_data, venue, pools, factory, quotes, ..token.clone() };
             self.measured(token, task).await
         });
         Ok(future::try_join_all(ways).await?.into_iter().flatten().collect())
@@ -93,7 +95,7 @@ impl Surveyor<'_> {
     async fn measured(&self, token: Token, task: Task) -> Result<Option<Found>, StrategyError> {
         let Venue::Pools(hops) = &token.venue else { return Ok(None) };
         let Some(depth) = depth(hops) else { return Ok(None) };
-        let quoter = self.quoter.filter(|quoter| quoter.serves(&token.pools));
+        let quoter = self.quoter.filter(|quoter| quoter.serves(&token));
         let mut least = None;
         for side in task.sides() {
             let size = match (quoter, at_bound(&token.venue, *side, self.terms.impact)) {
@@ -106,7 +108,7 @@ impl Surveyor<'_> {
         }
         let measured_by = match (quoter, token.pools.as_slice()) {
             (Some(_), _) => "quoter",
-            (None, [pool]) if pool.maker == Maker::V3 => "liquidity in range",
+            (None, [pool]) if pool.kind == Kind::V3 => "liquidity in range",
             (None, _) => "formula",
         };
         Ok(least.map(|at_bound| Found { token, depth, at_bound, measured_by }))
@@ -148,7 +150,7 @@ impl Surveyor<'_> {
         left: U256,
         sizes: &[U256],
     ) -> Result<(), StrategyError> {
-        let quoter = self.quoter.filter(|quoter| quoter.serves(&found.token.pools));
+        let quoter = self.quoter.filter(|quoter| quoter.serves(&found.token));
         let (Some(quoter), [pool]) = (quoter, found.token.pools.as_slice()) else { return Ok(()) };
         let asked = sizes.iter().flat_map(|size| {
             let [most, rest, all] = amounts(left, *size);

@@ -53,6 +53,7 @@ fn token(place: u8, symbol: &str, decimals: u8, unit: &str, price: u64) -> Token
             fee: 3_000,
         }]),
         pools: Vec::new(),
+        factory: Address::ZERO,
         quotes: Quotes::new(),
     }
 }

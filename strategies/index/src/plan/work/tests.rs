@@ -44,6 +44,7 @@ fn token(place: u8, symbol: &str, decimals: u8, unit: &str) -> Token {
             },
         ),
         pools: Vec::new(),
+        factory: Address::ZERO,
         quotes: Quotes::new(),
     }
 }

@@ -1,0 +1,363 @@
+//! What is due, from a snapshot alone.
+//!
+//! One trade at a time: sells first, the largest first; buys as far as the proceeds go, what takes
+//! longest first; when nothing is left to sell and no whole trade can be paid, what remains is spent
+//! on one component; when all are met and something remains, targets are raised. A component whose
+//! price is not believed, or that the module refuses to trade, holds up none of the others.
+
+mod expect;
+pub mod hold;
+pub mod stand;
+pub mod survey;
+mod tail;
+mod urgency;
+
+use alloy::primitives::{Address, U256};
+use alloy::sol_types::SolCall;
+use ballast_strategy_api::{
+    Action, Call, Decision, Exposure, NonEmpty, Postcondition, RepeatLimit, StateKey, StrategyError,
+};
+
+use crate::{
+    contracts::IGeneralIndexModule::{raiseAssetTargetsCall, tradeCall, tradeRemainingWETHCall},
+    module::Side,
+    params::Policy,
+    refusal,
+    snapshot::{Component, Snapshot, offers::Rehearsal},
+};
+pub use hold::Hold;
+pub use stand::Stand;
+pub use survey::{Lot, Survey};
+
+/// Sells or buys one component.
+pub const TRADE: &str = "trade";
+/// Spends what remains on one component.
+pub const TRADE_REMAINING: &str = "tradeRemainingWETH";
+/// Raises all targets by the share that the manager has set.
+pub const RAISE: &str = "raiseAssetTargets";
+
+/// Nothing was ever started.
+pub const NOT_STARTED: &str = "no rebalance was started";
+/// All is done that can be.
+pub const FINISHED: &str = "finished";
+/// Nothing but time is in the way.
+pub const RESTING: &str = "components rest between two trades";
+/// The wallet is on no list.
+pub const NOT_PERMITTED: &str = "caller not permitted";
+/// The module refuses contracts where everybody may trade.
+pub const NOT_PLAIN: &str = "caller is a contract, not a plain account";
+/// The index has thrown the module out.
+pub const NOT_SERVED: &str = "the module is not initialised on the index";
+/// Every view of the module that matters fails.
+pub const NO_MULTIPLIER: &str = "the rebalance was started with a multiplier of 0";
+/// What remains cannot be spent while the module counts a component as sellable.
+pub const HELD_UP: &str = "a component one unit above its target holds up the rest";
+/// What remains cannot be spent, for the module goes by the target as it was submitted.
+pub const KEPT: &str = "the module keeps what remains";
+
+/// Blocks within which a trade is worth including: its limit is of the block it was found at.
+const DEADLINE: u64 = 25;
+/// How often targets may be raised without a trade in between.
+const RAISES: RepeatLimit = RepeatLimit { times: 4, cooldown: 6 * 3_600 };
+
+/// The contracts, and what their operator wants.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// The index's token.
+    pub set_token: Address,
+    /// Its module.
+    pub module: Address,
+    /// The operator's choices.
+    pub policy: &'a Policy,
+    /// Whether the wallet is a contract.
+    pub caller_is_contract: bool,
+}
+
+/// A snapshot with its survey, to decide on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look<'a> {
+    pub(crate) terms: Terms<'a>,
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) survey: &'a Survey,
+}
+
+/// What is due of a rebalance.
+///
+/// # Errors
+/// [`StrategyError::Arithmetic`] for numbers that the module could not compute with.
+pub fn decide(
+    terms: Terms<'_>,
+    snapshot: &Snapshot,
+    survey: &Survey,
+) -> Result<Decision, StrategyError> {
+    let look = Look { terms, snapshot, survey };
+    let due = look.due().ok_or(StrategyError::Arithmetic("a trade"))?;
+    Ok(match due {
+        Decision::Act(_) => look.not_permitted().unwrap_or(due),
+        Decision::Wait { .. } | Decision::Blocked { .. } => due,
+    })
+}
+
+/// Nothing is rebalanced.
+pub fn idle() -> Decision {
+    wait(NOT_STARTED)
+}
+
+/// What is wrong with a rebalance as a whole, before anything can be reckoned with.
+pub fn broken(snapshot: &Snapshot) -> Option<Decision> {
+    if !snapshot.is_served {
+        let detail = "every trade would be refused: was the module removed?".to_owned();
+        return Some(blocked(NOT_SERVED, detail));
+    }
+    if !snapshot.components.is_empty() && snapshot.terms.started_at.is_zero() {
+        let detail = "the module divides by it: it has to be started anew".to_owned();
+        return Some(blocked(NO_MULTIPLIER, detail));
+    }
+    None
+}
+
+/// A trade that may be made.
+pub(crate) struct Ready<'a> {
+    lot: &'a Lot,
+    component: &'a Component,
+    limit: U256,
+}
+
+impl<'a> Look<'a> {
+    fn due(self) -> Option<Decision> {
+        if let Some(sell) = self.sells().into_iter().next() {
+            return self.trade(&sell);
+        }
+        if let Some(buy) = self.buys().into_iter().next() {
+            return self.trade(&buy);
+        }
+        if let Some(last) = tail::last_buy(self) {
+            return last.decision(self);
+        }
+        if self.is_raised_next() {
+            return self.raise();
+        }
+        Some(self.nothing_due())
+    }
+
+    /// Lots that can be traded in a direction now.
+    fn ready(self, side: Side) -> Vec<Ready<'a>> {
+        let (snapshot, survey) = (self.snapshot, self.survey);
+        let lots = survey.lots.iter().filter(|lot| lot.side() == Some(side));
+        let ready = lots.filter_map(|lot| match self.stand(lot) {
+            Stand::Ready { limit } => {
+                let component = snapshot.components.get(lot.place)?;
+                Some(Ready { lot, component, limit })
+            }
+            _ => None,
+        });
+        ready.collect()
+    }
+
+    /// The largest first: it frees most.
+    fn sells(self) -> Vec<Ready<'a>> {
+        let mut sells = self.ready(Side::Sell);
+        sells.sort_by_key(|sell| std::cmp::Reverse(sell.limit));
+        sells
+    }
+
+    /// What takes longest first: it sets when the whole is done.
+    fn buys(self) -> Vec<Ready<'a>> {
+        let mut buys = self.ready(Side::Buy);
+        buys.sort_by_key(|buy| std::cmp::Reverse((buy.lot.takes, buy.lot.value)));
+        buys
+    }
+
+    fn trade(self, Ready { lot, component, limit }: &Ready<'_>) -> Option<Decision> {
+        let size = lot.size?;
+        let call = tradeCall {
+            setToken: self.terms.set_token,
+            component: component.token,
+            ethQuantityLimit: *limit,
+        };
+        let side = match size.side {
+            Side::Sell => "sell",
+            Side::Buy => "buy",
+        };
+        let expects = expect::traded(self, component, size.side, size.now);
+        let label = format!("{side} {}", component.symbol);
+        Some(self.act(TRADE, call.abi_encode(), label, key(self, component), expects))
+    }
+
+    fn act(
+        self,
+        name: &'static str,
+        data: Vec<u8>,
+        label: String,
+        answers: StateKey,
+        expects: Option<Postcondition>,
+    ) -> Decision {
+        let call = Call { label, to: self.terms.module, data: data.into(), value: U256::ZERO };
+        Decision::Act(Action {
+            name,
+            candidates: NonEmpty::one(call),
+            urgency: urgency::of(self),
+            exposure: Exposure::Keeps,
+            answers,
+            deadline: Some(DEADLINE),
+            repeat_limit: (name == RAISE).then_some(RAISES),
+            expects,
+        })
+    }
+
+    fn is_raised_next(self) -> bool {
+        self.survey.wants_raise(self.snapshot) && self.survey.lots.iter().all(|lot| lot.is_met)
+    }
+
+    fn raise(self) -> Option<Decision> {
+        let call = raiseAssetTargetsCall { setToken: self.terms.set_token };
+        let newest = self.snapshot.components.iter().map(|component| component.last_trade).max();
+        let answers = StateKey::of(&[
+            ("started_at", &self.snapshot.terms.started_at),
+            ("last_trade", &newest.unwrap_or_default()),
+            ("targets", &self.targets()),
+        ]);
+        let expects = expect::raised(self);
+        Some(self.act(RAISE, call.abi_encode(), "all targets".to_owned(), answers, expects))
+    }
+
+    /// The targets as they were submitted, in short: they tell one rebalance from another.
+    fn targets(self) -> String {
+        let mut text = Vec::new();
+        for component in &self.snapshot.components {
+            text.extend_from_slice(component.token.as_slice());
+            text.extend_from_slice(&component.position.target_unit.to_be_bytes::<32>());
+        }
+        let digest = alloy::primitives::keccak256(text);
+        alloy::primitives::hex::encode(digest.get(..8).unwrap_or_default())
+    }
+
+    fn not_permitted(self) -> Option<Decision> {
+        let Snapshot { caller, may_trade, anyone, .. } = self.snapshot;
+        if !may_trade {
+            let detail = format!("{caller} is no trader of the index: setTraderStatus");
+            return Some(blocked(NOT_PERMITTED, detail));
+        }
+        (*anyone && self.terms.caller_is_contract).then(|| {
+            let detail = format!("everybody may trade, but {caller} has code: setAnyoneTrade");
+            blocked(NOT_PLAIN, detail)
+        })
+    }
+
+    /// Why nothing is done.
+    fn nothing_due(self) -> Decision {
+        let wanted = || {
+            let lots = self.survey.lots.iter();
+            lots.filter(|lot| self.survey.is_wanted(lot, self.snapshot))
+                .map(|lot| (lot, self.stand(lot)))
+        };
+        let mut holds = wanted().filter_map(|(lot, stand)| match stand {
+            Stand::Held(hold) => Some((lot, hold)),
+            _ => None,
+        });
+        let resting = wanted().filter(|(_, stand)| matches!(stand, Stand::Resting));
+        let soonest = resting.map(|(lot, _)| lot.ready_at).min();
+        let short = wanted().any(|(_, stand)| matches!(stand, Stand::TooDear));
+        let held = holds.next();
+        let has_more = self.survey.free > self.survey.dust;
+        if let Some(soonest) = soonest {
+            // A price may make what is held, or what could not be paid, due before.
+            let only_time = held.is_none() && !(short && has_more);
+            return resting_until(soonest, self.snapshot.now, only_time);
+        }
+        if let Some((lot, hold)) = held {
+            // Where nothing can be paid any more, a buy that is held makes no difference.
+            let matters = lot.side() == Some(Side::Sell) || has_more;
+            if matters {
+                let more = holds.map(|(lot, hold)| self.told(lot, &hold));
+                let all: Vec<String> = std::iter::once(self.told(lot, &hold)).chain(more).collect();
+                return blocked(hold.reason, all.join("; "));
+            }
+        }
+        if short && has_more { self.stuck_with_rest() } else { wait(FINISHED) }
+    }
+
+    /// Why what remains is not spent although something is to be bought.
+    fn stuck_with_rest(self) -> Decision {
+        if self.survey.any_sellable() {
+            let sellable = self.survey.lots.iter().filter(|lot| lot.can_sell);
+            let names = sellable.filter_map(|lot| self.snapshot.components.get(lot.place));
+            let names: Vec<&str> = names.map(|component| component.symbol.as_str()).collect();
+            let detail = format!("{}: a fee or a new start moves it", names.join(", "));
+            return blocked(HELD_UP, detail);
+        }
+        if self.survey.surplus <= self.survey.dust {
+            let detail = "its target as it was submitted is above what there is".to_owned();
+            return blocked(KEPT, detail);
+        }
+        let refused = self.snapshot.components.iter().filter_map(|component| {
+            match &component.offers.remaining.as_ref()?.rehearsal {
+                Rehearsal::Refused(revert) => {
+                    let Hold { reason, detail } = refusal::of_rehearsal(revert);
+                    Some((reason, format!("{}: {reason}: {detail}", component.symbol)))
+                }
+                Rehearsal::None | Rehearsal::Passed => None,
+            }
+        });
+        let refused: Vec<(&str, String)> = refused.collect();
+        let reason = refused.first().map_or(hold::DEAR, |(reason, _)| *reason);
+        let details: Vec<String> = refused.into_iter().map(|(_, detail)| detail).collect();
+        blocked(reason, details.join("; "))
+    }
+
+    fn told(self, lot: &Lot, hold: &Hold) -> String {
+        let component = self.snapshot.components.get(lot.place);
+        let symbol = component.map_or("?", |component| component.symbol.as_str());
+        format!("{symbol}: {}: {}", hold.reason, hold.detail)
+    }
+}
+
+/// The state that every trade of a component changes.
+fn key(look: Look<'_>, component: &Component) -> StateKey {
+    StateKey::of(&[
+        ("component", &component.token),
+        ("last_trade", &component.last_trade),
+        ("target_unit", &component.position.target_unit),
+        ("started_at", &look.snapshot.terms.started_at),
+    ])
+}
+
+fn resting_until(soonest: U256, now: u64, only_time: bool) -> Decision {
+    let until = u64::try_from(soonest).ok().filter(|until| only_time && *until > now);
+    Decision::Wait { reason: RESTING, until }
+}
+
+fn wait(reason: &'static str) -> Decision {
+    Decision::Wait { reason, until: None }
+}
+
+fn blocked(reason: &'static str, detail: String) -> Decision {
+    Decision::Blocked { reason, detail }
+}
+
+impl tail::Last<'_> {
+    fn decision(self, look: Look<'_>) -> Option<Decision> {
+        match self {
+            Self::Trade(ready) => look.trade(&ready),
+            Self::Remaining { component, least, expected } => {
+                let call = tradeRemainingWETHCall {
+                    setToken: look.terms.set_token,
+                    component: component.token,
+                    minComponentReceived: least,
+                };
+                let expects = expect::traded(look, component, Side::Buy, expected);
+                let label = format!("remaining to {}", component.symbol);
+                let data = call.abi_encode();
+                Some(look.act(TRADE_REMAINING, data, label, key(look, component), expects))
+            }
+            Self::Later(decision) => Some(decision),
+        }
+    }
+}
+
+pub(crate) use urgency::{elapsed, needed};
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Where one component stands, once its quotes are known.
+
+use alloy::primitives::U256;
+
+use super::{
+    Hold, Look,
+    hold::{self, percent},
+    survey::Lot,
+};
+use crate::{
+    module::Side,
+    price::Price,
+    refusal,
+    snapshot::{
+        Component,
+        offers::{By, Offer, Rehearsal},
+    },
+};
+
+/// Where a component stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stand {
+    /// The module holds it to be met.
+    Met,
+    /// What is left is too little to trade for.
+    Small,
+    /// It was traded a moment ago.
+    Resting,
+    /// It is left alone.
+    Held(Hold),
+    /// What may be spent does not pay for it, or would not if the price moved.
+    TooDear,
+    /// It can be traded at this limit of the intermediate asset, wei.
+    Ready {
+        /// The least that comes in, or the most that is paid.
+        limit: U256,
+    },
+}
+
+impl Look<'_> {
+    /// Where a component stands.
+    pub(crate) fn stand(self, lot: &Lot) -> Stand {
+        let Some(side) = lot.side() else { return Stand::Met };
+        if !self.survey.is_wanted(lot, self.snapshot) {
+            return Stand::Small;
+        }
+        if let Some(hold) = &lot.hold {
+            return Stand::Held(hold.clone());
+        }
+        if !lot.is_ready {
+            return Stand::Resting;
+        }
+        let Some(component) = self.snapshot.components.get(lot.place) else {
+            return Stand::Met;
+        };
+        let Some(offer) = &component.offers.trade else {
+            // Not asked for, as it cannot be paid.
+            return Stand::TooDear;
+        };
+        self.offered(component, lot, side, offer)
+    }
+
+    fn offered(self, component: &Component, lot: &Lot, side: Side, offer: &Offer) -> Stand {
+        let held = |reason, detail: String| Stand::Held(Hold::new(reason, detail));
+        let Some((amount, size)) = offer.amount.zip(lot.size) else {
+            return held(
+                hold::NO_DEPTH,
+                format!("{} base units", lot.size.map_or(U256::ZERO, |s| s.now)),
+            );
+        };
+        if let Some(off) = self.too_dear(component, side, size.now, amount, offer.by) {
+            let detail = format!("{} worse, fees and what it moves included", percent(off));
+            return held(hold::DEAR, detail);
+        }
+        let policy = self.terms.policy;
+        let limit = match side {
+            Side::Sell => policy.least(amount),
+            Side::Buy => policy.most(amount),
+        };
+        let Some(limit) = limit else {
+            return held(hold::NO_DEPTH, "a quote too large".to_owned());
+        };
+        match side {
+            Side::Sell if limit.is_zero() => {
+                return held(hold::TOO_LITTLE, format!("{} base units come to nothing", size.now));
+            }
+            Side::Buy if limit > self.survey.free => return Stand::TooDear,
+            Side::Sell | Side::Buy => {}
+        }
+        if let Rehearsal::Refused(revert) = &offer.rehearsal {
+            return Stand::Held(refusal::of_rehearsal(revert));
+        }
+        Stand::Ready { limit }
+    }
+
+    /// By what share a quote is worse than the reference, where that is more than the policy has it.
+    pub(super) fn too_dear(
+        self,
+        component: &Component,
+        side: Side,
+        quantity: U256,
+        amount: U256,
+        by: By,
+    ) -> Option<U256> {
+        if by == By::Reference {
+            return None;
+        }
+        let reference = component.reference.as_ref().ok()?;
+        // Base units that a few wei pay for have no exact price: below, rounding is all there is.
+        const EXACT: U256 = alloy::primitives::uint!(1_000_000_U256);
+        if amount < EXACT || quantity < U256::from(1_000) {
+            return None;
+        }
+        let quoted = Price::of_units(amount, quantity)?;
+        let (against, is_worse) = match side {
+            Side::Sell => (reference.high, quoted.is_below(reference.high)),
+            Side::Buy => (reference.low, !quoted.is_below(reference.low)),
+        };
+        let off = quoted.off(against);
+        (is_worse && off > self.terms.policy.widest()).then_some(off)
+    }
+}

@@ -1,0 +1,286 @@
+//! The pools that a component is traded in, and what they say at one block.
+//!
+//! Which pools these are takes several reads, one after another, and hardly ever changes; what they
+//! say is one round. So the two are apart: see [`snapshot`](crate::snapshot) for who remembers what.
+
+use alloy::primitives::{Address, Bytes, U256, U512, aliases::U24};
+use ballast_chains::{BlockReader, ReadError};
+use futures::future;
+
+use crate::{
+    contracts::{
+        IAdapter::routerCall,
+        IFactory::{getPairCall, getPoolCall},
+        IPair::{getReservesCall, price0CumulativeLastCall, price1CumulativeLastCall},
+        IPool::{liquidityCall, observeCall, slot0Call},
+        IRouter::factoryCall,
+    },
+    price::Price,
+    quote::Hop,
+    twap::{self, Sums},
+    venue::{SUSHISWAP, UNISWAP_V2, UNISWAP_V3},
+};
+
+/// What V2 pools take of what goes in, in millionths.
+const V2_FEE: u32 = 3_000;
+/// Binary places of the root of a V3 pool's price.
+const Q96: usize = 96;
+
+/// Whose pool it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Uniswap V2's, or of who has its code.
+    V2,
+    /// Uniswap V3's.
+    V3,
+}
+
+/// One of the pools on the way from a component to the intermediate asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// The pool.
+    pub address: Address,
+    /// Whose.
+    pub kind: Kind,
+    /// The token nearer to the component …
+    pub from: Address,
+    /// … and the one nearer to the intermediate asset.
+    pub to: Address,
+    /// What it takes of what goes in, in millionths.
+    pub fee: u32,
+}
+
+/// The way from a component to the intermediate asset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// Through these.
+    Pools(Vec<Pool>),
+    /// By an adapter that is registered, and not known here.
+    Unknown,
+    /// None: every trade would revert.
+    Nowhere(String),
+}
+
+/// What a pool says at one block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Its reserves, seen from the component to the intermediate asset. A V3 pool counts with those
+    /// that its liquidity in range stands for.
+    pub hop: Hop,
+    /// Its price: of `from` in `to`, base units, without fee.
+    pub spot: Price,
+    /// Its sums, for the average.
+    pub sums: Option<Sums>,
+}
+
+/// Where a token is traded, by what the module has noted of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Route<'a> {
+    /// The component.
+    pub token: Address,
+    /// The intermediate asset.
+    pub weth: Address,
+    /// The exchange's name.
+    pub exchange: &'a str,
+    /// How it is traded there.
+    pub data: &'a Bytes,
+    /// The adapter that is registered under the name; zero if there is none.
+    pub adapter: Address,
+}
+
+impl Route<'_> {
+    /// Finds the pools.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] if the chain did not answer.
+    pub async fn find(&self, at: &BlockReader) -> Result<Way, ReadError> {
+        let Self { exchange, data, .. } = *self;
+        if exchange.is_empty() {
+            return Ok(Way::Nowhere("no exchange is set".to_owned()));
+        }
+        if self.adapter.is_zero() {
+            let what = format!("no adapter is registered for the module as {exchange}");
+            return Ok(Way::Nowhere(what));
+        }
+        let found = match exchange {
+            UNISWAP_V2 | SUSHISWAP => match self.path() {
+                Some(path) => self.pairs(&path, at).await,
+                None => Ok(wrong_data(exchange, data, "nothing, or the 20 bytes of a token")),
+            },
+            UNISWAP_V3 => match <[u8; 3]>::try_from(data.as_ref()) {
+                Ok(fee) => self.pool(U24::from_be_bytes(fee), at).await,
+                Err(_) => Ok(wrong_data(exchange, data, "the 3 bytes of a pool's fee")),
+            },
+            _ => Ok(Way::Unknown),
+        };
+        match found {
+            Ok(way) => Ok(way),
+            // The adapter has the name, and does not answer as one of that name does.
+            Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => Ok(Way::Unknown),
+            Err(silent @ ReadError::Unavailable(_)) => Err(silent),
+        }
+    }
+
+    /// From the token to the intermediate asset, by the data of a V2 adapter.
+    fn path(&self) -> Option<Vec<Address>> {
+        if self.data.is_empty() {
+            return Some(vec![self.token, self.weth]);
+        }
+        let between = Address::try_from(self.data.as_ref()).ok()?;
+        Some(vec![self.token, between, self.weth])
+    }
+
+    async fn pairs(&self, path: &[Address], at: &BlockReader) -> Result<Way, ReadError> {
+        let router = at.call(self.adapter, routerCall {}).await?;
+        let factory = at.call(router, factoryCall {}).await?;
+        let pools = path.iter().zip(path.iter().skip(1)).map(|(from, to)| async move {
+            let pair = getPairCall { tokenA: *from, tokenB: *to };
+            let address = at.call(factory, pair).await?;
+            if address.is_zero() {
+                return Ok(Err(format!("there is no pool of {from} and {to}")));
+            }
+            let (from, to) = (*from, *to);
+            Ok::<_, ReadError>(Ok(Pool { address, kind: Kind::V2, from, to, fee: V2_FEE }))
+        });
+        let pools: Result<Vec<Pool>, String> =
+            future::try_join_all(pools).await?.into_iter().collect();
+        Ok(pools.map_or_else(Way::Nowhere, Way::Pools))
+    }
+
+    async fn pool(&self, fee: U24, at: &BlockReader) -> Result<Way, ReadError> {
+        let (from, to) = (self.token, self.weth);
+        let router = at.call(self.adapter, routerCall {}).await?;
+        let factory = at.call(router, factoryCall {}).await?;
+        let address = at.call(factory, getPoolCall { tokenA: from, tokenB: to, fee }).await?;
+        if address.is_zero() {
+            let what = format!("there is no pool of {from} and {to} with a fee of {fee}");
+            return Ok(Way::Nowhere(what));
+        }
+        let fee = u32::try_from(fee.to::<u64>()).unwrap_or(u32::MAX);
+        Ok(Way::Pools(vec![Pool { address, kind: Kind::V3, from, to, fee }]))
+    }
+}
+
+fn wrong_data(exchange: &str, data: &Bytes, expected: &str) -> Way {
+    Way::Nowhere(format!("{exchange} takes {expected} as exchange data, not {data}"))
+}
+
+impl Pool {
+    /// Whether its sums and prices are of `to` in `from`: pools count the token with the lower
+    /// address as the first.
+    fn is_inverse(&self) -> bool {
+        self.to < self.from
+    }
+
+    /// What it says at the reader's block; `None` for a pool that is empty at its price.
+    ///
+    /// # Errors
+    /// [`ReadError`], each variant as it says.
+    pub async fn read(&self, at: &BlockReader) -> Result<Option<Reading>, ReadError> {
+        match self.kind {
+            Kind::V2 => {
+                let (reserves, price0, price1) = futures::try_join!(
+                    at.call(self.address, getReservesCall {}),
+                    at.call(self.address, price0CumulativeLastCall {}),
+                    at.call(self.address, price1CumulativeLastCall {}),
+                )?;
+                let sums = twap::pair_sums(&reserves, price0, price1, at.header().timestamp);
+                let pair = (U256::from(reserves.reserve0), U256::from(reserves.reserve1));
+                let hop = self.hop(pair);
+                let spot = Price::of_units(hop.reserve_out, hop.reserve_in);
+                Ok(spot.map(|spot| Reading { hop, spot, sums }))
+            }
+            Kind::V3 => {
+                let (slot0, liquidity, observed) = futures::join!(
+                    at.call(self.address, slot0Call {}),
+                    at.call(self.address, liquidityCall {}),
+                    at.call(self.address, observeCall { secondsAgos: vec![0] }),
+                );
+                let sums = match observed {
+                    Ok(observed) => twap::pool_sums(&observed),
+                    Err(silent @ ReadError::Unavailable(_)) => return Err(silent),
+                    Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => None,
+                };
+                let (root, liquidity) = (U512::from(slot0?.sqrtPriceX96), U512::from(liquidity?));
+                Ok(self.in_range(root, liquidity).map(|(hop, spot)| Reading { hop, spot, sums }))
+            }
+        }
+    }
+
+    /// What the liquidity in range of a V3 pool stands for, and its price.
+    fn in_range(&self, root: U512, liquidity: U512) -> Option<(Hop, Price)> {
+        let first = liquidity.checked_shl(Q96)?.checked_div(root)?;
+        let second = liquidity.checked_mul(root)?.checked_shr(Q96)?;
+        let narrow = |wide: U512| U256::checked_from_limbs_slice(wide.as_limbs());
+        let hop = self.hop((narrow(first)?, narrow(second)?));
+        if hop.reserve_in.is_zero() || hop.reserve_out.is_zero() {
+            return None;
+        }
+        let root = Price::ratio(root, U512::ONE.checked_shl(Q96)?)?;
+        let price = root.times(root)?;
+        Some((hop, if self.is_inverse() { price.inverse()? } else { price }))
+    }
+
+    fn hop(&self, (first, second): (U256, U256)) -> Hop {
+        let (reserve_in, reserve_out) =
+            if self.is_inverse() { (second, first) } else { (first, second) };
+        Hop { reserve_in, reserve_out, fee: self.fee }
+    }
+
+    /// Its sums at the reader's block alone.
+    ///
+    /// # Errors
+    /// [`ReadError`], each variant as it says; a pool that was not there reverts or says nothing.
+    pub async fn sums(&self, at: &BlockReader) -> Result<Option<Sums>, ReadError> {
+        match self.kind {
+            Kind::V2 => twap::of_pair(self.address, at).await,
+            Kind::V3 => twap::of_pool(self.address, at).await,
+        }
+    }
+
+    /// Its average price of `from` in `to`.
+    pub fn mean(&self, before: Sums, now: Sums, seconds: u64) -> Option<twap::Mean> {
+        twap::mean(before, now, seconds, self.is_inverse())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(from: u8, to: u8) -> Pool {
+        let [from, to] = [from, to].map(Address::repeat_byte);
+        Pool { address: Address::repeat_byte(9), kind: Kind::V3, from, to, fee: 3_000 }
+    }
+
+    #[test]
+    fn a_pool_is_seen_from_the_component() {
+        // A price of 4 of token 1 for token 0: its root is 2.
+        let (root, liquidity) = (U512::from(2) << Q96, U512::from(1_000_000));
+        let (along, price) = pool(1, 2).in_range(root, liquidity).unwrap();
+        assert_eq!(
+            (along.reserve_in, along.reserve_out),
+            (U256::from(500_000), U256::from(2_000_000))
+        );
+        assert_eq!(price.value(U256::from(10)), Some(U256::from(40)));
+        let (against, price) = pool(2, 1).in_range(root, liquidity).unwrap();
+        assert_eq!(against.reversed(), along);
+        assert_eq!(price.value(U256::from(40)), Some(U256::from(10)));
+        assert_eq!(pool(1, 2).in_range(root, U512::ZERO), None);
+        assert_eq!(pool(1, 2).in_range(U512::ZERO, liquidity), None);
+    }
+
+    #[test]
+    fn data_says_the_way() {
+        let [token, between, weth] = [1, 2, 3].map(Address::repeat_byte);
+        let path = |data: Bytes| {
+            let exchange = UNISWAP_V2;
+            Route { token, weth, exchange, data: &data, adapter: token }.path()
+        };
+        assert_eq!(path(Bytes::new()), Some(vec![token, weth]));
+        let through = Bytes::copy_from_slice(between.as_slice());
+        assert_eq!(path(through), Some(vec![token, between, weth]));
+        // One byte of zero is not nothing: the adapter would revert.
+        assert_eq!(path(Bytes::from([0])), None);
+    }
+}
