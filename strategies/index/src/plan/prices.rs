@@ -269,3 +269,6 @@ fn middle(mean: Mean, decimals: u8) -> Option<U256> {
     let price = low.checked_add(high)?.checked_div(U256::from(2))?;
     (!price.is_zero()).then_some(price)
 }
+
+#[cfg(test)]
+mod tests;

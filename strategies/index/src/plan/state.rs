@@ -107,18 +107,6 @@ pub struct Token {
     pub quotes: Quotes,
 }
 
-impl Token {
-    /// The share that a trade of `amount` base units costs against the price of the pools, fees
-    /// included, 18 decimals: by the quoter if it was asked, else by the pools' formula. `None` if the
-    /// pools are not known, or do not hold that much.
-    pub fn cost(&self, side: Side, amount: U256) -> Option<U256> {
-        match self.quotes.get(&(side, amount)) {
-            Some(traded) => self.venue.lost(side, amount, (*traded)?),
-            None => self.venue.cost(side, amount),
-        }
-    }
-}
-
 /// The intermediate asset that a trade of so much comes to; `None` where the pools do not hold it.
 pub type Quotes = BTreeMap<(Side, U256), Option<U256>>;
 

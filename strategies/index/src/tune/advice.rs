@@ -1,6 +1,6 @@
 //! What follows from the ways of a component: the best of them, and the best size there.
 
-use alloy::primitives::U256;
+use alloy::primitives::{U256, U512};
 use ballast_strategy_api::StrategyError;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     cost,
+    decimal::ONE,
     gas::Trades,
     module::{Side, ceil_div, trades},
     plan::{
@@ -59,7 +60,8 @@ impl Surveyor<'_> {
         // stands first, and stays there among equals.
         rated.sort_by_key(|(way, _, _, cost, against)| {
             let moves = !left(task, &way.token).1.is_zero();
-            let cost = if moves { cost.unwrap_or(U256::MAX) } else { U256::MAX - way.depth };
+            let cost =
+                if moves { cost.unwrap_or(U256::MAX) } else { U256::MAX.saturating_sub(way.depth) };
             (against.is_some(), cost)
         });
         let ways = rated.iter().map(|(way, _, size, cost, against)| Way {
@@ -103,7 +105,7 @@ impl Surveyor<'_> {
         } else {
             cost::of(token, side, left, size, self.terms.protocol_fee).and_then(|cost| {
                 let worth = worth(&token.venue, left)?;
-                ceil_div(worth.checked_mul(cost.recovered)?, crate::decimal::ONE)
+                ceil_div(worth.checked_mul(cost.recovered)?, ONE)
             })
         };
         let gas_cost = U256::from(gas).saturating_mul(self.terms.gas_price);
@@ -189,9 +191,11 @@ fn is_current(way: &Token, token: &Token) -> bool {
 
 /// A pool that nobody trades with keeps an old price: it offers nothing.
 fn against(way: &Found, deepest: &Venue) -> Option<String> {
-    let (one, venue) = (crate::decimal::ONE, &way.token.venue);
-    let there = worth(venue, units(deepest, one)?)?;
-    let off = there.abs_diff(one);
+    let ((into, out), (deep_into, deep_out)) = (way.token.venue.price()?, deepest.price()?);
+    // out/into against deep_out/deep_into, both over the same.
+    let (here, there) = (out.checked_mul(deep_into)?, deep_out.checked_mul(into)?);
+    let off = here.abs_diff(there).checked_mul(U512::from(ONE))?.checked_div(there)?;
+    let off = U256::checked_from_limbs_slice(off.as_limbs()).unwrap_or(U256::MAX);
     (off > FAR).then(|| {
         let off = crate::plan::show::short(&percent(Some(off)));
         format!("its price is {off} % off that of the deepest way")
