@@ -1,23 +1,22 @@
 //! What is wrong now, as a function of the status board alone: no memory, so what is over is gone.
 
+mod observed;
+
 use std::{collections::BTreeSet, time::Duration};
 
-use alloy::primitives::{I256, U256, uint};
+use alloy::primitives::U256;
 use ballast_chains::amount::ether;
-use ballast_strategy_api::decision::{CALLER_PERMITTED, CEILING_DISTANCE, fixed18};
 
 use super::{Severity, Subject};
 use crate::{
     clock,
-    config::Config,
+    config::{Config, Mode},
     finance::report::TIGHT_PERCENT,
     guard::Row,
     runtime::{Board, ChainStatus, GuardNote, LastDecision, ProductStatus, readiness},
     submission::pricing::INSUFFICIENT_FUNDS,
 };
 
-/// Distance to the liquidation ceiling below which people are woken: 0.05.
-const CEILING_NEAR: I256 = I256::from_raw(uint!(50_000_000_000_000_000_U256));
 /// How long a start may take to see a chain.
 const FIRST_HEAD: Duration = Duration::from_secs(60);
 /// Shortest time that trouble must last which the next block may end.
@@ -68,6 +67,7 @@ pub(crate) fn of(board: &Board, config: &Config, store: &StoreHealth) -> Vec<Con
                 name: &name,
                 block_time: profile.block_time,
                 min_balance: product.limits.min_balance,
+                is_paused: product.paused || product.mode == Mode::Paused,
             };
             found.extend(of_product(about, &status));
         }
@@ -163,21 +163,7 @@ fn of_product(about: About<'_>, status: &ProductStatus) -> Vec<Condition> {
         "refused" | "held" => held(about, last),
         _ => None,
     };
-    let observed = last.observations.iter().filter_map(|seen| match seen.name {
-        CALLER_PERMITTED if seen.value.is_zero() => Some(about.condition(
-            "caller_not_permitted",
-            Severity::Warning,
-            BLOCKS_OF_OTHERS,
-            ("the wallet is not allowed to call the product", ""),
-        )),
-        CEILING_DISTANCE if seen.value < CEILING_NEAR => Some(about.condition(
-            "near_ceiling",
-            Severity::Critical,
-            0,
-            ("close to its liquidation ceiling", &format!("distance {}", fixed18(seen.value))),
-        )),
-        _ => None,
-    });
+    let observed = observed::of(about, last);
     let guarded = status.guard.iter().filter_map(|note| of_guard(about, note));
     let money = low_balance(about, status)
         .into_iter()
@@ -298,6 +284,8 @@ struct About<'a> {
     block_time: Duration,
     /// Wei.
     min_balance: Option<U256>,
+    /// By its file.
+    is_paused: bool,
 }
 
 impl About<'_> {

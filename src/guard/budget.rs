@@ -29,13 +29,14 @@
 
 use alloy::primitives::{Address, U256};
 use ballast_chains::feeds::Price;
-use ballast_strategy_api::{Urgency, decision::Timestamp};
+use ballast_strategy_api::{
+    Urgency,
+    calendar::{DAY, Date},
+    decision::Timestamp,
+};
 
 use super::{Circumstances, Finding, Row};
 use crate::{config::Limits, finance::pace::Pace, money::Usd};
-
-/// Seconds in a day.
-const DAY: u64 = 86_400;
 
 /// What the product has spent in one month, as the journal has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -170,36 +171,13 @@ impl Left {
 
 /// The first second of the UTC month that holds this moment.
 pub fn month_start(at: Timestamp) -> Timestamp {
-    let (_, _, day) = civil(at);
+    let Date { day, .. } = Date::of(at);
     let days = at.checked_div(DAY).unwrap_or_default();
     days.saturating_sub(day.saturating_sub(1)).saturating_mul(DAY)
 }
 
 /// The UTC month that holds this moment: `2026-11`.
 pub fn month_name(at: Timestamp) -> String {
-    let (year, month, _) = civil(at);
+    let Date { year, month, .. } = Date::of(at);
     format!("{year}-{month:02}")
-}
-
-/// Year, month and day of month, after Howard Hinnant's `civil_from_days`: the year begins in
-/// March, so that the leap day is its last.
-fn civil(at: Timestamp) -> (u64, u64, u64) {
-    let of = |a: u64, b: u64| a.checked_div(b).unwrap_or_default();
-    // Far beyond any block: what is cut off has no date anybody would read.
-    let days = of(at, DAY).min(u64::from(u32::MAX)).saturating_add(719_468);
-    let (era, in_era) = (of(days, 146_097), days.checked_rem(146_097).unwrap_or_default());
-    let leaps =
-        of(in_era, 1_460).saturating_add(of(in_era, 146_096)).saturating_sub(of(in_era, 36_524));
-    let year_of_era = of(in_era.saturating_sub(leaps), 365);
-    let before = year_of_era
-        .saturating_mul(365)
-        .saturating_add(of(year_of_era, 4))
-        .saturating_sub(of(year_of_era, 100));
-    let in_year = in_era.saturating_sub(before);
-    let shifted = of(in_year.saturating_mul(5).saturating_add(2), 153);
-    let before_month = of(shifted.saturating_mul(153).saturating_add(2), 5);
-    let day = in_year.saturating_sub(before_month).saturating_add(1);
-    let month = if shifted < 10 { shifted.saturating_add(3) } else { shifted.saturating_sub(9) };
-    let year = era.saturating_mul(400).saturating_add(year_of_era);
-    (if month <= 2 { year.saturating_add(1) } else { year }, month, day)
 }

@@ -1,10 +1,13 @@
 //! What is wrong on a board, as a table.
 
-use alloy::primitives::B256;
+use alloy::primitives::{B256, I256};
 use ballast_chains::Head;
-use ballast_strategy_api::{Observation, Unit};
+use ballast_strategy_api::{
+    Observation, Unit,
+    decision::{CALLER_PERMITTED, CEILING_DISTANCE, STANDING_STILL, START_DUE},
+};
 
-use super::*;
+use super::{observed::CEILING_NEAR, *};
 
 fn head(timestamp: u64) -> Head {
     Head {
@@ -30,10 +33,16 @@ fn last(kind: &'static str, urgency: Option<&'static str>) -> LastDecision {
     }
 }
 
+fn about() -> About<'static> {
+    let (block_time, min_balance) = (Duration::from_secs(12), Some(U256::from(5)));
+    About { name: "p", block_time, min_balance, is_paused: false }
+}
+
 fn names(status: &ProductStatus) -> Vec<(&'static str, Severity, u64)> {
-    let about =
-        About { name: "p", block_time: Duration::from_secs(12), min_balance: Some(U256::from(5)) };
-    of_product(about, status).into_iter().map(|c| (c.name, c.severity, c.hold.as_secs())).collect()
+    of_product(about(), status)
+        .into_iter()
+        .map(|c| (c.name, c.severity, c.hold.as_secs()))
+        .collect()
 }
 
 fn with(last: LastDecision) -> ProductStatus {
@@ -88,6 +97,38 @@ fn observations_that_need_a_person() {
         let mut decision = last("wait", None);
         decision.observations.push(observation.clone());
         assert_eq!(names(&with(decision)), Vec::from_iter(expected), "{observation:?}");
+    }
+}
+
+/// What people start and what then moves: reminded, told when it is late, and left alone while the
+/// product's file has stopped it.
+#[test]
+fn what_is_late_is_told_with_its_moment() {
+    use Severity::{Info, Warning};
+    let hours = |hours: u64| I256::try_from(U256::from(hours) * U256::from(3_600)).unwrap();
+    let one = I256::try_from(10_u64.pow(18)).unwrap();
+    let told = |name, lasts: u64, most: Option<u64>, is_paused| {
+        let seen = Observation::new(name, hours(lasts) * one, Unit::Seconds);
+        let max = most.map(|most| hours(most) * one);
+        let observations = vec![Observation { max, ..seen }];
+        let head = head(1_796_083_200);
+        let status = with(LastDecision { observations, head, ..last("wait", None) });
+        let found = of_product(About { is_paused, ..about() }, &status).into_iter();
+        found.map(|c| (c.name, c.severity, c.hold.as_secs(), c.detail)).collect::<Vec<_>>()
+    };
+    let since = |text: &str| format!("since {text}");
+    let [three, four] = ["2026-11-30T21:00:00Z", "2026-11-30T20:00:00Z"].map(since);
+    for (name, lasts, most, expected) in [
+        (START_DUE, 0, Some(3), None),
+        (START_DUE, 3, Some(3), Some(("start_due", Info, 0, three.clone()))),
+        (START_DUE, 4, Some(3), Some(("start_due", Warning, 0, four.clone()))),
+        (START_DUE, 4, None, Some(("start_due", Info, 0, four.clone()))),
+        (STANDING_STILL, 0, Some(3), None),
+        (STANDING_STILL, 3, Some(3), None),
+        (STANDING_STILL, 4, Some(3), Some(("standing_still", Warning, 3_600, four))),
+    ] {
+        assert_eq!(told(name, lasts, most, false), Vec::from_iter(expected), "{name} {lasts}");
+        assert_eq!(told(name, lasts, most, true), [], "{name} {lasts}");
     }
 }
 
@@ -210,7 +251,7 @@ fn a_low_wallet_and_a_tight_budget_are_told_with_what_to_do() {
         forecast_usd: "140".into(),
     };
     let told = |status: ProductStatus| {
-        let about = About { name: "p", block_time: Duration::from_secs(12), min_balance: None };
+        let about = About { min_balance: None, ..about() };
         let found = of_product(about, &status).into_iter();
         found.map(|c| (c.name, c.detail)).collect::<Vec<_>>()
     };

@@ -77,6 +77,15 @@ pub const CALLER_PERMITTED: &str = "caller_permitted";
 /// [`Unit::Ratio`]. 1 is at no risk, 0 is there or beyond.
 pub const CEILING_DISTANCE: &str = "ceiling_distance";
 
+/// Name of the observation that says for how long people should have started something which the
+/// keeper then carries out, such as the re-weighting of an index: [`Unit::Seconds`], 0 while nothing
+/// is due. People are reminded from the first second on; beyond its `max` it is overdue.
+pub const START_DUE: &str = "start_due";
+
+/// Name of the observation that says for how long work that could go on has not moved:
+/// [`Unit::Seconds`], 0 while it moves or has to wait. People are told beyond its `max`.
+pub const STANDING_STILL: &str = "standing_still";
+
 /// Reason of [`Decision::Blocked`] which says that the parameters lead elsewhere by now than when the
 /// strategy was connected; the detail says where. The runtime connects anew and stops the product
 /// until a person has agreed; see [`Strategy::acts_on`](crate::Strategy::acts_on).

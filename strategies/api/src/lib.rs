@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod action;
+pub mod calendar;
 pub mod decimal;
 pub mod decision;
 pub mod erased;

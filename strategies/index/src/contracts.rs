@@ -18,6 +18,7 @@ sol! {
         function permissionInfo(address setToken) external view returns (bool anyoneTrade);
         function getIsAllowedTrader(address setToken, address trader)
             external view returns (bool);
+        function getAllowedTraders(address setToken) external view returns (address[]);
         function trade(address setToken, address component, uint256 ethQuantityLimit) external;
         function tradeRemainingWETH(
             address setToken, address component, uint256 minComponentReceived) external;
@@ -33,6 +34,13 @@ sol! {
         event RebalanceStarted(
             address indexed setToken, address[] components, uint256[] targetUnits,
             uint256 indexed positionMultiplier);
+    }
+
+    /// Positions that modules of an index have outside of it.
+    #[derive(Debug)]
+    interface IPositions {
+        function getExternalPositionModules(address component)
+            external view returns (address[]);
     }
 
     /// The Controller of Set Protocol.

@@ -55,6 +55,11 @@ pub const HELD_UP: &str = "a component one unit above its target holds up the re
 /// What remains cannot be spent, for the module goes by the target as it was submitted.
 pub const KEPT: &str = "the module keeps what remains";
 
+/// What remains finds no component.
+pub const UNSPENT: &str = "what remains cannot be spent";
+/// A duplicate in what was submitted left it behind.
+pub const ZERO_LISTED: &str = "the rebalance lists the zero address";
+
 /// Blocks within which a trade is worth including: its limit is of the block it was found at.
 const DEADLINE: u64 = 25;
 /// How often targets may be raised without a trade in between.
@@ -108,6 +113,11 @@ pub fn broken(snapshot: &Snapshot) -> Option<Decision> {
     if !snapshot.is_served {
         let detail = "every trade would be refused: was the module removed?".to_owned();
         return Some(blocked(NOT_SERVED, detail));
+    }
+    if snapshot.lists_zero {
+        let detail = "a component was submitted twice, so another may be missing and would be sold: \
+                      see `ballast index verify --executed`";
+        return Some(blocked(ZERO_LISTED, detail.to_owned()));
     }
     if !snapshot.components.is_empty() && snapshot.terms.started_at.is_zero() {
         let detail = "the module divides by it: it has to be started anew".to_owned();
@@ -206,7 +216,7 @@ impl<'a> Look<'a> {
     }
 
     fn is_raised_next(self) -> bool {
-        self.survey.wants_raise(self.snapshot) && self.survey.lots.iter().all(|lot| lot.is_met)
+        self.survey.wants_raise() && self.survey.lots.iter().all(|lot| lot.is_met)
     }
 
     fn raise(self) -> Option<Decision> {
@@ -248,10 +258,9 @@ impl<'a> Look<'a> {
     fn nothing_due(self) -> Decision {
         let wanted = || {
             let lots = self.survey.lots.iter();
-            lots.filter(|lot| self.survey.is_wanted(lot, self.snapshot))
-                .map(|lot| (lot, self.stand(lot)))
+            lots.filter(|lot| self.survey.is_wanted(lot)).map(|lot| (lot, self.stand(lot)))
         };
-        let mut holds = wanted().filter_map(|(lot, stand)| match stand {
+        let holds = wanted().filter_map(|(lot, stand)| match stand {
             Stand::Held(hold) => Some((lot, hold)),
             _ => None,
         });
@@ -300,9 +309,16 @@ impl<'a> Look<'a> {
             }
         });
         let refused: Vec<(&str, String)> = refused.collect();
-        let reason = refused.first().map_or(hold::DEAR, |(reason, _)| *reason);
+        let reason = refused.first().map_or(UNSPENT, |(reason, _)| *reason);
         let details: Vec<String> = refused.into_iter().map(|(_, detail)| detail).collect();
-        blocked(reason, details.join("; "))
+        let detail = if details.is_empty() {
+            "every component that it could go to would come out beyond its target or its maximum, or \
+             too dear"
+                .to_owned()
+        } else {
+            details.join("; ")
+        };
+        blocked(reason, detail)
     }
 
     fn told(self, lot: &Lot, hold: &Hold) -> String {

@@ -17,6 +17,7 @@
 )]
 #![deny(clippy::float_arithmetic)]
 
+pub mod audit;
 pub mod cli;
 pub mod contracts;
 pub mod cost;
@@ -32,6 +33,7 @@ pub mod price;
 pub mod quote;
 pub mod quoter;
 pub mod refusal;
+pub mod schedule;
 pub mod settle;
 pub mod snapshot;
 pub mod steward;

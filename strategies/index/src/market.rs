@@ -210,7 +210,7 @@ impl Pool {
     /// What the liquidity in range of a V3 pool stands for, and its price.
     fn in_range(&self, root: U512, liquidity: U512) -> Option<(Hop, Price)> {
         let first = liquidity.checked_shl(Q96)?.checked_div(root)?;
-        let second = liquidity.checked_mul(root)?.checked_shr(Q96)?;
+        let second = liquidity.checked_mul(root)?.wrapping_shr(Q96);
         let narrow = |wide: U512| U256::checked_from_limbs_slice(wide.as_limbs());
         let hop = self.hop((narrow(first)?, narrow(second)?));
         if hop.reserve_in.is_zero() || hop.reserve_out.is_zero() {
@@ -267,6 +267,9 @@ mod tests {
         assert_eq!(against.reversed(), along);
         assert_eq!(price.value(U256::from(40)), Some(U256::from(10)));
         assert_eq!(pool(1, 2).in_range(root, U512::ZERO), None);
+        // Whatever the last digits are.
+        let odd = root + U512::ONE;
+        assert!(pool(1, 2).in_range(odd, liquidity).is_some());
         assert_eq!(pool(1, 2).in_range(U512::ZERO, liquidity), None);
     }
 

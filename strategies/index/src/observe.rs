@@ -8,14 +8,15 @@ use ballast_strategy_api::{Observation, Unit, decision::CALLER_PERMITTED};
 use crate::{
     decide::{Look, Lot, Stand, elapsed, hold, needed},
     decimal::ONE,
-    module::trades,
+    module::{Side, trades},
+    schedule::{Progress, idle_since},
     snapshot::{Component, Reference, Snapshot},
 };
 
 /// The inputs, in the order a person would want them.
 pub(crate) fn observations(look: Look<'_>) -> Vec<Observation> {
     let Look { terms, snapshot, survey } = look;
-    let wanted = survey.lots.iter().filter(|lot| survey.is_wanted(lot, snapshot));
+    let wanted = survey.lots.iter().filter(|lot| survey.is_wanted(lot));
     let (mut steps, mut left) = (U256::ZERO, U256::ZERO);
     for lot in wanted.clone() {
         steps = steps.saturating_add(trades_left(lot, snapshot).unwrap_or_default());
@@ -49,6 +50,24 @@ pub(crate) fn observations(look: Look<'_>) -> Vec<Observation> {
     seen.into_iter().flatten().collect()
 }
 
+/// How the rebalance gets on, for the schedule.
+pub(crate) fn progress(look: Look<'_>, is_open: bool) -> Progress {
+    let Look { snapshot, survey, .. } = look;
+    let moment = |word: U256| u64::try_from(word).ok().filter(|at| *at > 0);
+    let trades = snapshot.components.iter().filter_map(|component| moment(component.last_trade));
+    let newest = trades.max();
+    let may_pay = survey.free > survey.dust;
+    let ready = survey.lots.iter().filter(|lot| {
+        let is_due = lot.side() == Some(Side::Sell) || may_pay;
+        survey.is_wanted(lot) && is_due
+    });
+    // Raising the targets is nobody's trade, so nothing has to rest for it.
+    let ready = ready.filter_map(|lot| u64::try_from(lot.ready_at).ok());
+    let is_raised = survey.wants_raise(snapshot) && survey.lots.iter().all(|lot| lot.is_met);
+    let ready = ready.chain(is_raised.then_some(0));
+    Progress { last: newest, is_open, idle_since: idle_since(ready, newest, snapshot.now) }
+}
+
 fn may_call(look: Look<'_>) -> bool {
     let Snapshot { may_trade, anyone, .. } = look.snapshot;
     *may_trade && !(*anyone && look.terms.caller_is_contract)
@@ -73,7 +92,7 @@ fn weth(look: Look<'_>) -> [Option<Observation>; 2] {
 /// What one component has, where it goes, and why it does not go there now.
 fn of_component(look: Look<'_>, lot: &Lot, component: &Component) -> Vec<Option<Observation>> {
     let of = |seen: Observation| seen.of(component.symbol.clone());
-    let whole = |unit: U256| whole(unit, component.decimals);
+    let whole = |unit: U256| whole(unit, component.decimals?);
     let worth = |amount: U256| component.price()?.value(amount);
     let mut seen = vec![
         whole(component.position.unit).map(|unit| {
@@ -116,7 +135,7 @@ fn off_reference(component: &Component) -> Option<Observation> {
 fn held(stand: Stand) -> Option<Observation> {
     let name = match stand {
         Stand::Held(hold) => match hold.reason {
-            hold::NO_MAXIMUM => "held_without_maximum",
+            hold::NO_MAXIMUM | hold::SMALL_MAXIMUM => "held_by_maximum",
             hold::NOWHERE => "held_without_exchange",
             hold::NO_REFERENCE => "held_without_reference",
             hold::OFF_REFERENCE => "held_off_reference",

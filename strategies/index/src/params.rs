@@ -6,7 +6,7 @@ use alloy::primitives::{Address, U256, uint};
 use ballast_strategy_api::Decimal;
 use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::{decimal::ONE, module::ceil_div};
+use crate::{decimal::ONE, module::ceil_div, schedule::Schedule};
 
 /// 0.75 %, of 10^18.
 const DEFAULT_TOLERANCE: U256 = uint!(7_500_000_000_000_000_U256);
@@ -33,8 +33,8 @@ pub struct Params {
     /// Uniswap V3's `Quoter`, for components that are traded there. `None`: the liquidity in range is
     /// reckoned with.
     pub v3_quoter: Option<Address>,
-    /// When a rebalance is due, as it was written.
-    pub schedule: Option<String>,
+    /// When a rebalance is due, and what counts as late.
+    pub schedule: Schedule,
     policy: Policy,
 }
 
@@ -129,7 +129,8 @@ struct Table {
     reference_band_percent: Option<Decimal>,
     #[serde(default, with = "humantime_opt")]
     deadline: Option<Duration>,
-    schedule: Option<String>,
+    #[serde(default)]
+    schedule: Schedule,
     /// Whole coins of the intermediate asset.
     dust: Option<Decimal>,
     #[serde(default)]
@@ -246,7 +247,7 @@ mod tests {
             (params.set_token, params.module),
             (SET.parse().unwrap(), MODULE.parse().unwrap())
         );
-        assert_eq!((params.v3_quoter, &params.schedule), (None, &None));
+        assert_eq!((params.v3_quoter, &params.schedule), (None, &Schedule::default()));
         assert_eq!(params.policy(), &Policy::default());
         let missing = serde_json::from_value::<Params>(json!({ "set_token": SET })).unwrap_err();
         assert!(missing.to_string().contains("missing field `module`"), "{missing}");
@@ -268,7 +269,8 @@ mod tests {
         .unwrap();
         let feed: Address = FEED.parse().unwrap();
         assert_eq!(params.v3_quoter, Some(feed));
-        assert_eq!(params.schedule.as_deref(), Some("monthly"));
+        let due = params.schedule.due.as_ref().map(ToString::to_string);
+        assert_eq!(due.as_deref(), Some("0 0 1 * *"));
         let policy = params.policy();
         assert_eq!(policy.tolerance, U256::from(5_000_000_000_000_000_u64));
         assert_eq!(policy.band, U256::from(15_000_000_000_000_000_u64));

@@ -149,11 +149,9 @@ mod tests {
         let tick = Price::of_units(u(10_001), u(10_000)).unwrap();
         assert_eq!(tick.power(0), Some(Price::ONE));
         assert_eq!(tick.power(1).unwrap().fixed18(), Some(u(1_000_099_999_999_999_999)));
-        // Uniswap's own table: the price at tick 200,000 is 485,1 millions.
+        // e^(200,000 · ln 1.0001), by another program.
         let at = tick.power(200_000).unwrap().fixed18().unwrap();
-        assert_eq!(at.to_string()[..6], *"485101", "{at}");
-        let there_and_back = at.checked_mul(ONE).unwrap();
-        assert!(!there_and_back.is_zero());
+        assert_eq!(at.to_string()[..6], *"484680", "{at}");
         let low = tick.power(-887_272).unwrap();
         assert!(low.is_below(Price::ONE) && low.inverse().is_some());
     }

@@ -53,6 +53,9 @@ fn of_module(reason: &str) -> Option<Refusal> {
         "External positions not allowed" => blocked("the component has an external position"),
         "ReentrancyGuard: reentrant call" => blocked("a component calls back into the module"),
         "SafeMath: subtraction overflow" => blocked(ROUNDING),
+        "SafeMath: addition overflow" | "SafeMath: multiplication overflow" => {
+            blocked("a setting of the module is too large to be reckoned with")
+        }
         "SafeMath: division by zero" => blocked("the rebalance was started with a multiplier of 0"),
         "When locked, only the locker can call" | "Only the module can call" => {
             blocked("the index is locked by another module")

@@ -8,10 +8,10 @@
 pub mod offers;
 mod reference;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::{
-    primitives::{Address, Bytes, U256},
+    primitives::{Address, Bytes, U256, uint},
     sol_types::SolCall,
 };
 use ballast_chains::{BlockReader, ReadError, feeds};
@@ -49,6 +49,8 @@ pub use reference::{NoReference, Reference, Source};
 const REGISTRY: U256 = U256::ZERO;
 /// The module's only fee: on what a trade receives.
 const TRADE_FEE: U256 = U256::ZERO;
+/// Gas of a typical trade.
+const TRADE_GAS: U256 = uint!(300_000_U256);
 /// Most components of one rebalance; more were never seen, and what each takes is bounded by it.
 pub const MAX_COMPONENTS: usize = 100;
 
@@ -65,13 +67,17 @@ pub struct Snapshot {
     pub anyone: bool,
     /// Whether the module is one of the index's.
     pub is_served: bool,
+    /// Whether what was submitted left the zero address among the components.
+    pub lists_zero: bool,
+    /// What the gas of a trade costs at the block's base fee, wei.
+    pub trade_cost: U256,
     /// What all components are reckoned with.
     pub terms: Terms,
     /// The share by which targets may be raised, 18 decimals; 0 until it is set.
     pub raise_percentage: U256,
     /// The intermediate asset.
     pub weth: Weth,
-    /// What is rebalanced, without the intermediate asset, in the module's order.
+    /// What is rebalanced, without the intermediate asset, by address.
     pub components: Vec<Component>,
 }
 
@@ -96,8 +102,8 @@ pub struct Component {
     pub token: Address,
     /// What it calls itself; its address where it does not, or shares the name with another.
     pub symbol: String,
-    /// Its decimals.
-    pub decimals: u8,
+    /// Its decimals; `None` if it does not say.
+    pub decimals: Option<u8>,
     /// What the module reckons with.
     pub position: Position,
     /// Seconds that it rests between two trades.
@@ -152,7 +158,7 @@ pub struct Hints {
 #[derive(Debug, Clone)]
 struct Hint {
     symbol: String,
-    decimals: u8,
+    decimals: Option<u8>,
     exchange: String,
     data: Bytes,
     adapter: Address,
@@ -222,18 +228,20 @@ impl Snapshot {
         let general = general?;
         let mut guessed: BTreeMap<Address, Result<Seen, StrategyError>> =
             guessed.into_iter().collect();
-        let tokens = general.listed.iter().filter(|token| **token != index.weth);
+        // A duplicate in what was submitted leaves the zero address behind.
+        let tokens: BTreeSet<Address> = general.listed.iter().copied().collect();
+        let tokens = tokens.into_iter().filter(|token| *token != index.weth && !token.is_zero());
         if general.listed.len() > MAX_COMPONENTS {
             let why = format!("a rebalance of more than {MAX_COMPONENTS} components");
             return Err(StrategyError::Misconfigured(why));
         }
         let seen = tokens.map(|token| {
-            let guess = guessed.remove(token);
-            let known = hints.tokens.get(token).cloned();
+            let guess = guessed.remove(&token);
+            let known = hints.tokens.get(&token).cloned();
             let (look, general) = (&look, &general);
             async move {
-                let seen = look.settled(*token, guess, known, hints.registry, general).await?;
-                Ok::<_, StrategyError>((*token, seen))
+                let seen = look.settled(token, guess, known, hints.registry, general).await?;
+                Ok::<_, StrategyError>((token, seen))
             }
         });
         let seen = future::try_join_all(seen).await?;
@@ -357,12 +365,15 @@ impl<'a> Look<'a> {
         {
             return Ok(known.clone());
         }
-        let (symbol, decimals, adapter) = futures::try_join!(
+        let (symbol, decimals, adapter) = futures::join!(
             self.at.call_raw(token, symbolCall {}.abi_encode().into()),
             self.at.call(token, decimalsCall {}),
             self.adapter(registry, exchange),
-        )
-        .map_err(StrategyError::reading("a component"))?;
+        );
+        // Neither is needed to trade it.
+        let symbol = unless_silent(symbol)?.unwrap_or_default();
+        let decimals = unless_silent(decimals)?;
+        let adapter = adapter.map_err(StrategyError::reading("a component"))?;
         let route = Route { token, weth: self.index.weth, exchange, data, adapter };
         let way = route.find(self.at).await.map_err(StrategyError::reading("its pools"))?;
         let (exchange, data) = (exchange.clone(), data.clone());
@@ -409,6 +420,17 @@ fn needs_reference(seen: &Seen, general: &General) -> Result<bool, StrategyError
     }
     let met = general.terms().is_met(&seen.position());
     met.map(|met| !met).map_err(|overflow| StrategyError::Arithmetic(overflow.0))
+}
+
+/// A token that does not answer has none; silence is the endpoints'.
+fn unless_silent<T>(answer: Result<T, ReadError>) -> Result<Option<T>, StrategyError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => Ok(None),
+        Err(silent @ ReadError::Unavailable(_)) => {
+            Err(StrategyError::reading("a component")(silent))
+        }
+    }
 }
 
 impl General {
@@ -466,6 +488,9 @@ fn assemble(
         may_trade: general.may_trade,
         anyone: general.anyone,
         is_served: general.is_served,
+        lists_zero: general.listed.iter().any(Address::is_zero),
+        trade_cost: U256::from(at.header().base_fee_per_gas.unwrap_or_default())
+            .saturating_mul(TRADE_GAS),
         terms,
         raise_percentage: general.raise_percentage,
         weth,

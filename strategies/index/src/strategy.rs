@@ -12,11 +12,12 @@ use alloy::{
 };
 use ballast_chains::{BlockReader, ReadError, Revert};
 use ballast_strategy_api::{
-    Assessment, Doubt, Refusal, Settlement, Strategy, StrategyError, account::is_contract,
+    Assessment, Decision, Doubt, Refusal, Settlement, Strategy, StrategyError, account::is_contract,
 };
 use futures::future;
 
 use crate::{
+    audit,
     contracts::{
         IDescribed::descriptionCall,
         IGeneralIndexModule::{
@@ -25,10 +26,12 @@ use crate::{
         IRouter::factoryCall,
         ISetToken::isInitializedModuleCall,
     },
-    decide::{self, Look, RAISE, Survey, TRADE, TRADE_REMAINING, Terms},
+    decide::{self, FINISHED, Look, RAISE, Survey, TRADE, TRADE_REMAINING, Terms},
     observe,
     params::{Currency, Feed, Params, Policy},
-    refusal, settle,
+    refusal,
+    schedule::{Progress, Schedule},
+    settle,
     snapshot::{Hints, Snapshot, offers},
 };
 
@@ -46,6 +49,7 @@ pub struct CompositeIndex {
     pub(crate) policy: Policy,
     /// The oracles with what they answer in.
     pub(crate) feeds: BTreeMap<Address, (Address, Currency)>,
+    pub(crate) schedule: Schedule,
     pub(crate) caller_is_contract: bool,
     /// What the last block taught about what to ask first. No decision depends on it.
     hints: Mutex<Arc<Hints>>,
@@ -104,6 +108,7 @@ impl Strategy for CompositeIndex {
             v3_quoter: quoter?,
             policy: params.policy().clone(),
             feeds: feeds?.into_iter().collect(),
+            schedule: params.schedule,
             caller_is_contract: is_contract(&code),
             hints: Mutex::default(),
         };
@@ -129,14 +134,19 @@ impl Strategy for CompositeIndex {
         }
         if snapshot.components.is_empty() {
             let decision = decide::idle();
-            return Ok(Assessment { decision, observations: Vec::new() });
+            let observations = self.schedule.observations(&Progress::default(), snapshot.now);
+            return Ok(Assessment { decision, observations });
         }
         let survey = Survey::of(&snapshot, &self.policy)?;
         offers::ask(self, &mut snapshot, &survey, at).await;
         let terms = self.terms();
         let decision = decide::decide(terms, &snapshot, &survey)?;
         let look = Look { terms, snapshot: &snapshot, survey: &survey };
-        Ok(Assessment { decision, observations: observe::observations(look) })
+        let mut observations = observe::observations(look);
+        let is_open = !matches!(decision, Decision::Wait { reason: FINISHED, .. });
+        let progress = observe::progress(look, is_open);
+        observations.extend(self.schedule.observations(&progress, snapshot.now));
+        Ok(Assessment { decision, observations })
     }
 
     /// The module spends what remains only while there is more of it than its target, which the call
@@ -146,8 +156,8 @@ impl Strategy for CompositeIndex {
         action == TRADE_REMAINING
     }
 
-    async fn audit(&self, _at: &BlockReader) -> Vec<Doubt> {
-        Vec::new()
+    async fn audit(&self, at: &BlockReader) -> Vec<Doubt> {
+        audit::audit(self, at).await
     }
 
     fn refusal(&self, _action: &str, revert: &Revert) -> Refusal {

@@ -5,6 +5,8 @@ use ballast_chains::amount;
 
 /// Nothing may be traded at a time.
 pub const NO_MAXIMUM: &str = "trade maximum is 0";
+/// What may be traded at a time does not pay for itself.
+pub const SMALL_MAXIMUM: &str = "trade maximum is worth less than its gas";
 /// No exchange, adapter, data or pool.
 pub const NOWHERE: &str = "nowhere to trade it";
 /// Nothing to hold the pool's price against.

@@ -8,6 +8,7 @@ use super::{
     survey::Lot,
 };
 use crate::{
+    decimal::ONE,
     module::Side,
     price::Price,
     refusal,
@@ -41,7 +42,7 @@ impl Look<'_> {
     /// Where a component stands.
     pub(crate) fn stand(self, lot: &Lot) -> Stand {
         let Some(side) = lot.side() else { return Stand::Met };
-        if !self.survey.is_wanted(lot, self.snapshot) {
+        if !self.survey.is_wanted(lot) {
             return Stand::Small;
         }
         if let Some(hold) = &lot.hold {
@@ -106,17 +107,20 @@ impl Look<'_> {
             return None;
         }
         let reference = component.reference.as_ref().ok()?;
-        // Base units that a few wei pay for have no exact price: below, rounding is all there is.
+        // What a few wei pay for has no exact price: rounding is all there is, and nothing to lose.
         const EXACT: U256 = alloy::primitives::uint!(1_000_000_U256);
-        if amount < EXACT || quantity < U256::from(1_000) {
+        if amount.max(quantity) < EXACT {
             return None;
         }
+        // A token without decimals cannot be bought by halves.
+        let coarse = ONE.checked_div(amount.min(quantity)).unwrap_or(ONE);
+        let widest = self.terms.policy.widest().saturating_add(coarse);
         let quoted = Price::of_units(amount, quantity)?;
         let (against, is_worse) = match side {
             Side::Sell => (reference.high, quoted.is_below(reference.high)),
             Side::Buy => (reference.low, !quoted.is_below(reference.low)),
         };
         let off = quoted.off(against);
-        (is_worse && off > self.terms.policy.widest()).then_some(off)
+        (is_worse && off > widest).then_some(off)
     }
 }

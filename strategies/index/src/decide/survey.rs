@@ -7,13 +7,16 @@ use ballast_strategy_api::StrategyError;
 use super::hold::{self, Hold};
 use crate::{
     decimal::ONE,
-    module::{Overflow, Side, Size, ceil_div, trades},
+    module::{Overflow, Side, Size, Terms, ceil_div, trades},
     params::Policy,
     snapshot::{Component, Market, Snapshot, offers::by_state},
 };
 
 /// Half a basis point: what of an index is too little to trade for, if nobody says otherwise.
 const DUST_SHARE: U256 = alloy::primitives::uint!(20_000_U256);
+
+/// And at least what so many trades cost.
+const DUST_TRADES: U256 = alloy::primitives::uint!(5_U256);
 
 /// What is left of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +73,8 @@ pub struct Survey {
     pub dust: U256,
     /// What the index is worth as far as its components have a price, wei.
     pub worth: U256,
+    /// Whether raising all targets by the share that is set would give something to buy.
+    pub raise_helps: bool,
 }
 
 /// A quote that would be of use, by the place of its lot.
@@ -111,14 +116,14 @@ impl Survey {
 
     /// Whether targets are to be raised once everything is met: there is a surplus that nothing else
     /// takes, and a share to raise by.
-    pub fn wants_raise(&self, snapshot: &Snapshot) -> bool {
-        !snapshot.raise_percentage.is_zero() && self.surplus > self.dust && !self.any_buy()
+    pub fn wants_raise(&self) -> bool {
+        self.raise_helps && self.surplus > self.dust && !self.any_buy()
     }
 
     /// Whether what is small is traded too: sells, since the module spends no surplus while there is
     /// one; and buys, since it raises no targets.
-    pub fn wants_small(&self, side: Side, snapshot: &Snapshot) -> bool {
-        let for_raise = self.wants_raise(snapshot);
+    pub fn wants_small(&self, side: Side) -> bool {
+        let for_raise = self.wants_raise();
         match side {
             Side::Sell => for_raise || (self.any_buy() && self.surplus > self.dust),
             Side::Buy => for_raise && !self.lots.iter().any(|lot| lot.side() == Some(Side::Sell)),
@@ -126,8 +131,8 @@ impl Survey {
     }
 
     /// Whether a lot is to be traded, now or later.
-    pub fn is_wanted(&self, lot: &Lot, snapshot: &Snapshot) -> bool {
-        lot.side().is_some_and(|side| !lot.is_small || self.wants_small(side, snapshot))
+    pub fn is_wanted(&self, lot: &Lot) -> bool {
+        lot.side().is_some_and(|side| !lot.is_small || self.wants_small(side))
     }
 
     /// Whether the module would spend the surplus in one go.
@@ -140,7 +145,7 @@ impl Survey {
         let mut wishes = Vec::new();
         for (index, lot) in self.lots.iter().enumerate() {
             let Some(component) = snapshot.components.get(lot.place) else { continue };
-            let Some(size) = lot.size.filter(|_| self.is_wanted(lot, snapshot)) else { continue };
+            let Some(size) = lot.size.filter(|_| self.is_wanted(lot)) else { continue };
             if !lot.is_ready || lot.hold.is_some() {
                 continue;
             }
@@ -174,14 +179,32 @@ fn survey(snapshot: &Snapshot, policy: &Policy) -> Result<Survey, Overflow> {
     let own_target = if weth.is_component { target } else { U256::ZERO };
     let free = above(own_target).ok_or(WHAT)?;
     let worth = worth(snapshot, held);
-    let dust = policy.dust.unwrap_or_else(|| worth.checked_div(DUST_SHARE).unwrap_or_default());
+    let dust = policy.dust.unwrap_or_else(|| {
+        let share = worth.checked_div(DUST_SHARE).unwrap_or_default();
+        share.max(snapshot.trade_cost.saturating_mul(DUST_TRADES))
+    });
     let lots = snapshot
         .components
         .iter()
         .enumerate()
         .map(|(place, component)| lot(place, component, snapshot, policy, dust));
     let lots = lots.collect::<Result<Vec<_>, _>>()?;
-    Ok(Survey { lots, free, surplus, dust, worth })
+    let raise_helps = raise_helps(snapshot, dust).unwrap_or(false);
+    Ok(Survey { lots, free, surplus, dust, worth, raise_helps })
+}
+
+/// Whether some component is worth buying once targets are raised: a share of 0 raises none, and
+/// nothing raises a target of 0. Without it the call would succeed for ever and lead nowhere.
+fn raise_helps(snapshot: &Snapshot, dust: U256) -> Option<bool> {
+    let share = ONE.checked_add(snapshot.raise_percentage)?;
+    let started_at = snapshot.terms.started_at.checked_mul(ONE)?.checked_div(share)?;
+    let raised = Terms { started_at, ..snapshot.terms };
+    Some(snapshot.components.iter().any(|component| {
+        let size = raised.size(&component.position).ok().flatten();
+        let bought = size.filter(|size| size.side == Side::Buy);
+        let value = bought.and_then(|size| component.price()?.value(size.left));
+        value.is_some_and(|value| value > dust)
+    }))
 }
 
 /// What the index has, priced by pools and references; what has no price is left out.
@@ -222,7 +245,8 @@ fn lot(
         Some(_) => ready_at.saturating_sub(now).saturating_add(rests),
         None => U256::ZERO,
     };
-    let hold = left.and_then(|_| held_by_state(component, policy));
+    let hold = size.filter(|_| !is_met);
+    let hold = hold.and_then(|size| held_by_state(component, size, snapshot, policy));
     let can_sell = terms.can_sell(position)?;
     Ok(Lot {
         place,
@@ -240,9 +264,20 @@ fn lot(
 }
 
 /// What keeps a component from being traded, before any quote.
-fn held_by_state(component: &Component, policy: &Policy) -> Option<Hold> {
+fn held_by_state(
+    component: &Component,
+    size: Size,
+    snapshot: &Snapshot,
+    policy: &Policy,
+) -> Option<Hold> {
     if component.position.max_size.is_zero() {
         return Some(Hold::new(hold::NO_MAXIMUM, "every trade of it would revert"));
+    }
+    // A maximum that was written without its decimals would burn gas for ever.
+    let value = component.price().and_then(|price| price.value(size.now));
+    if size.now < size.left && value.is_some_and(|value| value <= snapshot.trade_cost) {
+        let detail = format!("{} base units are worth less than their gas", size.now);
+        return Some(Hold::new(hold::SMALL_MAXIMUM, detail));
     }
     let reference = match (&component.market, &component.reference) {
         (Market::Nowhere(why), _) => return Some(Hold::new(hold::NOWHERE, why.clone())),

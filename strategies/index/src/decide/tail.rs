@@ -3,7 +3,7 @@
 use alloy::primitives::U256;
 use ballast_strategy_api::Decision;
 
-use super::{Look, Ready, Stand, resting_until, survey::Lot};
+use super::{Look, Ready, Stand, hold, resting_until, survey::Lot};
 use crate::{
     decimal::ONE,
     module::Side,
@@ -70,15 +70,17 @@ impl<'a> Taker<'a> {
 }
 
 impl<'a> Look<'a> {
-    /// Whether a whole trade of something that rests, or is held for now, could be paid: then it is
-    /// waited for, and not spent on something else.
+    /// Whether a whole trade of something that rests, or whose price is off for now, could be paid:
+    /// then it is waited for, and nothing spent on something else.
     fn has_affordable(self) -> bool {
         let survey = self.survey;
         survey.lots.iter().filter(|lot| lot.is_open(Side::Buy)).any(|lot| {
             let Some(component) = self.snapshot.components.get(lot.place) else { return false };
             let waits = match self.stand(lot) {
                 Stand::Resting => true,
-                Stand::Held(_) => lot.hold.is_some() && component.price().is_some(),
+                // The price comes back or the average follows it, within minutes. Nothing else that
+                // holds a component ends by itself.
+                Stand::Held(hold) => hold.reason == hold::OFF_REFERENCE,
                 Stand::Met | Stand::Small | Stand::TooDear | Stand::Ready { .. } => false,
             };
             let cost = lot.size.and_then(|size| by_state(component, Side::Buy, size.now).0);

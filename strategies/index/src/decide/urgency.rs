@@ -16,7 +16,7 @@ pub(super) fn of(look: Look<'_>) -> Urgency {
 /// Seconds that the rest takes at the least: components rest side by side.
 pub(crate) fn needed(look: Look<'_>) -> U256 {
     let lots = look.survey.lots.iter();
-    let wanted = lots.filter(|lot| look.survey.is_wanted(lot, look.snapshot));
+    let wanted = lots.filter(|lot| look.survey.is_wanted(lot));
     wanted.map(|lot| lot.takes).max().unwrap_or_default()
 }
 

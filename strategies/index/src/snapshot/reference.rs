@@ -184,7 +184,9 @@ impl Look<'_> {
 }
 
 /// An oracle's price of a whole token as one of a base unit in wei.
-fn by_oracle(price: Price, age: u64, decimals: u8) -> Result<Reference, NoReference> {
+fn by_oracle(price: Price, age: u64, decimals: Option<u8>) -> Result<Reference, NoReference> {
+    let decimals =
+        decimals.ok_or(NoReference::because("it has a feed and does not tell its decimals"))?;
     let whole = U512::from(10).checked_pow(U512::from(decimals));
     let scale = whole.and_then(|whole| Price::ratio(U512::from(ONE), whole));
     let price = scale.and_then(|scale| price.times(scale));
