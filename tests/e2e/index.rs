@@ -1,5 +1,6 @@
 //! Composite indices: published weights through the binary, carried out on the published module.
 
+mod advice;
 mod late;
 mod trading;
 
@@ -197,7 +198,6 @@ impl Stage {
             }
         }
         let predicted = plan["gas"].as_u64().unwrap();
-        eprintln!("GAS {each:?} {predicted} {gas}");
         assert!(predicted.abs_diff(gas) * 10 <= predicted, "{predicted} planned, {gas}: {each:?}");
         Ok(())
     }
@@ -313,7 +313,6 @@ async fn what_is_planned_is_what_the_module_holds_and_trades() -> Result<()> {
     let lost = dollars("100") - stage.value().await?;
     let figure = |name: &str| dollars(plan[name].as_str().unwrap()) / U256::from(1_000);
     let (least, most) = (figure("cost"), figure("cost_at_once"));
-    eprintln!("COST {least} {most} {lost}");
     // Shares of what was sold that bought nothing are rounding; a hundredth of a percent at the most.
     let near = dollars("0.01");
     assert!(least <= lost && lost <= most + near, "{least} to {most} planned, {lost} lost");

@@ -12,6 +12,18 @@ use alloy::primitives::{U256, U512};
 
 use crate::{decimal::ONE, module::Side, plan::state::Token};
 
+impl Token {
+    /// The share that a trade of `amount` base units costs against the price of the pools, fees
+    /// included, 18 decimals: by the quoter if it was asked, else by the pools' formula. `None` if the
+    /// pools are not known, or do not hold that much.
+    pub fn cost(&self, side: Side, amount: U256) -> Option<U256> {
+        match self.quotes.get(&(side, amount)) {
+            Some(traded) => self.venue.lost(side, amount, (*traded)?),
+            None => self.venue.cost(side, amount),
+        }
+    }
+}
+
 /// What all trades of a component cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cost {
@@ -102,6 +114,7 @@ mod tests {
                 fee: 3_000,
             }]),
             pools: Vec::new(),
+            factory: Address::ZERO,
             quotes: Quotes::new(),
         }
     }

@@ -3,7 +3,7 @@
 //! An index is re-weighted by giving its module a target unit for each component; allowed traders
 //! then trade towards them in small lots. [`plan`](mod@plan) works out the units and what trading
 //! towards them takes; [`verify`](mod@verify) holds what is to be signed, or was executed, against what
-//! was published. [`module`](mod@module) is the module's own arithmetic, [`quote`] the pools', [`venue`] finds
+//! was published; [`tune`] advises how components should be traded. [`module`](mod@module) is the module's own arithmetic, [`quote`] the pools', [`venue`] finds
 //! the pools and [`steward`] who signs.
 //!
 //! [`strategy`](mod@strategy) trades what was started. Reading order: [`snapshot`] (what is read, with
@@ -42,6 +42,7 @@ pub mod settle;
 pub mod snapshot;
 pub mod steward;
 pub mod strategy;
+pub mod tune;
 pub mod twap;
 pub mod venue;
 pub mod verify;

@@ -15,9 +15,12 @@ use crate::{
         IRouter::factoryCall,
     },
     cost::amounts,
+    market::{Kind, Pool},
     module::Side,
-    plan::{state::Index, work::Work},
-    venue::{Maker, Pool},
+    plan::{
+        state::{Index, Token},
+        work::Work,
+    },
 };
 
 /// The first `Quoter`, where Uniswap put it on mainnet, Polygon, Optimism and Arbitrum.
@@ -54,9 +57,10 @@ impl Quoter {
         }
     }
 
-    /// Whether it answers for a way through these pools.
-    pub fn serves(&self, pools: &[Pool]) -> bool {
-        matches!(pools, [pool] if pool.maker == Maker::V3 && pool.factory == self.factory)
+    /// Whether it answers for the way that a token is traded.
+    pub fn serves(&self, token: &Token) -> bool {
+        let is_v3 = matches!(token.pools.as_slice(), [pool] if pool.kind == Kind::V3);
+        is_v3 && token.factory == self.factory
     }
 
     /// What a trade of `amount` base units of a component comes to in the intermediate asset; `None`
@@ -119,8 +123,8 @@ pub async fn fill(
     let (mut asked, mut without) = (Vec::new(), Vec::new());
     for (place, (token, row)) in index.tokens.iter().zip(&work.rows).enumerate() {
         let Some(trade) = &row.trade else { continue };
-        let [pool @ Pool { maker: Maker::V3, .. }] = token.pools.as_slice() else { continue };
-        match quoter.filter(|quoter| quoter.serves(&token.pools)) {
+        let [pool @ Pool { kind: Kind::V3, .. }] = token.pools.as_slice() else { continue };
+        match quoter.filter(|quoter| quoter.serves(token)) {
             None => without.push(format!(
                 "{}: no quoter answers for its pool, which counts with the liquidity in range \
                  (--v3-quoter)",

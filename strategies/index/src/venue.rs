@@ -20,6 +20,7 @@ use crate::{
         IRouter::factoryCall,
     },
     decimal::ONE,
+    market::{Kind, Pool},
     module::Side,
     quote::{Hop, WHOLE, amount_in, amount_out},
 };
@@ -48,44 +49,20 @@ pub enum Venue {
     Nowhere(String),
 }
 
-/// Whose pool it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Maker {
-    /// Uniswap V2, or who has its code.
-    V2,
-    /// Uniswap V3.
-    V3,
-}
-
-/// One of the pools that a trade goes through, from the component to the intermediate asset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pool {
-    /// The pool.
-    pub address: Address,
-    /// Whose.
-    pub maker: Maker,
-    /// The factory that it is of.
-    pub factory: Address,
-    /// The token nearer to the component …
-    pub from: Address,
-    /// … and the one nearer to the intermediate asset.
-    pub to: Address,
-    /// What it takes of what goes in, in millionths.
-    pub fee: u32,
-}
-
 /// A venue with the pools behind it; none where the venue is not [`Venue::Pools`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// What a trade costs there.
     pub venue: Venue,
-    /// Through what.
+    /// Through what …
     pub pools: Vec<Pool>,
+    /// … and whose pools these are; zero where there are none.
+    pub factory: Address,
 }
 
 impl From<Venue> for Route {
     fn from(venue: Venue) -> Self {
-        Self { venue, pools: Vec::new() }
+        Self { venue, pools: Vec::new(), factory: Address::ZERO }
     }
 }
 
@@ -171,7 +148,7 @@ impl Desk {
             let (reserve_in, reserve_out) =
                 if token0 == *from { (first, second) } else { (second, first) };
             let (from, to, fee) = (*from, *to, V2_FEE);
-            let pool = Pool { address: pair, maker: Maker::V2, factory, from, to, fee };
+            let pool = Pool { address: pair, kind: Kind::V2, from, to, fee };
             Ok::<_, ReadError>(Ok((Hop { reserve_in, reserve_out, fee }, pool)))
         });
         let hops: Result<Vec<(Hop, Pool)>, String> =
@@ -179,7 +156,7 @@ impl Desk {
         Ok(match hops {
             Ok(hops) => {
                 let (hops, pools) = hops.into_iter().unzip();
-                Route { venue: Venue::Pools(hops), pools }
+                Route { venue: Venue::Pools(hops), pools, factory }
             }
             Err(why) => Venue::Nowhere(why).into(),
         })
@@ -214,9 +191,9 @@ impl Desk {
         let (reserve_in, reserve_out) =
             if token < weth { (first, second) } else { (second, first) };
         let fee = u32::try_from(fee.to::<u64>()).unwrap_or(u32::MAX);
-        let pool = Pool { address: pool, maker: Maker::V3, factory, from: token, to: weth, fee };
+        let pool = Pool { address: pool, kind: Kind::V3, from: token, to: weth, fee };
         let venue = Venue::Pools(vec![Hop { reserve_in, reserve_out, fee }]);
-        Ok(Route { venue, pools: vec![pool] })
+        Ok(Route { venue, pools: vec![pool], factory })
     }
 }
 
@@ -292,51 +269,4 @@ fn narrow(wide: U512) -> Option<U256> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decimal::fixed;
-
-    fn hop(reserve_in: &str, reserve_out: &str, fee: u32) -> Hop {
-        let e18 = |text| fixed(text, 18).unwrap();
-        Hop { reserve_in: e18(reserve_in), reserve_out: e18(reserve_out), fee }
-    }
-
-    fn percent(share: Option<U256>) -> String {
-        ballast_chains::amount::decimal(&share.unwrap().to_string(), 16)
-    }
-
-    #[test]
-    fn a_trade_costs_the_fee_and_what_it_moves() {
-        // A hundredth of the pool: 1/1.01 of the price, less the fee.
-        let pool = Venue::Pools(vec![hop("1000", "50", 0)]);
-        let ten = fixed("10", 18).unwrap();
-        assert!(percent(pool.cost(Side::Sell, ten)).starts_with("0.990099009900990"));
-        assert!(percent(pool.cost(Side::Buy, ten)).starts_with("1.0101010101"));
-        let pool = Venue::Pools(vec![hop("1000", "50", 3_000)]);
-        assert!(percent(pool.cost(Side::Sell, ten)).starts_with("1.28419656"));
-        // What is next to nothing costs the fee alone.
-        let little = fixed("0.000001", 18).unwrap();
-        assert!(percent(pool.cost(Side::Sell, little)).starts_with("0.300000"));
-        assert!(percent(pool.cost(Side::Buy, little)).starts_with("0.300902"));
-    }
-
-    #[test]
-    fn two_pools_cost_twice() {
-        let venue = Venue::Pools(vec![hop("1000", "2000", 3_000), hop("2000", "50", 3_000)]);
-        let little = fixed("0.000001", 18).unwrap();
-        assert!(percent(venue.cost(Side::Sell, little)).starts_with("0.5991"));
-        assert_eq!(venue.cost(Side::Buy, fixed("1000", 18).unwrap()), None, "all of a pool");
-        assert_eq!(venue.cost(Side::Sell, U256::ZERO), None);
-        assert_eq!(Venue::Unknown.cost(Side::Sell, U256::ONE), None);
-    }
-
-    #[test]
-    fn data_says_the_way() {
-        let [token, between, weth] = [1, 2, 3].map(Address::repeat_byte);
-        assert_eq!(path(token, &Bytes::new(), weth), Some(vec![token, weth]));
-        let data = Bytes::copy_from_slice(between.as_slice());
-        assert_eq!(path(token, &data, weth), Some(vec![token, between, weth]));
-        // One byte of zero is not nothing: the adapter would revert.
-        assert_eq!(path(token, &Bytes::from([0]), weth), None);
-    }
-}
+mod tests;

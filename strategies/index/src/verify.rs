@@ -122,7 +122,7 @@ impl Subject<'_> {
             }
         }
         checks.push(self.rebuilt(&units)?);
-        checks.push(self.value(&units, false)?);
+        checks.push(self.value(&units)?);
         checks.push(self.resolution(&units));
         checks.extend(self.movement(limits, &units)?);
         checks.extend(self.execution(limits));
@@ -145,7 +145,6 @@ impl Subject<'_> {
             checks.push(self.coverage(start));
             let units = self.effective(start);
             checks.push(self.rebuilt(&units)?);
-            checks.push(self.value(&units, true)?);
             checks.push(self.resolution(&units));
             checks.extend(self.executed(start));
         }

@@ -6,27 +6,25 @@ use alloy::primitives::{Address, U256};
 use ballast_chains::{BlockReader, heads::Head};
 use ballast_strategy_api::{Host, StrategyError, Told, tool::BlockWork};
 use clap::Args;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, channel::oneshot, future::BoxFuture};
 use serde::Serialize;
 
+use super::files::{Files, Loaded, Pricing, Seen};
 use crate::{
     decimal,
     plan::{
-        Source,
-        input::{self, Entry, Kind, MAX_BYTES},
         market::Market,
         state::Index,
         units::Component,
-        work::{File, Refused, Work, components, work},
+        work::{Refused, Work},
     },
-    quoter::{Quoter, fill},
     steward::Steward,
     verify::settings::Settings,
 };
 
-/// What every command takes.
+/// Which index, and how to answer: what every command takes.
 #[derive(Debug, Args)]
-pub(super) struct Inputs {
+pub(super) struct Place {
     /// Chain of the index, by the name of its file
     #[arg(long, value_name = "NAME")]
     pub(super) chain: String,
@@ -36,25 +34,58 @@ pub(super) struct Inputs {
     /// The `GeneralIndexModule` that trades it
     #[arg(long, value_name = "ADDRESS")]
     pub(super) module: Address,
-    /// The published weights: CSV with `symbol` or `address` and `weight`, or JSON
-    #[arg(long, value_name = "FILE")]
-    pub(super) weights: String,
-    /// What a whole token of each component costs, all in one currency: CSV with `symbol` or
-    /// `address` and `price`, or JSON
-    #[arg(long, value_name = "FILE")]
-    pub(super) prices: String,
     /// Uniswap V3's first Quoter, for trades across ticks; by default the one at its usual address
     #[arg(long, value_name = "ADDRESS")]
     pub(super) v3_quoter: Option<Address>,
-    /// What is left out for the cost of trading: 0.003 or 0.3%
-    #[arg(long, default_value = "0", value_parser = haircut, value_name = "SHARE")]
-    pub(super) haircut: U256,
     /// Machine-readable output
     #[arg(long)]
     pub(super) json: bool,
 }
 
-fn haircut(text: &str) -> Result<U256, String> {
+impl Place {
+    /// Reads something of one block of the chain; gives the chain's id and the block, too.
+    pub(super) async fn at_block<'a, T, F>(
+        &'a self,
+        host: &'a dyn Host,
+        work: F,
+    ) -> Result<(T, u64, Head), Told>
+    where
+        T: Send + 'a,
+        F: FnOnce(BlockReader) -> BoxFuture<'a, Result<T, Told>> + Send + 'a,
+    {
+        let (found, seen) = oneshot::channel();
+        let job: BlockWork<'a> = Box::new(move |reader| {
+            async move {
+                let head = *reader.header();
+                // Whoever asked waits for it.
+                let _unread = found.send((work(reader).await, head));
+            }
+            .boxed()
+        });
+        let chain_id = host.read(&self.chain, Address::ZERO, job).await?;
+        let (read, head) =
+            seen.await.map_err(|_| Told::Failed("the chain's block was not read".to_owned()))?;
+        Ok((read?, chain_id, head))
+    }
+}
+
+/// What is planned from.
+#[derive(Debug, Args)]
+pub(super) struct Inputs {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// The published weights: CSV with `symbol` or `address` and `weight`, or JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: String,
+    #[command(flatten)]
+    pub(super) pricing: Pricing,
+    /// What is left out for the cost of trading: 0.003 or 0.3%
+    #[arg(long, default_value = "0", value_parser = haircut, value_name = "SHARE")]
+    pub(super) haircut: U256,
+}
+
+/// A share that leaves something.
+pub(super) fn haircut(text: &str) -> Result<U256, String> {
     let share = share(text)?;
     if share < decimal::ONE { Ok(share) } else { Err("has to be below 1 (100%)".to_owned()) }
 }
@@ -81,47 +112,23 @@ pub(super) struct Prepared {
     pub(super) work: Work,
 }
 
-/// What is read at one block.
-struct Seen {
-    now: Index,
-    index: Index,
-    steward: Steward,
-    components: Vec<Component>,
-    market: Market,
-    work: Work,
-}
-
 impl Inputs {
     /// Reads the files, then the index with the tokens that the weights name, and with what `settings`
     /// change of it.
     pub(super) async fn prepare(
         &self,
         settings: &Settings,
+        under_way: bool,
         host: &dyn Host,
     ) -> Result<Prepared, Told> {
-        let weights = Loaded::load(&self.weights, Kind::Weights);
-        let prices = Loaded::load(&self.prices, Kind::Prices);
-        let (weights, prices) = match (weights, prices) {
-            (Ok(weights), Ok(prices)) => (weights, prices),
-            (weights, prices) => {
-                let faults = [weights.err(), prices.err()].into_iter().flatten().flatten();
-                return Err(Told::BadInput(faults.collect()));
-            }
-        };
-        let mut read = None;
-        let (slot, files) = (&mut read, (&weights, &prices));
-        let job: BlockWork<'_> = Box::new(move |reader| {
-            async move {
-                let seen = self.see(files.0, files.1, settings, &reader).await;
-                *slot = Some((seen, *reader.header()));
-            }
-            .boxed()
+        let files = Files::load(&self.weights, &self.pricing)?;
+        let (both, haircut) = (&files, self.haircut);
+        let read = self.place.at_block(host, move |at| {
+            async move { both.see(&self.place, haircut, settings, under_way, &at).await }.boxed()
         });
-        let chain_id = host.read(&self.chain, Address::ZERO, job).await?;
-        let Some((seen, head)) = read else {
-            return Err(Told::Failed("the chain's block was not read".to_owned()));
-        };
-        let Seen { now, index, steward, components, market, work } = seen?;
+        let (seen, chain_id, head) = read.await?;
+        let Seen { now, index, steward, prices, components, market, work } = seen;
+        let weights = files.weights;
         Ok(Prepared {
             chain_id,
             head,
@@ -135,36 +142,10 @@ impl Inputs {
             work,
         })
     }
-
-    async fn see(
-        &self,
-        weights: &Loaded,
-        prices: &Loaded,
-        settings: &Settings,
-        at: &BlockReader,
-    ) -> Result<Seen, Told> {
-        let named: Vec<Address> =
-            weights.entries.iter().filter_map(|entry| entry.address).collect();
-        let mut now = Index::read(self.set_token, self.module, &named, at).await.map_err(unread)?;
-        let steward = Steward::find(self.set_token, self.module, at).await.map_err(unread)?;
-        now.keep(&weights.entries);
-        let mut index = now.clone();
-        settings.apply(&mut index, at).await.map_err(unread)?;
-        let both = (weights.file(), prices.file());
-        let components = components(&index, both.0, both.1).map_err(Refused::Files);
-        let components = components.map_err(refused)?;
-        let worked = |index: &Index| work(index, both.0, both.1, self.haircut).map_err(refused);
-        let quoter = Quoter::find(self.v3_quoter, at).await.map_err(unread)?;
-        let first = worked(&index)?;
-        let without = fill(&mut index, &first, quoter, at).await.map_err(unread)?;
-        let mut work = worked(&index)?;
-        work.warnings.extend(without);
-        let market = Market::of(&index, &components, both.1);
-        Ok(Seen { now, index, steward, components, market, work })
-    }
 }
 
-fn unread(cause: StrategyError) -> Told {
+/// What stopped a read, as it is told.
+pub(super) fn unread(cause: StrategyError) -> Told {
     match cause {
         StrategyError::Misconfigured(why) => Told::BadInput(vec![why]),
         StrategyError::Read { what, source } => Told::Failed(format!("reading {what}: {source}")),
@@ -177,28 +158,6 @@ pub(super) fn refused(cause: Refused) -> Told {
     match cause {
         Refused::Files(faults) => Told::BadInput(faults.iter().map(ToString::to_string).collect()),
         Refused::Overflow(overflow) => Told::Failed(overflow.to_string()),
-    }
-}
-
-/// A file that was read and understood.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) source: Source,
-    pub(super) bytes: Vec<u8>,
-    entries: Vec<Entry>,
-}
-
-impl Loaded {
-    pub(super) fn load(name: &str, kind: Kind) -> Result<Self, Vec<String>> {
-        let bytes = bytes(name, MAX_BYTES).map_err(|cause| vec![cause])?;
-        let told =
-            |faults: Vec<input::Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let entries = input::read(name, &bytes, kind).map_err(told)?;
-        Ok(Self { source: Source::of(name, &bytes), bytes, entries })
-    }
-
-    pub(super) fn file(&self) -> File<'_> {
-        File { name: &self.source.file, entries: &self.entries }
     }
 }
 

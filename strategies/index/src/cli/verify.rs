@@ -9,11 +9,14 @@ use ballast_strategy_api::{
 };
 use clap::Args;
 
-use super::inputs::{Inputs, Loaded, Prepared, bytes, json, refused, share};
+use super::{
+    files::Loaded,
+    inputs::{Inputs, Prepared, bytes, json, refused, share},
+};
 use crate::{
     module::Overflow,
     plan::{
-        input::Kind,
+        input::{self, Kind},
         work::{Refused, components},
     },
     verify::{
@@ -135,7 +138,7 @@ pub(super) async fn verify(args: VerifyArgs, host: &dyn Host) -> Result<Told, To
     let batch = args.batch.as_deref().map(batch).transpose()?;
     let signature = args.read_signature()?;
     let settings = batch.as_ref().map(Settings::of).unwrap_or_default();
-    let prepared = args.inputs.prepare(&settings, host).await?;
+    let prepared = args.inputs.prepare(&settings, args.executed, host).await?;
     let Prepared { chain_id, head, now, index, steward, weights, prices, components, work, market } =
         &prepared;
     let subject = Subject {
@@ -163,15 +166,15 @@ pub(super) async fn verify(args: VerifyArgs, host: &dyn Host) -> Result<Told, To
     }
     let report = Report {
         passed: checks.iter().all(|check| check.passed),
-        chain: args.inputs.chain.clone(),
+        chain: args.inputs.place.chain.clone(),
         block: head.number,
-        set_token: args.inputs.set_token,
+        set_token: args.inputs.place.set_token,
         weights_sha256: weights.source.sha256.clone(),
         prices_sha256: prices.source.sha256.clone(),
         checks,
         calls: batch.as_ref().map(|batch| explain(batch, now)).unwrap_or_default(),
     };
-    let text = if args.inputs.json { json(&report)? } else { show::text(&report) };
+    let text = if args.inputs.place.json { json(&report)? } else { show::text(&report) };
     Ok(if report.passed { Told::Done(text) } else { Told::Findings(text) })
 }
 
@@ -189,7 +192,8 @@ fn second(
     subject: &Subject<'_>,
     limits: &Limits,
 ) -> Result<Check, Told> {
-    let prices = Loaded::load(name, Kind::Prices).map_err(Told::BadInput)?;
+    let prices = Loaded::load(name, |name, bytes| input::read(name, bytes, Kind::Prices));
+    let prices = prices.map_err(Told::BadInput)?;
     if prices.source.sha256 == prepared.prices.source.sha256 {
         let what = format!("{name} is the very file of the first prices");
         return Ok(Check { name: "second prices", passed: false, what });

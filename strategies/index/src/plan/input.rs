@@ -8,7 +8,10 @@ use std::fmt;
 
 use alloy::primitives::{Address, U256};
 
-use crate::decimal::{self, NotDecimal};
+use crate::{
+    decimal::{self, NotDecimal},
+    params::{Currency, Feed},
+};
 
 /// Most bytes of a file.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -26,24 +29,6 @@ pub enum Kind {
     Weights,
     /// What a whole token costs, above 0; 36 decimals.
     Prices,
-}
-
-/// What an oracle's prices are in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Currency {
-    /// US dollars.
-    Usd,
-    /// The native currency.
-    Eth,
-}
-
-/// An oracle of a component's price, Chainlink's interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Feed {
-    /// The aggregator or its proxy.
-    pub aggregator: Address,
-    /// What it answers in, where the file says so; else its own description does.
-    pub currency: Option<Currency>,
 }
 
 fn weight(text: &str) -> Result<U256, String> {

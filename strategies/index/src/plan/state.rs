@@ -22,9 +22,10 @@ use crate::contracts::{
     IToken::{decimalsCall, symbolCall},
 };
 use crate::{
+    market::Pool,
     module::Side,
     plan::input::Entry,
-    venue::{Desk, Pool, Route, Venue},
+    venue::{Desk, Route, Venue},
 };
 
 /// The registry of adapters among the Controller's resources.
@@ -98,22 +99,12 @@ pub struct Token {
     pub exchange_data: Bytes,
     /// The pools that this leads to, as what a trade costs …
     pub venue: Venue,
-    /// … and as contracts.
+    /// … as contracts …
     pub pools: Vec<Pool>,
+    /// … and whose these are; zero where there are none.
+    pub factory: Address,
     /// What a quoter said that trades of it come to, where the formula is not exact.
     pub quotes: Quotes,
-}
-
-impl Token {
-    /// The share that a trade of `amount` base units costs against the price of the pools, fees
-    /// included, 18 decimals: by the quoter if it was asked, else by the pools' formula. `None` if the
-    /// pools are not known, or do not hold that much.
-    pub fn cost(&self, side: Side, amount: U256) -> Option<U256> {
-        match self.quotes.get(&(side, amount)) {
-            Some(traded) => self.venue.lost(side, amount, (*traded)?),
-            None => self.venue.cost(side, amount),
-        }
-    }
 }
 
 /// The intermediate asset that a trade of so much comes to; `None` where the pools do not hold it.
@@ -176,8 +167,17 @@ impl Index {
     }
 
     /// Leaves out what the last rebalance knows and neither the index holds nor the weights name. A
-    /// symbol alone never brings in a token beside another one of the same symbol.
-    pub fn keep(&mut self, weights: &[Entry]) {
+    /// symbol alone never brings in a token beside another one of the same symbol. Where a rebalance is
+    /// `under_way`, so is what the intermediate asset is held of only for it.
+    pub fn keep(&mut self, weights: &[Entry], under_way: bool) {
+        let weth = self.weth;
+        let named = weights.iter().any(|entry| {
+            entry.address == Some(weth)
+                || (entry.address.is_none() && entry.symbol.as_deref() == Some("WETH"))
+        });
+        if under_way && !named && !self.rebalancing.contains(&weth) {
+            self.tokens.retain(|token| token.address != weth);
+        }
         let taken: BTreeSet<String> = (self.tokens.iter())
             .filter(|token| token.origin != Origin::Listed)
             .map(|token| token.symbol.clone())
@@ -241,7 +241,7 @@ impl Token {
         }))?;
         let unit =
             U256::try_from(unit).map_err(|_| StrategyError::Arithmetic("a negative unit"))?;
-        let Route { venue, pools } =
+        let Route { venue, pools, factory } =
             desk.route(address, &how.exchangeName, &how.exchangeData, at).await?;
         let symbol = symbol_of(&symbol);
         let symbol = if symbol.is_empty() { address.to_string() } else { symbol };
@@ -259,6 +259,7 @@ impl Token {
             exchange_data: how.exchangeData,
             venue,
             pools,
+            factory,
             quotes: Quotes::new(),
         })
     }

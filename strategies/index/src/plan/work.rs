@@ -7,7 +7,7 @@ mod trades;
 use alloy::primitives::{Address, U256};
 use serde::Serialize;
 
-pub(crate) use self::files::{components, intermediate};
+pub(crate) use self::files::{assign, components, intermediate};
 use self::trades::Sums;
 use crate::{
     module::{Overflow, Terms},

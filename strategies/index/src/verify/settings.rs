@@ -95,8 +95,10 @@ impl Settings {
             }
             if before != (token.exchange.clone(), token.exchange_data.clone()) {
                 let (exchange, data) = (&token.exchange, &token.exchange_data);
-                let Route { venue, pools } = desk.route(address, exchange, data, at).await?;
-                (token.venue, token.pools, token.quotes) = (venue, pools, Quotes::new());
+                let Route { venue, pools, factory } =
+                    desk.route(address, exchange, data, at).await?;
+                (token.venue, token.pools, token.factory) = (venue, pools, factory);
+                token.quotes = Quotes::new();
             }
         }
         Ok(())

@@ -130,17 +130,15 @@ impl Subject<'_> {
         Ok(listed("weights rebuilt", fit, off.collect()))
     }
 
-    /// `done` where trades may have cost something since.
-    pub(super) fn value(&self, units: &[U256], done: bool) -> Result<Check, Overflow> {
+    pub(super) fn value(&self, units: &[U256]) -> Result<Check, Overflow> {
         let nav = net_asset_value(self.components)?;
         let planned = Value::sum(self.values(units)?)?;
         let is = planned.share_of(nav).unwrap_or_default();
         let least = ONE.saturating_sub(self.haircut).saturating_sub(VALUE_SLACK);
         // The weights may add up to a little more than 1.
-        let above = if done { VALUE_SLACK } else { U256::from(SUM_TOLERANCE) };
+        let most = ONE.saturating_add(U256::from(SUM_TOLERANCE));
         let what = format!("the targets are worth {} % of what is there", share(is));
-        let passed = (least..=ONE.saturating_add(above)).contains(&is);
-        Ok(Check { name: "value", passed, what })
+        Ok(Check { name: "value", passed: (least..=most).contains(&is), what })
     }
 
     pub(super) fn resolution(&self, units: &[U256]) -> Check {

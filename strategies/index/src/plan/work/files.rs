@@ -4,7 +4,7 @@ use alloy::primitives::U256;
 
 use super::File;
 use crate::plan::{
-    input::Fault,
+    input::{Entry, Fault},
     state::{Index, Token},
     units::{Component, MAX_DECIMALS, wrong_sum},
 };
@@ -21,8 +21,8 @@ pub(crate) fn components(
         at: at.to_owned(),
         what,
     };
-    let given = assign(index, weights, &mut faults, true);
-    let costs = assign(index, prices, &mut faults, false);
+    let given = assign(index, weights.name, weights.entries, &mut faults, true);
+    let costs = assign(index, prices.name, prices.entries, &mut faults, false);
     if let Some(sum) = wrong_sum(weights.entries.iter().map(|entry| &entry.value)) {
         let sum = ballast_chains::amount::decimal(&sum.to_string(), 18);
         faults.push(fault(weights.name, "", format!("the weights add up to {sum}, not to 1")));
@@ -54,17 +54,18 @@ pub(crate) fn components(
     if faults.is_empty() { Ok(components) } else { Err(faults) }
 }
 
-/// What a file says of each token, in the index's order.
-fn assign<'a>(
+/// What a file says of each token, in the index's order, and where.
+pub(crate) fn assign<'a, V: Copy>(
     index: &Index,
-    file: File<'a>,
+    file: &str,
+    entries: &'a [Entry<V>],
     faults: &mut Vec<Fault>,
     must_be_known: bool,
-) -> Vec<Option<(U256, &'a str)>> {
-    let mut of: Vec<Option<(U256, &'a str)>> = vec![None; index.tokens.len()];
-    for entry in file.entries {
+) -> Vec<Option<(V, &'a str)>> {
+    let mut of: Vec<Option<(V, &'a str)>> = vec![None; index.tokens.len()];
+    for entry in entries {
         let mut fault = |what: String| {
-            faults.push(Fault { file: file.name.to_owned(), at: entry.at.clone(), what });
+            faults.push(Fault { file: file.to_owned(), at: entry.at.clone(), what });
         };
         let is_it = |token: &Token| match (entry.address, &entry.symbol) {
             (Some(address), _) => token.address == address,

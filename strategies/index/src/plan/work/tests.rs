@@ -44,6 +44,7 @@ fn token(place: u8, symbol: &str, decimals: u8, unit: &str) -> Token {
             },
         ),
         pools: Vec::new(),
+        factory: Address::ZERO,
         quotes: Quotes::new(),
     }
 }
@@ -248,4 +249,36 @@ fn a_weight_too_small_for_its_token_is_told() {
     let text = "symbol,weight\nAAA,0.5\nBBB,0.495\nDDD,0.005\n";
     let work = plan_with(&index, text, PRICES).unwrap();
     assert!(work.warnings[0].starts_with("DDD: its weight is worth less than one base unit"));
+}
+
+#[test]
+fn a_symbol_alone_is_none_of_a_token_that_the_module_only_lists_beside_a_held_one() {
+    let mut index = index();
+    let listed = |place, symbol| Token { origin: Origin::Listed, ..token(place, symbol, 18, "0") };
+    index.tokens.extend([listed(7, "AAA"), listed(8, "SOLD"), listed(9, "OLD")]);
+    index.tokens.push(Token { address: WETH, ..token(0xee, "WETH", 18, "0.01") });
+    let weights = read("w", b"symbol,weight\nAAA,0.5\nBBB,0.5\nSOLD,0\n", Kind::Weights).unwrap();
+    let kept = |under_way| {
+        let mut index = index.clone();
+        index.keep(&weights, under_way);
+        index.tokens.iter().map(|token| token.address).collect::<Vec<_>>()
+    };
+    let [a, b, sold] = [1, 2, 8].map(Address::repeat_byte);
+    // Leftover WETH has to be named, unless it is there because of the trades that go on.
+    assert_eq!(kept(false), [a, b, sold, WETH]);
+    assert_eq!(kept(true), [a, b, sold]);
+}
+
+#[test]
+fn both_bounds_of_the_cost_are_told() {
+    let mut index = index();
+    index.tokens[0].venue = pool("1000", 18, 50);
+    let work = plan_with(&index, "symbol,weight\nAAA,40%\nBBB,60%\n", PRICES).unwrap();
+    let sell = work.rows[0].trade.as_ref().unwrap();
+    // 20 in two trades of a hundredth of the pool, or at once.
+    assert!(sell.cost_share.as_ref().unwrap().starts_with("1.2841"), "{sell:?}");
+    assert!(sell.cost_share_at_once.as_ref().unwrap().starts_with("2.2491"), "{sell:?}");
+    assert_eq!(sell.pool_off.as_deref(), Some("0"));
+    let (cost, at_once) = (work.cost.as_str(), work.cost_at_once.as_deref());
+    assert_eq!((cost, at_once), ("15.86", Some("26.50")));
 }
