@@ -1,6 +1,8 @@
-//! `ballast demo`: two local chains with the published contracts, a leveraged product on one and basis
-//! trading on the other, a market on each that moves, and the keeper of `ballast run` over both, told on the terminal as it happens.
+//! `ballast demo`: two local chains with the published contracts, a leveraged product and a composite index
+//! on one and basis trading on the other, a market on each that moves, and the keeper of `ballast run` over
+//! both, told on the terminal as it happens.
 
+mod basket;
 mod chain;
 mod scenes;
 mod stage;
@@ -76,6 +78,9 @@ async fn play(stage: &mut Stage, block_time: Duration, end: Option<Instant>) -> 
     let mut round = Scene::ALL.as_slice();
     let mut shown = 0_usize;
     loop {
+        for chain in stage.chains_mut() {
+            chain.reweigh().await?;
+        }
         for (scene, number) in round.iter().zip(1_usize..) {
             out::line(&format!("\n== {number} of {}: {}", round.len(), scene.title()));
             tokio::select! {

@@ -42,6 +42,7 @@ const FILES: &[File] = &[
     file!("/assets/dialogs.js", SCRIPT, "dialogs.js"),
     file!("/assets/dom.js", SCRIPT, "dom.js"),
     file!("/assets/format.js", SCRIPT, "format.js"),
+    file!("/assets/parts.js", SCRIPT, "parts.js"),
     file!("/assets/product.js", SCRIPT, "product.js"),
     file!("/assets/transactions.js", SCRIPT, "transactions.js"),
     file!("/favicon.svg", SVG, "favicon.svg"),

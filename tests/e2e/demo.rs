@@ -14,6 +14,8 @@ use crate::harness::{DEADLINE, finish};
 const SHOW: std::time::Duration = std::time::Duration::from_secs(360);
 /// Chain and product, as a line begins.
 const STORIES: [&str; 2] = ["local-1  eth2x-fli ", "local-10 eth-basis   "];
+/// The same of the composite index.
+const INDEX: &str = "local-1  wide-index  ";
 
 /// The demo as fast as it goes, with a folder for temporary files that nobody else uses.
 fn demo(args: &[&str]) -> Result<(KeeperCommand, tempfile::TempDir)> {
@@ -46,7 +48,7 @@ fn count(lines: &[String], story: &str, what: &str) -> usize {
 }
 
 #[tokio::test]
-async fn both_chains_show_an_interval_a_twap_and_a_ripcord_and_nothing_is_left() -> Result<()> {
+async fn both_chains_show_what_they_are_there_for_and_nothing_is_left() -> Result<()> {
     let (command, scratch) = demo(&[])?;
     let mut show = command.start()?;
     show.wait_for_line("one keeper runs over both", DEADLINE).await?;
@@ -73,11 +75,36 @@ async fn both_chains_show_an_interval_a_twap_and_a_ripcord_and_nothing_is_left()
         let all = mined("rebalance") + mined("iterateRebalance") + mined("ripcord");
         assert_eq!(count(&lines, story, "is final: confirmed"), all, "{story}");
     }
-    for table in ["== local-1 (id 1): eth2x-fli", "== local-10 (id 10): eth-basis"] {
+    the_index_was_traded(&lines);
+    for table in [
+        "== local-1 (id 1): eth2x-fli",
+        "== local-1 (id 1): wide-index",
+        "== local-10 (id 10): eth-basis",
+    ] {
         assert!(lines.iter().any(|line| line.ends_with(table)), "{table}");
     }
     assert_eq!(left_in(scratch.path()), Vec::<PathBuf>::new());
     assert_gone(&mut show, scratch.path()).await
+}
+
+/// To new weights, one component gone and one come, until nothing was left to do.
+fn the_index_was_traded(lines: &[String]) {
+    let all = lines.join("\n");
+    for said in [
+        "new weights: UNI 20 % → 17 %",
+        "sells 40000 LEND for ",
+        " SNX for ",
+        " WBTC for ",
+        "decides  wait: finished",
+    ] {
+        assert!(count(lines, INDEX, said) >= 1, "{said}\n{all}");
+    }
+    let mined = count(lines, INDEX, "mined    ");
+    assert!(mined >= 9, "{mined} trades\n{all}");
+    assert_eq!(count(lines, INDEX, "mined    sells") + count(lines, INDEX, "mined    buys"), mined);
+    for odd in ["revert", "cancel", "missed"] {
+        assert_eq!(count(lines, INDEX, odd), 0, "{odd}\n{all}");
+    }
 }
 
 #[tokio::test]
@@ -128,6 +155,14 @@ async fn both_are_on_the_page(show: &KeeperProcess) -> Result<()> {
         ] {
             browser.wait_for(&there, DEADLINE).await?;
         }
+    }
+    // Each component of the index with its share and the one that it goes to.
+    let index = ".product[data-product=\"wide-index\"]";
+    for (component, said) in [("WBTC", "of 22.00 %"), ("SNX", "of 4.00 %"), ("XAUT", "done")] {
+        let there = format!(
+            "document.querySelector('{index} [data-part=\"{component}\"]')?.innerText.includes('{said}')"
+        );
+        browser.wait_for(&there, DEADLINE).await?;
     }
     assert_eq!(browser.console_errors().await?, Vec::<String>::new());
     browser.close().await

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
-use ballast_devnet::{BasisOptions, Devnet, DevnetOptions, FliOptions, Mining, Product, accounts};
+use ballast_devnet::{
+    BasisOptions, Devnet, DevnetOptions, FliOptions, IndexOptions, Mining, Product, accounts,
+};
 use ballast_test_support::{ConfigDir, KeeperCommand, KeeperProcess, ProxyHandle, RpcProxy};
 use eyre::Result;
 use serde_json::Value;
@@ -34,6 +36,8 @@ pub(crate) struct Setup {
     pub(crate) doubles: bool,
     /// A basis product on a chain with id 10, and no file for any other product.
     pub(crate) basis: Option<BasisOptions>,
+    /// A composite index, whose file the test writes, and no file for any other product.
+    pub(crate) index: Option<IndexOptions>,
     /// Extra lines of the chain file.
     pub(crate) chain: String,
     /// Extra lines of each product file, before its tables.
@@ -51,6 +55,7 @@ impl Default for Setup {
             more_products: 0,
             doubles: false,
             basis: None,
+            index: None,
             chain: String::new(),
             product: String::new(),
             watch_only: false,
@@ -64,18 +69,23 @@ impl World {
     pub(crate) async fn start(setup: Setup) -> Result<Self> {
         let (more_products, doubles) = (setup.more_products, setup.doubles);
         let fli = FliOptions { more_products, doubles, ..FliOptions::default() };
-        let (mining, basis) = (setup.mining, setup.basis.clone());
+        let (mining, basis, index) = (setup.mining, setup.basis.clone(), setup.index.clone());
         let chain_id = if basis.is_some() { 10 } else { 1 };
-        let options = DevnetOptions { chain_id, mining, fli, basis, ..DevnetOptions::default() };
+        let options =
+            DevnetOptions { chain_id, mining, fli, basis, index, ..DevnetOptions::default() };
         let devnet = Devnet::start(options).await?;
         let proxy = RpcProxy::start(devnet.http_url().as_str()).await?;
         let dir = ConfigDir::new()?;
-        let keys = devnet.products().len() + usize::from(setup.basis.is_some());
+        let others = usize::from(setup.basis.is_some()) + usize::from(setup.index.is_some());
+        let keys = devnet.products().len() + others;
         let world = Self { devnet, proxy, dir, keys, chain_id };
         world.write_ballast()?;
         world.write_chain(&setup)?;
         if setup.basis.is_some() {
             world.write_basis(&setup, "")?;
+            return Ok(world);
+        }
+        if setup.index.is_some() {
             return Ok(world);
         }
         for (index, product) in world.devnet.products().iter().enumerate() {

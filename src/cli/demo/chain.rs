@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, B256, U256, utils::parse_ether};
 use ballast_devnet::{
-    BasisMethodology, BasisOptions, Devnet, DevnetOptions, FliOptions, Mining, Trade, USD, accounts,
+    BasisMethodology, BasisOptions, Devnet, DevnetOptions, FliOptions, IndexOptions, Mining, Trade,
+    USD, accounts,
 };
 use eyre::{OptionExt as _, Result, WrapErr as _};
 use tokio::sync::broadcast;
 
 use super::{
+    basket::{self, Basket},
     venue::{Rules, Venue},
     voice::Voice,
     words,
@@ -29,6 +31,7 @@ pub(super) struct Plan {
     colour: u8,
     fli: FliOptions,
     basis: Option<BasisOptions>,
+    index: Option<IndexOptions>,
 }
 
 /// The two chains: a leveraged product on the first, basis trading on the second.
@@ -46,6 +49,7 @@ pub(super) fn plans() -> Result<[Plan; 2]> {
             colour: 36,
             fli: FliOptions::default(),
             basis: None,
+            index: Some(IndexOptions::default()),
         },
         Plan {
             chain_id: 10,
@@ -56,6 +60,7 @@ pub(super) fn plans() -> Result<[Plan; 2]> {
             colour: 33,
             fli: FliOptions::default(),
             basis: Some(BasisOptions { methodology, ..BasisOptions::default() }),
+            index: None,
         },
     ])
 }
@@ -66,6 +71,8 @@ pub(super) struct Chain {
     plan: Plan,
     devnet: Devnet,
     venue: Venue,
+    /// A composite index beside the product.
+    basket: Option<Basket>,
     pub(super) voice: Voice,
     /// The newest block whose trades are known.
     searched_to: u64,
@@ -88,10 +95,16 @@ impl Chain {
             port: None,
             fli: plan.fli.clone(),
             basis: plan.basis.clone(),
+            index: plan.index.clone(),
         };
         let devnet = Devnet::start(options).await.wrap_err_with(|| plan.chain)?;
         let searched_to = devnet.node().block_number().await?;
+        let basket = match plan.index {
+            Some(_) => Some(Basket::of(&devnet, plan.chain, environment).await?),
+            None => None,
+        };
         Ok(Self {
+            basket,
             venue: Venue::of(&devnet, &plan.fli, plan.basis.as_ref())?,
             voice: Voice::new(plan.chain, plan.product, plan.colour, environment),
             searched_to,
@@ -118,6 +131,10 @@ impl Chain {
     /// The strategy that is driven, and the contract that it calls.
     pub(super) fn params(&self) -> (&'static str, Address) {
         (self.plan.strategy, self.venue.strategy())
+    }
+
+    pub(super) fn basket(&self) -> Option<&Basket> {
+        self.basket.as_ref()
     }
 
     pub(super) fn rules(&self) -> &Rules {
@@ -150,16 +167,44 @@ impl Chain {
         self.events = self.events.as_ref().map(broadcast::Receiver::resubscribe);
     }
 
-    /// The next thing that happened to this product; `None` once the keeper has ended.
-    pub(super) async fn next_event(&mut self) -> Option<Event> {
-        let events = self.events.as_mut()?;
+    /// The next thing that happened to the product of this chain; `None` once the keeper has ended. What
+    /// happens to an index meanwhile is told here.
+    pub(super) async fn next_event(&mut self) -> Result<Option<Event>> {
+        let Some(events) = self.events.as_mut() else { return Ok(None) };
         loop {
             match events.recv().await {
-                Ok(event) if event.product == self.plan.product => return Some(event),
-                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => return None,
+                Ok(event) if event.product == self.plan.product => return Ok(Some(event)),
+                Ok(event) => {
+                    if let Some(basket) = self.basket.as_mut()
+                        && event.product == basket.product_name()
+                    {
+                        basket.follow(&event).await?;
+                    }
+                }
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return Ok(None),
             }
         }
+    }
+
+    /// The operator of an index, if there is one, gives it other weights.
+    pub(super) async fn reweigh(&mut self) -> Result<()> {
+        let block = self.devnet.node().block_number().await?;
+        match self.basket.as_mut() {
+            Some(basket) => basket.reweigh(block).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an index, if there is one, is still being traded.
+    pub(super) fn is_trading(&self) -> bool {
+        self.basket.as_ref().is_some_and(|basket| !basket.is_finished())
+    }
+
+    /// Lets the components of the index rest, if the keeper waits for nothing else.
+    pub(super) async fn let_rest(&mut self) -> Result<()> {
+        let waits = self.basket.as_ref().is_some_and(|basket| basket.waits_since(self.moved_at));
+        if waits { self.let_pass(basket::REST).await } else { Ok(()) }
     }
 
     /// Whether a block was made after the last move of this market.
@@ -177,6 +222,7 @@ impl Chain {
         let (dollars, leverage) = (dollars(next), words::leverage(reached));
         let text = format!("ether at ${dollars}: leverage {leverage}");
         self.voice.say(self.moved_at, "market", &text);
+        self.arbitrage().await;
         Ok(())
     }
 
@@ -188,7 +234,15 @@ impl Chain {
         self.voice.say(block, "time", &format!("{time} later"));
         let price = self.venue.price().await?;
         self.moved_at = self.venue.set_price(price).await?;
+        self.arbitrage().await;
         Ok(())
+    }
+
+    /// What ether costs has changed, or time has passed: the pools of an index follow.
+    async fn arbitrage(&self) {
+        if let Some(basket) = &self.basket {
+            basket.arbitrage().await;
+        }
     }
 
     /// Finds what the keeper has got into blocks up to this one, and tells it.

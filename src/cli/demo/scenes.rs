@@ -26,13 +26,16 @@ pub(super) enum Scene {
     Crash,
     /// The price takes leverage a little past its maximum.
     Fall,
+    /// What is left to trade of the index, where there is one.
+    Index,
 }
 
 impl Scene {
     /// Each once, in the order they are played.
-    pub(super) const ALL: [Self; 4] = [Self::Interval, Self::Slide, Self::Rise, Self::Crash];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Interval, Self::Slide, Self::Rise, Self::Crash, Self::Index];
     /// The rounds after that: a market that a leveraged product survives for hours.
-    pub(super) const AGAIN: [Self; 3] = [Self::Rise, Self::Interval, Self::Fall];
+    pub(super) const AGAIN: [Self; 4] = [Self::Rise, Self::Interval, Self::Fall, Self::Index];
 
     pub(super) fn title(self) -> &'static str {
         match self {
@@ -41,6 +44,7 @@ impl Scene {
             Self::Rise => "the price recovers: leverage below its minimum",
             Self::Crash => "the price crashes: ripcord, then back within bounds",
             Self::Fall => "the price moves: leverage above its maximum",
+            Self::Index => "the index is traded to its end",
         }
     }
 
@@ -55,6 +59,7 @@ impl Scene {
             Self::Rise => vec![between(min, target), part(min, 99)],
             Self::Crash => vec![target, part(line, 107)],
             Self::Fall => vec![between(target, max), part(max, 101)],
+            Self::Index => Vec::new(),
         }
     }
 
@@ -65,6 +70,7 @@ impl Scene {
             Self::Interval | Self::Rise | Self::Fall => done("rebalance") >= 1,
             Self::Slide => done("iterateRebalance").saturating_add(1) >= STEPS,
             Self::Crash => done("ripcord") >= 1,
+            Self::Index => true,
         }
     }
 }
@@ -102,7 +108,10 @@ pub(super) async fn play(scene: Scene, chain: &mut Chain) -> Result<()> {
     };
     let before = chain.trades().len();
     chain.listen_from_now();
-    while let Some(event) = chain.next_event().await {
+    while scene != Scene::Index || chain.is_trading() {
+        let Some(event) = chain.next_event().await? else {
+            bail!("the keeper stopped by itself");
+        };
         match &event.what {
             What::Transaction { step, text, .. } => play.follow(&event, step, text, chain).await?,
             What::Decided(decision) => {
@@ -118,8 +127,11 @@ pub(super) async fn play(scene: Scene, chain: &mut Chain) -> Result<()> {
                 play.go_on(&event, decision, chain).await?;
             }
         }
+        if scene == Scene::Index {
+            chain.let_rest().await?;
+        }
     }
-    bail!("the keeper stopped by itself");
+    Ok(())
 }
 
 impl Play {

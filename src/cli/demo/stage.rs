@@ -24,6 +24,8 @@ use crate::{
     telemetry,
 };
 
+/// Name of the variable that holds the key of the index's keeper.
+const INDEX_KEY: &str = "DEMO_INDEX_KEY";
 /// How long the keeper may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
@@ -38,8 +40,8 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) async fn set(session: &Session, block_time: Duration) -> Result<Self> {
         out::line(
-            "starting two local chains with Set Protocol and Uniswap: one with Compound and a leveraged \
-             product, one with Perp V2 and basis trading",
+            "starting two local chains with Set Protocol and Uniswap: one with Compound, a leveraged product \
+             and a composite index, one with Perp V2 and basis trading",
         );
         let began = Instant::now();
         let starts =
@@ -54,6 +56,9 @@ impl Stage {
         let mut environment = session.environment.clone();
         for chain in &chains {
             environment = environment.with(key_name(chain), chain.key().to_string());
+            if let Some(basket) = chain.basket() {
+                environment = environment.with(INDEX_KEY.to_owned(), basket.key().to_string());
+            }
         }
         let config = Config::load(dir.path(), &environment, &session.registry, Secrets::Resolve)
             .map_err(|problems| eyre::eyre!("the demo's own files: {problems}"))?;
@@ -122,6 +127,13 @@ fn introduce(chain: &Chain) {
         humantime::format_duration(interval),
         chain.devnet().http_url(),
     ));
+    if let Some(basket) = chain.basket() {
+        let (chain, id, name) = (chain.name(), chain.id(), basket.product_name());
+        let components = basket.components();
+        out::line(&format!(
+            "  {chain:<8} (id {id:>2}) {name:<11} {components} components on Uniswap V2, Sushiswap and V3"
+        ));
+    }
 }
 
 /// Name of the variable that would hold the key of a chain's product.
@@ -159,17 +171,21 @@ fn write_config(dir: &Path, chains: &[Chain], block_time: Duration) -> Result<()
                 chain.devnet().deployment().feeds.eth_usd,
             ),
         )?;
-        let (strategy, extension) = chain.params();
-        write(
-            format!("products/{}.toml", chain.product_name()),
-            format!(
-                "strategy = \"{strategy}\"\nchain = \"{}\"\n\n[wallet]\nkey = {{ env = \"{}\" }}\n\n\
-                 [params]\nextension = \"{}\"\n",
+        let product = |name: &str, strategy: &str, key: &str, params: &str| {
+            let text = format!(
+                "strategy = \"{strategy}\"\nchain = \"{}\"\n\n[wallet]\nkey = {{ env = \"{key}\" }}\n\n\
+                 [params]\n{params}",
                 chain.name(),
-                key_name(chain),
-                extension
-            ),
-        )?;
+            );
+            write(format!("products/{name}.toml"), text)
+        };
+        let (strategy, extension) = chain.params();
+        let params = format!("extension = \"{extension}\"\n");
+        product(chain.product_name(), strategy, &key_name(chain), &params)?;
+        if let Some(basket) = chain.basket() {
+            let (strategy, params) = basket.params();
+            product(basket.product_name(), strategy, INDEX_KEY, &params)?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the keeper did, by the chains' own record: a table each.
 
-use alloy::primitives::U256;
+use alloy::primitives::{TxHash, U256};
 use ballast_devnet::Trade;
 
 use super::{super::out, chain::Chain, words};
@@ -14,6 +14,19 @@ pub(super) fn tell(chains: &[Chain]) {
         let (name, id, product) = (chain.name(), chain.id(), chain.product_name());
         out::line(&format!("\n== {name} (id {id}): {product}"));
         table(chain.trades()).iter().for_each(|row| out::line(row));
+        if let Some(basket) = chain.basket() {
+            out::line(&format!("\n== {name} (id {id}): {}", basket.product_name()));
+            let trades = basket.trades().iter();
+            let rows: Vec<IndexRow> = trades
+                .map(|trade| IndexRow {
+                    what: basket.words(trade),
+                    hash: trade.hash,
+                    block: trade.block,
+                    gas: trade.gas,
+                })
+                .collect();
+            index_table(&rows).iter().for_each(|row| out::line(row));
+        }
     }
 }
 
@@ -37,6 +50,36 @@ fn table(trades: &[Trade]) -> Vec<String> {
     rows
 }
 
+/// One trade of an index.
+struct IndexRow {
+    what: String,
+    hash: TxHash,
+    block: u64,
+    gas: u64,
+}
+
+fn index_table(trades: &[IndexRow]) -> Vec<String> {
+    if trades.is_empty() {
+        return vec!["nothing was traded here".to_owned()];
+    }
+    let earlier = trades.len().saturating_sub(MAX_ROWS);
+    let line = |what: &str, hash: &str, block: &str, gas: &str| {
+        format!("{what:<40} {hash:<66} {block:>6} {gas:>9}")
+    };
+    let mut rows = vec![line("trade", "transaction", "block", "gas")];
+    if earlier > 0 {
+        rows.push(format!("… {earlier} earlier ones"));
+    }
+    rows.extend(trades.iter().skip(earlier).map(|trade| {
+        let IndexRow { what, hash, block, gas } = trade;
+        line(what, &hash.to_string(), &block.to_string(), &gas.to_string())
+    }));
+    let gas = trades.iter().fold(0_u64, |sum, trade| sum.saturating_add(trade.gas));
+    let count = format!("{} trades", trades.len());
+    rows.push(line(&count, "", "", &gas.to_string()));
+    rows
+}
+
 fn row(trade: &Trade) -> String {
     let reverted = if trade.succeeded { "" } else { "  reverted" };
     format!(
@@ -53,7 +96,7 @@ fn row(trade: &Trade) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy::primitives::{TxHash, utils::parse_ether};
+    use alloy::primitives::utils::parse_ether;
 
     fn trade(block: u64) -> Trade {
         Trade {
@@ -84,5 +127,22 @@ mod tests {
         assert_eq!(rows.len(), MAX_ROWS + 3);
         assert_eq!(rows[1], "… 10 earlier ones");
         assert!(rows.last().unwrap().starts_with("50 calls"));
+    }
+
+    #[test]
+    fn trades_of_an_index_tell_their_gas_and_sum_up() {
+        let row = |block| IndexRow {
+            what: "sells 3 YFI for 11.8 ETH".to_owned(),
+            hash: TxHash::with_last_byte(7),
+            block,
+            gas: 281_000,
+        };
+        let rows = index_table(&[row(1), row(2)]);
+        assert_eq!(rows.len(), 4, "{rows:?}");
+        assert!(rows[1].starts_with("sells 3 YFI") && rows[1].ends_with("1    281000"), "{rows:?}");
+        assert!(rows[3].starts_with("2 trades") && rows[3].ends_with(" 562000"), "{rows:?}");
+        assert_eq!(index_table(&[]).len(), 1);
+        let long: Vec<_> = (0..50).map(row).collect();
+        assert_eq!(index_table(&long)[1], "… 10 earlier ones");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy::primitives::{I256, U256};
-use ballast_chains::amount::ether;
+use ballast_chains::amount::{decimal, ether};
 use ballast_strategy_api::{Observation, decision::fixed18};
 
 use crate::runtime::LastDecision;
@@ -111,6 +111,16 @@ fn ratio(value: I256) -> String {
 /// A ratio of 18 decimals, cut off.
 pub(super) fn leverage(ratio: U256) -> String {
     cut(&ether(ratio), DECIMALS)
+}
+
+/// Base units of a token as whole tokens, cut off.
+pub(super) fn tokens(units: U256, decimals: u8) -> String {
+    cut(&decimal(&units.to_string(), decimals.into()), DECIMALS)
+}
+
+/// Hundredths of a percent.
+pub(super) fn percent(hundredths: u64) -> String {
+    format!("{} %", decimal(&hundredths.to_string(), 2))
 }
 
 /// What a transaction cost in whole coins, cut off.

@@ -2,6 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { h, link, say, set, show } from "./dom.js";
+import { Parts } from "./parts.js";
 import { ago, coins, explore, fixed, gwei, moment, observed, sentence, short, shortened, span, words } from "./format.js";
 
 /** How a decision reads, by its kind. */
@@ -27,6 +28,7 @@ export class ProductCard {
     this.chain = null;
     this.history = null;
     this.chart = new Chart();
+    this.parts = new Parts();
     this.button = h("button", { type: "button", class: "quiet", click: () => onPause(this.product) });
     this.badge = h("span", { class: "badge" }, h("span", { class: "dot" }), h("span"));
     this.kind = h("p");
@@ -49,7 +51,7 @@ export class ProductCard {
         h("div", { class: "product-title" }, h("h3", { id: `product-${name}` }, name), this.kind),
         this.badge, this.button),
       h("div", { class: "said" }, h("p", { class: "verdict" }, this.verdict, this.why), this.detail),
-      this.current, this.body, this.facts, this.details);
+      this.current, this.body, this.parts.element, this.facts, this.details);
     new IntersectionObserver((seen) => {
       if (seen.some((entry) => entry.isIntersecting)) onVisible(this);
     }, { rootMargin: "200px" }).observe(this.element);
@@ -89,6 +91,7 @@ export class ProductCard {
     this.showVerdict();
     this.showCurrent();
     this.showReading();
+    this.parts.update(product.last?.observations ?? []);
     this.showFacts();
     this.showInputs();
     const { last } = product;

@@ -1,7 +1,10 @@
 //! `ballast index …`
 
+mod files;
 mod inputs;
+mod params;
 mod plan;
+mod signers;
 mod verify;
 
 use ballast_strategy_api::{Host, Told, Tool};
@@ -17,6 +20,8 @@ pub fn tool() -> Tool {
 enum IndexCommand {
     /// Turns published weights into target units, with the trades that they make
     Plan(Box<plan::PlanArgs>),
+    /// Advises how each component should be traded: where, how much at a time, with what rest
+    Params(Box<params::ParamsArgs>),
     /// Checks published weights, and what a multisig is asked to sign or has executed
     Verify(Box<verify::VerifyArgs>),
 }
@@ -31,6 +36,7 @@ fn run<'a>(matches: &'a ArgMatches, host: &'a dyn Host) -> BoxFuture<'a, Told> {
     async move {
         let told = match IndexCommand::from_arg_matches(matches) {
             Ok(IndexCommand::Plan(args)) => plan::plan(*args, host).await,
+            Ok(IndexCommand::Params(args)) => params::params(*args, host).await,
             Ok(IndexCommand::Verify(args)) => verify::verify(*args, host).await,
             Err(cause) => Err(Told::BadInput(vec![cause.to_string()])),
         };

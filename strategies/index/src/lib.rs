@@ -3,7 +3,7 @@
 //! An index is re-weighted by giving its module a target unit for each component; allowed traders
 //! then trade towards them in small lots. [`plan`](mod@plan) works out the units and what trading
 //! towards them takes; [`verify`](mod@verify) holds what is to be signed, or was executed, against what
-//! was published. [`module`](mod@module) is the module's own arithmetic, [`quote`] the pools', [`venue`] finds
+//! was published; [`tune`] advises how components should be traded. [`module`](mod@module) is the module's own arithmetic, [`quote`] the pools', [`venue`] finds
 //! the pools and [`steward`] who signs.
 //!
 //! [`strategy`](mod@strategy) trades what was started. Reading order: [`snapshot`] (what is read, with
@@ -24,6 +24,7 @@
 pub mod audit;
 pub mod cli;
 pub mod contracts;
+pub mod cost;
 pub mod decide;
 pub mod decimal;
 pub mod gas;
@@ -34,12 +35,14 @@ pub mod params;
 pub mod plan;
 pub mod price;
 pub mod quote;
+pub mod quoter;
 pub mod refusal;
 pub mod schedule;
 pub mod settle;
 pub mod snapshot;
 pub mod steward;
 pub mod strategy;
+pub mod tune;
 pub mod twap;
 pub mod venue;
 pub mod verify;

@@ -34,7 +34,7 @@ pub struct Position {
 }
 
 /// Which way a component has to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// Sold for the intermediate asset, exact in.
     Sell,

@@ -6,6 +6,8 @@
 
 pub mod html;
 pub mod input;
+pub mod market;
+pub mod prices;
 pub mod show;
 pub mod state;
 pub mod units;
@@ -60,7 +62,7 @@ pub struct Plan {
 }
 
 /// A file that a plan was made from.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Source {
     /// As it was named.
     pub file: String,

@@ -6,7 +6,7 @@
 use alloy::primitives::{U256, U512};
 
 /// Fees are in millionths.
-const WHOLE: u32 = 1_000_000;
+pub const WHOLE: u32 = 1_000_000;
 
 /// Reserves of a pool, seen in the direction of a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

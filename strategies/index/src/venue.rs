@@ -20,8 +20,9 @@ use crate::{
         IRouter::factoryCall,
     },
     decimal::ONE,
+    market::{Kind, Pool},
     module::Side,
-    quote::{Hop, amount_in, amount_out},
+    quote::{Hop, WHOLE, amount_in, amount_out},
 };
 
 /// The names under which the adapters are registered.
@@ -48,28 +49,51 @@ pub enum Venue {
     Nowhere(String),
 }
 
+/// A venue with the pools behind it; none where the venue is not [`Venue::Pools`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// What a trade costs there.
+    pub venue: Venue,
+    /// Through what …
+    pub pools: Vec<Pool>,
+    /// … and whose pools these are; zero where there are none.
+    pub factory: Address,
+}
+
+impl From<Venue> for Route {
+    fn from(venue: Venue) -> Self {
+        Self { venue, pools: Vec::new(), factory: Address::ZERO }
+    }
+}
+
 /// Who gives adapters: the registry, for the module.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Desk {
-    pub(crate) registry: Address,
-    pub(crate) module: Address,
-    pub(crate) weth: Address,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Desk {
+    /// The Controller's registry.
+    pub registry: Address,
+    /// The module.
+    pub module: Address,
+    /// What every trade has on one side.
+    pub weth: Address,
 }
 
 impl Desk {
-    /// Where a token is traded by an exchange's name and data.
-    pub(crate) async fn venue(
+    /// Where a token is traded by an exchange's name and data, and through what.
+    ///
+    /// # Errors
+    /// [`StrategyError::Read`] if the chain did not answer.
+    pub async fn route(
         &self,
         token: Address,
         exchange: &str,
         data: &Bytes,
         at: &BlockReader,
-    ) -> Result<Venue, StrategyError> {
+    ) -> Result<Route, StrategyError> {
         if token == self.weth {
-            return Ok(Venue::Unknown);
+            return Ok(Venue::Unknown.into());
         }
         if exchange.is_empty() {
-            return Ok(Venue::Nowhere("no exchange is set".to_owned()));
+            return Ok(Venue::Nowhere("no exchange is set".to_owned()).into());
         }
         let (module, name) = (self.module, exchange.to_owned());
         let adapter = getIntegrationAdapterCall { module, name };
@@ -77,23 +101,25 @@ impl Desk {
         let adapter = adapter.map_err(StrategyError::reading("an exchange's adapter"))?;
         if adapter.is_zero() {
             let what = format!("no adapter is registered for the module as {exchange}");
-            return Ok(Venue::Nowhere(what));
+            return Ok(Venue::Nowhere(what).into());
         }
         let found = match exchange {
             UNISWAP_V2 | SUSHISWAP => match path(token, data, self.weth) {
                 Some(path) => self.pairs(adapter, &path, at).await,
-                None => Ok(wrong_data(exchange, data, "nothing, or the 20 bytes of a token")),
+                None => {
+                    Ok(wrong_data(exchange, data, "nothing, or the 20 bytes of a token").into())
+                }
             },
             UNISWAP_V3 => match <[u8; 3]>::try_from(data.as_ref()) {
                 Ok(fee) => self.pool(adapter, token, U24::from_be_bytes(fee), at).await,
-                Err(_) => Ok(wrong_data(exchange, data, "the 3 bytes of a pool's fee")),
+                Err(_) => Ok(wrong_data(exchange, data, "the 3 bytes of a pool's fee").into()),
             },
-            _ => Ok(Venue::Unknown),
+            _ => Ok(Venue::Unknown.into()),
         };
         match found {
-            Ok(venue) => Ok(venue),
+            Ok(route) => Ok(route),
             // The adapter has the name, and does not answer as one of that name does.
-            Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => Ok(Venue::Unknown),
+            Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => Ok(Venue::Unknown.into()),
             Err(silent @ ReadError::Unavailable(_)) => {
                 Err(StrategyError::reading("an exchange's pools")(silent))
             }
@@ -105,7 +131,7 @@ impl Desk {
         adapter: Address,
         path: &[Address],
         at: &BlockReader,
-    ) -> Result<Venue, ReadError> {
+    ) -> Result<Route, ReadError> {
         let router = at.call(adapter, routerCall {}).await?;
         let factory = at.call(router, factoryCall {}).await?;
         let hops = path.iter().zip(path.iter().skip(1)).map(|(from, to)| async move {
@@ -121,11 +147,19 @@ impl Desk {
             let (first, second) = (U256::from(reserves.reserve0), U256::from(reserves.reserve1));
             let (reserve_in, reserve_out) =
                 if token0 == *from { (first, second) } else { (second, first) };
-            Ok::<_, ReadError>(Ok(Hop { reserve_in, reserve_out, fee: V2_FEE }))
+            let (from, to, fee) = (*from, *to, V2_FEE);
+            let pool = Pool { address: pair, kind: Kind::V2, from, to, fee };
+            Ok::<_, ReadError>(Ok((Hop { reserve_in, reserve_out, fee }, pool)))
         });
-        let hops: Result<Vec<Hop>, String> =
+        let hops: Result<Vec<(Hop, Pool)>, String> =
             future::try_join_all(hops).await?.into_iter().collect();
-        Ok(hops.map_or_else(Venue::Nowhere, Venue::Pools))
+        Ok(match hops {
+            Ok(hops) => {
+                let (hops, pools) = hops.into_iter().unzip();
+                Route { venue: Venue::Pools(hops), pools, factory }
+            }
+            Err(why) => Venue::Nowhere(why).into(),
+        })
     }
 
     async fn pool(
@@ -134,14 +168,14 @@ impl Desk {
         token: Address,
         fee: U24,
         at: &BlockReader,
-    ) -> Result<Venue, ReadError> {
+    ) -> Result<Route, ReadError> {
         let weth = self.weth;
         let router = at.call(adapter, routerCall {}).await?;
         let factory = at.call(router, factoryCall {}).await?;
         let pool = at.call(factory, getPoolCall { tokenA: token, tokenB: weth, fee }).await?;
         if pool.is_zero() {
             let what = format!("there is no pool of {token} and {weth} with a fee of {fee}");
-            return Ok(Venue::Nowhere(what));
+            return Ok(Venue::Nowhere(what).into());
         }
         let (slot0, liquidity) =
             futures::try_join!(at.call(pool, slot0Call {}), at.call(pool, liquidityCall {}))?;
@@ -150,13 +184,16 @@ impl Desk {
         let reserve1 = liquidity.checked_mul(root).and_then(|x| x.checked_div(Q96));
         let reserves = reserve0.and_then(narrow).zip(reserve1.and_then(narrow));
         let Some((first, second)) = reserves.filter(|(a, b)| !a.is_zero() && !b.is_zero()) else {
-            return Ok(Venue::Nowhere(format!("the pool {pool} has no liquidity at its price")));
+            let what = format!("the pool {pool} has no liquidity at its price");
+            return Ok(Venue::Nowhere(what).into());
         };
         // Token 0 is the lower address.
         let (reserve_in, reserve_out) =
             if token < weth { (first, second) } else { (second, first) };
         let fee = u32::try_from(fee.to::<u64>()).unwrap_or(u32::MAX);
-        Ok(Venue::Pools(vec![Hop { reserve_in, reserve_out, fee }]))
+        let pool = Pool { address: pool, kind: Kind::V3, from: token, to: weth, fee };
+        let venue = Venue::Pools(vec![Hop { reserve_in, reserve_out, fee }]);
+        Ok(Route { venue, pools: vec![pool], factory })
     }
 }
 
@@ -177,30 +214,53 @@ impl Venue {
     /// The share that a trade of `amount` base units costs against the price of the pools, fees
     /// included, 18 decimals; `None` if they are not known, or do not hold that much.
     pub fn cost(&self, side: Side, amount: U256) -> Option<U256> {
+        self.lost(side, amount, self.traded(side, amount)?)
+    }
+
+    /// The intermediate asset for a trade of `amount` base units, by the pools' formula.
+    pub fn traded(&self, side: Side, amount: U256) -> Option<U256> {
         let Self::Pools(hops) = self else { return None };
-        if amount.is_zero() {
-            return None;
-        }
-        // Of the intermediate asset for the amount: at the price of the pools, as a fraction …
-        let product = |of: fn(&Hop) -> U256| {
-            hops.iter().try_fold(U512::ONE, |product, hop| product.checked_mul(U512::from(of(hop))))
-        };
-        let (into, out) = (product(|hop| hop.reserve_in)?, product(|hop| hop.reserve_out)?);
-        let at_price = U512::from(amount).checked_mul(out)?;
-        // … and as it is traded. Both over `into`.
-        let traded = match side {
-            Side::Sell => amount_out(hops, amount)?,
+        match side {
+            Side::Sell => amount_out(hops, amount),
             Side::Buy => {
                 let back: Vec<Hop> = hops.iter().rev().map(Hop::reversed).collect();
-                amount_in(&back, amount)?
+                amount_in(&back, amount)
             }
-        };
+        }
+    }
+
+    /// The share that is lost against the price of the pools where `amount` base units are traded
+    /// for `traded` of the intermediate asset, 18 decimals.
+    pub fn lost(&self, side: Side, amount: U256, traded: U256) -> Option<U256> {
+        // Of the intermediate asset for the amount, both over `into`.
+        let (into, out) = self.price()?;
+        let at_price = U512::from(amount).checked_mul(out)?;
         let traded = U512::from(traded).checked_mul(into)?;
         let lost = match side {
             Side::Sell => at_price.saturating_sub(traded),
             Side::Buy => traded.saturating_sub(at_price),
         };
         narrow(lost.checked_mul(U512::from(ONE))?.checked_div(at_price)?)
+    }
+
+    /// What the pools say a component is worth, as a fraction: so many of its base units, for so many
+    /// of the intermediate asset's.
+    pub fn price(&self) -> Option<(U512, U512)> {
+        let Self::Pools(hops) = self else { return None };
+        let product = |of: fn(&Hop) -> U256| {
+            hops.iter().try_fold(U512::ONE, |product, hop| product.checked_mul(U512::from(of(hop))))
+        };
+        let price = (product(|hop| hop.reserve_in)?, product(|hop| hop.reserve_out)?);
+        (!price.0.is_zero() && !price.1.is_zero()).then_some(price)
+    }
+
+    /// What of the fees of all pools on the way, taken one after another, is left of 1; 18 decimals.
+    pub fn kept(&self) -> Option<U256> {
+        let Self::Pools(hops) = self else { return None };
+        let whole = U256::from(WHOLE);
+        hops.iter().try_fold(ONE, |kept, hop| {
+            kept.checked_mul(whole.checked_sub(U256::from(hop.fee))?)?.checked_div(whole)
+        })
     }
 }
 
@@ -209,51 +269,4 @@ fn narrow(wide: U512) -> Option<U256> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::decimal::fixed;
-
-    fn hop(reserve_in: &str, reserve_out: &str, fee: u32) -> Hop {
-        let e18 = |text| fixed(text, 18).unwrap();
-        Hop { reserve_in: e18(reserve_in), reserve_out: e18(reserve_out), fee }
-    }
-
-    fn percent(share: Option<U256>) -> String {
-        ballast_chains::amount::decimal(&share.unwrap().to_string(), 16)
-    }
-
-    #[test]
-    fn a_trade_costs_the_fee_and_what_it_moves() {
-        // A hundredth of the pool: 1/1.01 of the price, less the fee.
-        let pool = Venue::Pools(vec![hop("1000", "50", 0)]);
-        let ten = fixed("10", 18).unwrap();
-        assert!(percent(pool.cost(Side::Sell, ten)).starts_with("0.990099009900990"));
-        assert!(percent(pool.cost(Side::Buy, ten)).starts_with("1.0101010101"));
-        let pool = Venue::Pools(vec![hop("1000", "50", 3_000)]);
-        assert!(percent(pool.cost(Side::Sell, ten)).starts_with("1.28419656"));
-        // What is next to nothing costs the fee alone.
-        let little = fixed("0.000001", 18).unwrap();
-        assert!(percent(pool.cost(Side::Sell, little)).starts_with("0.300000"));
-        assert!(percent(pool.cost(Side::Buy, little)).starts_with("0.300902"));
-    }
-
-    #[test]
-    fn two_pools_cost_twice() {
-        let venue = Venue::Pools(vec![hop("1000", "2000", 3_000), hop("2000", "50", 3_000)]);
-        let little = fixed("0.000001", 18).unwrap();
-        assert!(percent(venue.cost(Side::Sell, little)).starts_with("0.5991"));
-        assert_eq!(venue.cost(Side::Buy, fixed("1000", 18).unwrap()), None, "all of a pool");
-        assert_eq!(venue.cost(Side::Sell, U256::ZERO), None);
-        assert_eq!(Venue::Unknown.cost(Side::Sell, U256::ONE), None);
-    }
-
-    #[test]
-    fn data_says_the_way() {
-        let [token, between, weth] = [1, 2, 3].map(Address::repeat_byte);
-        assert_eq!(path(token, &Bytes::new(), weth), Some(vec![token, weth]));
-        let data = Bytes::copy_from_slice(between.as_slice());
-        assert_eq!(path(token, &data, weth), Some(vec![token, between, weth]));
-        // One byte of zero is not nothing: the adapter would revert.
-        assert_eq!(path(token, &Bytes::from([0]), weth), None);
-    }
-}
+mod tests;

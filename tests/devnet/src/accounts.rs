@@ -15,6 +15,10 @@ pub const OPERATOR: Address = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb922
 /// Sends the transactions that move the market. anvil's account 1.
 pub const MARKET: Address = address!("0x70997970C51812dc3A010C7d01b50e0d17dc79C8");
 
+/// Trades the pools of a composite index to where they belong, or away from there. anvil's account 2: what
+/// it sends is the cheapest of a block, and must hold up nothing of the market's.
+pub const ARBITRAGEUR: Address = address!("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
+
 /// What a keeper has when a product that allows it has been deployed: 100 ether, in wei.
 pub const KEEPER_BALANCE: U256 = U256::from_limbs([7_766_279_631_452_241_920, 5, 0, 0]);
 

@@ -14,8 +14,8 @@ use eyre::{Context as _, OptionExt as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Anvil, AnvilOptions, BasisOptions, Deployment, FliOptions, Mining, Tooling, doubles,
-    node::wall_clock,
+    Anvil, AnvilOptions, BasisOptions, Deployment, FliOptions, IndexOptions, Mining, Tooling,
+    doubles, node::wall_clock,
 };
 
 /// A state is built anew past this age, in seconds. Products should have traded a short time ago,
@@ -41,15 +41,21 @@ const SOURCES: &[&str] = &[
     include_str!("cache.rs"),
     include_str!("contracts.rs"),
     include_str!("contracts/basis.rs"),
+    include_str!("contracts/index.rs"),
     include_str!("contracts/perp.rs"),
     include_str!("deploy.rs"),
     include_str!("deploy/basis.rs"),
     include_str!("deploy/compound.rs"),
     include_str!("deploy/doubles.rs"),
+    include_str!("deploy/index.rs"),
+    include_str!("deploy/index/basket.rs"),
+    include_str!("deploy/index/pools.rs"),
+    include_str!("deploy/index/protocol.rs"),
     include_str!("deploy/perp.rs"),
     include_str!("deploy/product.rs"),
     include_str!("deploy/protocol.rs"),
     include_str!("deploy/venues.rs"),
+    include_str!("index.rs"),
     include_str!("market.rs"),
 ];
 
@@ -65,6 +71,17 @@ struct Saved {
     deployment: Deployment,
     /// When it was built, in seconds since 1970.
     built_at: u64,
+}
+
+/// What stands on a chain.
+#[derive(Debug, Clone, Copy)]
+pub struct Contracts<'a> {
+    /// The leveraged products, and what all others stand beside.
+    pub fli: &'a FliOptions,
+    /// Basis trading, if any.
+    pub basis: Option<&'a BasisOptions>,
+    /// A composite index, if any.
+    pub index: Option<&'a IndexOptions>,
 }
 
 struct Entry {
@@ -94,10 +111,9 @@ impl StateCache {
     pub async fn load(
         &self,
         options: AnvilOptions,
-        fli: &FliOptions,
-        basis: Option<&BasisOptions>,
+        contracts: Contracts<'_>,
     ) -> Result<(Anvil, Deployment)> {
-        let entry = self.entry(options.chain_id, fli, basis)?;
+        let entry = self.entry(options.chain_id, contracts)?;
         for _ in 0..MAX_LOOKS {
             let shared = locked(&entry.lock, Lock::Shared).await?;
             if let Some(saved) = fresh(&entry)? {
@@ -111,7 +127,7 @@ impl StateCache {
             let _exclusive = locked(&entry.lock, Lock::Exclusive).await?;
             if fresh(&entry)?.is_none() {
                 // Once an hour; its future is large, and everybody who loads would carry it.
-                Box::pin(self.build(&entry, options.chain_id, fli, basis)).await?;
+                Box::pin(self.build(&entry, options.chain_id, contracts)).await?;
             }
         }
         bail!("the state in {} does not stay fresh", self.dir.display())
@@ -121,8 +137,7 @@ impl StateCache {
         &self,
         entry: &Entry,
         chain_id: u64,
-        fli: &FliOptions,
-        basis: Option<&BasisOptions>,
+        Contracts { fli, basis, index }: Contracts<'_>,
     ) -> Result<()> {
         prune(&self.dir)?;
         let built_at = wall_clock()?;
@@ -138,6 +153,10 @@ impl StateCache {
         if let Some(basis) = basis {
             deployment.deploy_basis(&self.tooling, anvil.node(), basis).await?;
         }
+        if let Some(index) = index {
+            let index = deployment.deploy_index(&self.tooling, anvil.node(), index).await?;
+            deployment.index = Some(index);
+        }
         anvil.stop().await?;
         // The description goes last: without it the state does not count.
         remove(&entry.saved)?;
@@ -145,15 +164,11 @@ impl StateCache {
         put(&entry.saved, &serde_json::to_vec_pretty(&Saved { deployment, built_at })?)
     }
 
-    fn entry(
-        &self,
-        chain_id: u64,
-        fli: &FliOptions,
-        basis: Option<&BasisOptions>,
-    ) -> Result<Entry> {
+    fn entry(&self, chain_id: u64, contracts: Contracts<'_>) -> Result<Entry> {
         let mut identity = self.tooling.lock_file()?;
         identity.extend(chain_id.to_be_bytes());
-        identity.extend(serde_json::to_vec(&(fli, basis))?);
+        let Contracts { fli, basis, index } = contracts;
+        identity.extend(serde_json::to_vec(&(fli, basis, index))?);
         let solidity = doubles::SOURCES.iter().map(|(_, source)| source);
         SOURCES.iter().chain(solidity).for_each(|source| identity.extend(source.as_bytes()));
         let key = hex::encode(keccak256(identity).get(..8).ok_or_eyre("a hash has 32 bytes")?);

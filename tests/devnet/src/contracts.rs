@@ -47,6 +47,7 @@ sol! {
     #[derive(Debug)]
     interface IUniswapV3Pool {
         function slot0() external view returns (uint160 sqrtPriceX96, int24 tick, uint16 observationIndex, uint16 observationCardinality, uint16 observationCardinalityNext, uint8 feeProtocol, bool unlocked);
+        function tickSpacing() external view returns (int24);
     }
 
     /// The position manager of Uniswap V3.
@@ -135,6 +136,7 @@ sol! {
     #[derive(Debug)]
     interface IController {
         function initialize(address[] calldata factories, address[] calldata modules, address[] calldata resources, uint256[] calldata resourceIds) external;
+        function addFee(address module, uint256 feeType, uint256 newFeePercentage) external;
     }
 
     /// Set Protocol's registry of adapters.
@@ -173,6 +175,7 @@ sol! {
             uint256 lastStreamingFeeTimestamp;
         }
         function initialize(address setToken, FeeState calldata settings) external;
+        function accrueFee(address setToken) external;
     }
 
     /// Set Protocol's leverage on Compound.

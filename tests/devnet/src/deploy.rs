@@ -20,7 +20,7 @@ use eyre::{OptionExt as _, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Market, Node, Tooling,
+    IndexProduct, Market, Node, Tooling,
     accounts::{KEEPER_BALANCE, OPERATOR},
     basis::Basis,
     batch::{Batch, Quiet},
@@ -141,6 +141,8 @@ pub struct Deployment {
     pub single_exchange_adapter: Option<Address>,
     /// Perp V2 and the basis product, if asked for.
     pub basis: Option<Basis>,
+    /// The composite index, if asked for.
+    pub index: Option<IndexProduct>,
 }
 
 /// The tokens: collateral and debt.
@@ -281,6 +283,7 @@ impl Deployment {
             products: Vec::new(),
             single_exchange_adapter: None,
             basis: None,
+            index: None,
         };
         let plan = product::Plan::first(options);
         deployment.add(tooling, node, options, vec![plan]).await?;

@@ -1,12 +1,13 @@
 //! A node with everything on it, in one call.
 
 use alloy::primitives::Address;
-use eyre::Result;
+use eyre::{OptionExt as _, Result};
 use url::Url;
 
 use crate::{
-    Anvil, AnvilOptions, BasisMarket, BasisOptions, Deployment, FliOptions, IndexProduct, Market,
-    Methodology, Mining, Node, Product, StateCache, Tooling, deploy::product,
+    Anvil, AnvilOptions, BasisMarket, BasisOptions, Basket, Deployment, FliOptions, IndexMarket,
+    IndexOptions, IndexProduct, Market, Methodology, Mining, Node, Product, StateCache, Tooling,
+    cache::Contracts, deploy::product,
 };
 
 /// What [`Devnet::start`] starts. The default: chain 1, a free port, a block per transaction, one
@@ -23,6 +24,8 @@ pub struct DevnetOptions {
     pub fli: FliOptions,
     /// Perp V2 and a basis product beside it, if any. A chain for basis trading wants chain id 10.
     pub basis: Option<BasisOptions>,
+    /// A composite index beside it, if any.
+    pub index: Option<IndexOptions>,
 }
 
 impl Default for DevnetOptions {
@@ -33,6 +36,7 @@ impl Default for DevnetOptions {
             port: None,
             fli: FliOptions::default(),
             basis: None,
+            index: None,
         }
     }
 }
@@ -51,10 +55,12 @@ impl Devnet {
     ///
     /// If the npm packages are missing, or a step fails.
     pub async fn start(options: DevnetOptions) -> Result<Self> {
-        let DevnetOptions { chain_id, mining, port, fli, basis } = options;
+        let DevnetOptions { chain_id, mining, port, fli, basis, index } = options;
         let cache = StateCache::new(Tooling::locate()?)?;
         let options = AnvilOptions { chain_id, mining, port, ..AnvilOptions::default() };
-        let (anvil, deployment) = cache.load(options, &fli, basis.as_ref()).await?;
+        let (basis, index) = (basis.as_ref(), index.as_ref());
+        let contracts = Contracts { fli: &fli, basis, index };
+        let (anvil, deployment) = cache.load(options, contracts).await?;
         Ok(Self { anvil, deployment })
     }
 
@@ -111,13 +117,14 @@ impl Devnet {
         product::replace_strategy(&tooling, node, deployment, methodology, product).await
     }
 
-    /// Puts a composite index beside everything else.
+    /// Puts a composite index of five beside everything else, in a second.
     ///
     /// # Errors
     ///
     /// If a step fails.
     pub async fn add_index(&self) -> Result<IndexProduct> {
-        self.deployment.deploy_index(&Tooling::locate()?, self.node()).await
+        let options = IndexOptions { basket: Basket::Five, ..IndexOptions::default() };
+        self.deployment.deploy_index(&Tooling::locate()?, self.node(), &options).await
     }
 
     /// All products; product `i` allows keeper `i`.
@@ -139,5 +146,15 @@ impl Devnet {
     /// If none was asked for.
     pub fn basis_market(&self) -> Result<BasisMarket> {
         BasisMarket::new(self.node().clone(), self.deployment.clone())
+    }
+
+    /// Moves the prices of the index's components, and does what its holders and others do.
+    ///
+    /// # Errors
+    ///
+    /// If none was asked for.
+    pub fn index_market(&self) -> Result<IndexMarket> {
+        let index = self.deployment.index.clone().ok_or_eyre("no index was asked for")?;
+        Ok(IndexMarket::new(self.node().clone(), self.deployment.clone(), index))
     }
 }

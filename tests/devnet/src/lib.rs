@@ -33,6 +33,8 @@
 //!   what a keeper did;
 //! - [`BasisMarket`] is the same for the basis product, if [`DevnetOptions::basis`] asked for one:
 //!   index, perpetual and spot price, funding, the operator's and Perp's doings;
+//! - [`IndexMarket`] is the same for the composite index of [`DevnetOptions::index`]: prices of its
+//!   components, arbitrage and manipulation, its holders', the operator's and other traders' doings;
 //! - [`doubles`] are the Solidity stand-ins for strategies whose bytecode no package ships;
 //! - [`StateCache`] keeps deployed states on disk, built once for all parallel tests;
 //! - [`accounts`] are the keys: product `i` allows [`accounts::keeper`]`(i)`.
@@ -50,6 +52,8 @@ pub mod contracts;
 mod deploy;
 mod devnet;
 pub mod doubles;
+mod index;
+mod index_market;
 mod market;
 mod node;
 mod tooling;
@@ -58,13 +62,14 @@ mod trades;
 pub use anvil::{Anvil, AnvilOptions, Mining};
 pub use basis::{Basis, BasisMethodology, BasisOptions, Perp};
 pub use basis_market::{BasisAction, BasisMarket, Liquidation, ShortPosition};
-pub use cache::StateCache;
+pub use cache::{Contracts, StateCache};
 pub use deploy::{
     Compound, Deployment, Feeds, FliOptions, Methodology, Product, SetProtocol, Tokens, Uniswap,
     V2_EXCHANGE, V3_EXCHANGE, Variant,
-    index::{IndexComponent, IndexProduct},
 };
 pub use devnet::{Devnet, DevnetOptions};
+pub use index::{Basket, IndexComponent, IndexOptions, IndexProduct, Place};
+pub use index_market::{Holding, IndexMarket, IndexTrade};
 pub use market::{Action, Market, USD};
 pub use node::Node;
 pub use tooling::Tooling;

@@ -7,7 +7,7 @@
 
 use alloy::{
     primitives::{
-        Address, Bytes, I256, U256,
+        Address, Bytes, I256, U256, U512,
         aliases::{U24, U80, U160},
         utils::parse_ether,
     },
@@ -341,13 +341,14 @@ pub(crate) fn dollars(wei: U256, eth_usd: u64) -> Result<U256> {
 /// The root of the pool's price, token 1 per token 0 in base units, as a fixed point with 96 bits.
 pub(crate) fn sqrt_price(tokens: &Tokens, eth_usd: u64) -> Result<U160> {
     let (price, scale) = (U256::from(eth_usd), U256::from(WEI_PRICE_PER_USDC));
-    let root = if tokens.weth < tokens.usdc {
-        price.checked_shl(192).and_then(|p| p.checked_div(scale)).map(|p| p.root(2))
-    } else {
-        // 10^20 has 67 bits, so four of the 192 are added after the root.
-        scale.checked_shl(188).and_then(|s| s.checked_div(price)).map(|p| p.root(2) << 2_usize)
-    };
-    Ok(U160::from(root.ok_or_eyre("no such price")?))
+    if tokens.weth < tokens.usdc { root_price(price, scale) } else { root_price(scale, price) }
+}
+
+/// The root of a fraction, as a fixed point with 96 bits, cut off.
+pub(crate) fn root_price(over: U256, under: U256) -> Result<U160> {
+    let shifted = U512::from(over).checked_shl(192).ok_or_eyre("no such price")?;
+    let root = shifted.checked_div(U512::from(under)).ok_or_eyre("no such price")?.root(2);
+    U160::checked_from_limbs_slice(root.as_limbs()).ok_or_eyre("no such price")
 }
 
 /// How much of token A a V2 pool with these reserves must take so that `a · over_b = b · over_a`
@@ -357,7 +358,7 @@ pub(crate) fn sqrt_price(tokens: &Tokens, eth_usd: u64) -> Result<U160> {
 /// With `k` of 1,000 parts of the input kept by the pool's formula, and `x` and `y` the reserves,
 /// an input `n` leaves `x + n` and `1000·x·y / (1000·x + k·n)`; setting their quotient to the wanted
 /// proportion `R` gives `k·n² + (1000 + k)·x·n + 1000·(x² − R·x·y) = 0`.
-fn v2_input(x: U256, y: U256, over_a: U256, over_b: U256) -> Result<Option<U256>> {
+pub(crate) fn v2_input(x: U256, y: U256, over_a: U256, over_b: U256) -> Result<Option<U256>> {
     let thousand = U256::from(1_000);
     let kept = U256::from(V2_KEEPS);
     let wanted = || {
@@ -374,7 +375,7 @@ fn v2_input(x: U256, y: U256, over_a: U256, over_b: U256) -> Result<Option<U256>
 
 /// What a V2 pool with reserves `x` and `y` gives of the second for so much of the first, rounded
 /// down as the pool does.
-fn v2_output(x: U256, y: U256, input: U256) -> Result<U256> {
+pub(crate) fn v2_output(x: U256, y: U256, input: U256) -> Result<U256> {
     let output = || {
         let taken = input.checked_mul(U256::from(V2_KEEPS))?;
         let above = taken.checked_mul(y)?;

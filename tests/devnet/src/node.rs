@@ -10,7 +10,7 @@ use std::{
 };
 
 use alloy::{
-    eips::BlockNumberOrTag,
+    eips::{BlockId, BlockNumberOrTag},
     network::TransactionBuilder as _,
     primitives::{Address, B256, Bytes, TxHash, U64, U256},
     providers::{DynProvider, Provider as _, ProviderBuilder},
@@ -162,6 +162,17 @@ impl Node {
         Ok(())
     }
 
+    /// The base fee of the block that would be made next, in wei.
+    ///
+    /// # Errors
+    ///
+    /// If the node does not answer.
+    pub(crate) async fn next_base_fee(&self) -> Result<u128> {
+        let block = self.provider.get_block_by_number(BlockNumberOrTag::Pending).await?;
+        let header = block.ok_or_eyre("the node has no pending block")?.header;
+        Ok(header.base_fee_per_gas.unwrap_or_default().into())
+    }
+
     /// Replaces the newest `depth` blocks by empty ones of the same heights. Their transactions are
     /// gone, not back in the pool.
     ///
@@ -296,9 +307,24 @@ impl Node {
     ///
     /// If the call reverts or its answer does not decode.
     pub async fn read<C: SolCall>(&self, to: Address, call: C) -> Result<C::Return> {
+        self.read_at(to, call, BlockId::latest()).await
+    }
+
+    /// A read at a block; at the pending one it is that which would be made next, with the transactions
+    /// that wait for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and if the node does not have the state.
+    pub async fn read_at<C: SolCall>(
+        &self,
+        to: Address,
+        call: C,
+        block: BlockId,
+    ) -> Result<C::Return> {
         let request =
             TransactionRequest::default().with_to(to).with_input(Bytes::from(call.abi_encode()));
-        let answer = self.provider.call(request).await;
+        let answer = self.provider.call(request).block(block).await;
         let answer = answer.wrap_err_with(|| format!("{} of {to}", C::SIGNATURE))?;
         C::abi_decode_returns(&answer).wrap_err_with(|| format!("{} of {to}", C::SIGNATURE))
     }
@@ -315,12 +341,23 @@ impl Node {
         to: Address,
         call: C,
     ) -> Result<TransactionReceipt> {
+        self.transact_for(MAX_FEE, from, to, call).await
+    }
+
+    /// The same for so much per gas at most, in wei: what offers more comes before it in a block.
+    pub(crate) async fn transact_for<C: SolCall>(
+        &self,
+        max_fee: u128,
+        from: Address,
+        to: Address,
+        call: C,
+    ) -> Result<TransactionReceipt> {
         let request = TransactionRequest::default()
             .with_from(from)
             .with_to(to)
             .with_input(Bytes::from(call.abi_encode()))
             .with_gas_limit(TRANSACT_GAS)
-            .with_max_fee_per_gas(MAX_FEE)
+            .with_max_fee_per_gas(max_fee)
             .with_max_priority_fee_per_gas(1);
         let hash: B256 = self.rpc("eth_sendTransaction", (request.clone(),)).await?;
         if self.mines_on_demand().await? {

@@ -13,6 +13,8 @@ use super::{Call, checksum};
 pub const MAX_BYTES: usize = 4 << 20;
 /// Most calls of a file.
 pub const MAX_CALLS: usize = 200;
+/// Most bytes of the name of an argument's type; longer ones nest deeper than anybody means.
+const MAX_KIND: usize = 64;
 
 /// What a file says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +145,9 @@ impl Method {
         let mut kinds = Vec::new();
         let mut arguments = Vec::new();
         for Input { name, kind } in &self.inputs {
+            if kind.len() > MAX_KIND {
+                return Err(format!("{}: {name}: a type of more than {MAX_KIND} bytes", self.name));
+            }
             let parsed = DynSolType::parse(kind).map_err(|_| format!("`{kind}` is no type"))?;
             let told = values.and_then(|values| values.get(name));
             let told = told.ok_or_else(|| format!("{}: {name} has no value", self.name))?;
@@ -278,6 +283,9 @@ mod tests {
         let said = encoded("address", "0x12").unwrap_err();
         assert_eq!(said, "transaction 1: f: x: `0x12` is no address");
         assert!(encoded("(uint256)", "1").unwrap_err().contains("raw data"));
+        let deep = format!("uint8{}", "[]".repeat(100_000));
+        let said = encoded(&deep, "1").unwrap_err();
+        assert_eq!(said, "transaction 1: f: x: a type of more than 64 bytes");
     }
 
     #[test]

@@ -3,27 +3,28 @@
 use std::{fs, io, path::Path};
 
 use alloy::primitives::{Address, U256};
-use ballast_chains::heads::Head;
+use ballast_chains::{BlockReader, heads::Head};
 use ballast_strategy_api::{Host, StrategyError, Told, tool::BlockWork};
 use clap::Args;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, channel::oneshot, future::BoxFuture};
 use serde::Serialize;
 
+use super::files::{Files, Loaded, Pricing, Seen};
 use crate::{
     decimal,
     plan::{
-        Source,
-        input::{self, Entry, Kind, MAX_BYTES},
+        market::Market,
         state::Index,
         units::Component,
-        work::{File, Refused, Work, components, work},
+        work::{Refused, Work},
     },
     steward::Steward,
+    verify::settings::Settings,
 };
 
-/// What every command takes.
+/// Which index, and how to answer: what every command takes.
 #[derive(Debug, Args)]
-pub(super) struct Inputs {
+pub(super) struct Place {
     /// Chain of the index, by the name of its file
     #[arg(long, value_name = "NAME")]
     pub(super) chain: String,
@@ -33,22 +34,58 @@ pub(super) struct Inputs {
     /// The `GeneralIndexModule` that trades it
     #[arg(long, value_name = "ADDRESS")]
     pub(super) module: Address,
-    /// The published weights: CSV with `symbol` or `address` and `weight`, or JSON
-    #[arg(long, value_name = "FILE")]
-    pub(super) weights: String,
-    /// What a whole token of each component costs, all in one currency: CSV with `symbol` or
-    /// `address` and `price`, or JSON
-    #[arg(long, value_name = "FILE")]
-    pub(super) prices: String,
-    /// What is left out for the cost of trading: 0.003 or 0.3%
-    #[arg(long, default_value = "0", value_parser = haircut, value_name = "SHARE")]
-    pub(super) haircut: U256,
+    /// Uniswap V3's first Quoter, for trades across ticks; by default the one at its usual address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) v3_quoter: Option<Address>,
     /// Machine-readable output
     #[arg(long)]
     pub(super) json: bool,
 }
 
-fn haircut(text: &str) -> Result<U256, String> {
+impl Place {
+    /// Reads something of one block of the chain; gives the chain's id and the block, too.
+    pub(super) async fn at_block<'a, T, F>(
+        &'a self,
+        host: &'a dyn Host,
+        work: F,
+    ) -> Result<(T, u64, Head), Told>
+    where
+        T: Send + 'a,
+        F: FnOnce(BlockReader) -> BoxFuture<'a, Result<T, Told>> + Send + 'a,
+    {
+        let (found, seen) = oneshot::channel();
+        let job: BlockWork<'a> = Box::new(move |reader| {
+            async move {
+                let head = *reader.header();
+                // Whoever asked waits for it.
+                let _unread = found.send((work(reader).await, head));
+            }
+            .boxed()
+        });
+        let chain_id = host.read(&self.chain, Address::ZERO, job).await?;
+        let (read, head) =
+            seen.await.map_err(|_| Told::Failed("the chain's block was not read".to_owned()))?;
+        Ok((read?, chain_id, head))
+    }
+}
+
+/// What is planned from.
+#[derive(Debug, Args)]
+pub(super) struct Inputs {
+    #[command(flatten)]
+    pub(super) place: Place,
+    /// The published weights: CSV with `symbol` or `address` and `weight`, or JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: String,
+    #[command(flatten)]
+    pub(super) pricing: Pricing,
+    /// What is left out for the cost of trading: 0.003 or 0.3%
+    #[arg(long, default_value = "0", value_parser = haircut, value_name = "SHARE")]
+    pub(super) haircut: U256,
+}
+
+/// A share that leaves something.
+pub(super) fn haircut(text: &str) -> Result<U256, String> {
     let share = share(text)?;
     if share < decimal::ONE { Ok(share) } else { Err("has to be below 1 (100%)".to_owned()) }
 }
@@ -63,62 +100,52 @@ pub(super) fn share(text: &str) -> Result<U256, String> {
 pub(super) struct Prepared {
     pub(super) chain_id: u64,
     pub(super) head: Head,
+    /// As the chain has it …
+    pub(super) now: Index,
+    /// … and with what a batch sets.
     pub(super) index: Index,
     pub(super) steward: Steward,
     pub(super) weights: Loaded,
     pub(super) prices: Loaded,
     pub(super) components: Vec<Component>,
+    pub(super) market: Market,
     pub(super) work: Work,
 }
 
 impl Inputs {
-    /// Reads the files, then the index with the tokens that they and `more` name.
+    /// Reads the files, then the index with the tokens that the weights name, and with what `settings`
+    /// change of it.
     pub(super) async fn prepare(
         &self,
-        more: Vec<Address>,
+        settings: &Settings,
+        under_way: bool,
         host: &dyn Host,
     ) -> Result<Prepared, Told> {
-        let weights = Loaded::load(&self.weights, Kind::Weights);
-        let prices = Loaded::load(&self.prices, Kind::Prices);
-        let (weights, prices) = match (weights, prices) {
-            (Ok(weights), Ok(prices)) => (weights, prices),
-            (weights, prices) => {
-                let faults = [weights.err(), prices.err()].into_iter().flatten().flatten();
-                return Err(Told::BadInput(faults.collect()));
-            }
-        };
-        let named = weights.entries.iter().filter_map(|entry| entry.address);
-        let wanted: Vec<Address> = named.chain(more).collect();
-        let (set_token, module) = (self.set_token, self.module);
-        let mut read = None;
-        let slot = &mut read;
-        let job: BlockWork<'_> = Box::new(move |reader| {
-            async move {
-                let found = match Index::read(set_token, module, &wanted, &reader).await {
-                    Ok(index) => {
-                        let steward = Steward::find(set_token, module, &reader).await;
-                        steward.map(|steward| (index, steward))
-                    }
-                    Err(cause) => Err(cause),
-                };
-                *slot = Some((found, *reader.header()));
-            }
-            .boxed()
+        let files = Files::load(&self.weights, &self.pricing)?;
+        let (both, haircut) = (&files, self.haircut);
+        let read = self.place.at_block(host, move |at| {
+            async move { both.see(&self.place, haircut, settings, under_way, &at).await }.boxed()
         });
-        let chain_id = host.read(&self.chain, Address::ZERO, job).await?;
-        let Some((found, head)) = read else {
-            return Err(Told::Failed("the chain's block was not read".to_owned()));
-        };
-        let (index, steward) = found.map_err(unread)?;
-        let both = (weights.file(), prices.file());
-        let components = components(&index, both.0, both.1).map_err(Refused::Files);
-        let components = components.map_err(refused)?;
-        let work = work(&index, both.0, both.1, self.haircut).map_err(refused)?;
-        Ok(Prepared { chain_id, head, index, steward, weights, prices, components, work })
+        let (seen, chain_id, head) = read.await?;
+        let Seen { now, index, steward, prices, components, market, work } = seen;
+        let weights = files.weights;
+        Ok(Prepared {
+            chain_id,
+            head,
+            now,
+            index,
+            steward,
+            weights,
+            prices,
+            components,
+            market,
+            work,
+        })
     }
 }
 
-fn unread(cause: StrategyError) -> Told {
+/// What stopped a read, as it is told.
+pub(super) fn unread(cause: StrategyError) -> Told {
     match cause {
         StrategyError::Misconfigured(why) => Told::BadInput(vec![why]),
         StrategyError::Read { what, source } => Told::Failed(format!("reading {what}: {source}")),
@@ -131,28 +158,6 @@ pub(super) fn refused(cause: Refused) -> Told {
     match cause {
         Refused::Files(faults) => Told::BadInput(faults.iter().map(ToString::to_string).collect()),
         Refused::Overflow(overflow) => Told::Failed(overflow.to_string()),
-    }
-}
-
-/// A file that was read and understood.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) source: Source,
-    pub(super) bytes: Vec<u8>,
-    entries: Vec<Entry>,
-}
-
-impl Loaded {
-    pub(super) fn load(name: &str, kind: Kind) -> Result<Self, Vec<String>> {
-        let bytes = bytes(name, MAX_BYTES).map_err(|cause| vec![cause])?;
-        let told =
-            |faults: Vec<input::Fault>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let entries = input::read(name, &bytes, kind).map_err(told)?;
-        Ok(Self { source: Source::of(name, &bytes), bytes, entries })
-    }
-
-    pub(super) fn file(&self) -> File<'_> {
-        File { name: &self.source.file, entries: &self.entries }
     }
 }
 

@@ -9,16 +9,20 @@ use ballast_strategy_api::{
 };
 use clap::Args;
 
-use super::inputs::{Inputs, Loaded, Prepared, bytes, json, refused, share};
+use super::{
+    files::Loaded,
+    inputs::{Inputs, Prepared, bytes, json, refused, share},
+};
 use crate::{
     module::Overflow,
     plan::{
-        input::Kind,
+        input::{self, Kind},
         work::{Refused, components},
     },
     verify::{
         Check, Limits, Subject,
-        batch::{explain, starts},
+        batch::explain,
+        settings::Settings,
         show::{self, Report},
         signature,
     },
@@ -34,7 +38,8 @@ pub(super) struct VerifyArgs {
     /// The Safe batch that is to be signed: read, explained, and held against the weights
     #[arg(long, value_name = "FILE")]
     batch: Option<String>,
-    /// The batch was executed: also checks that the module holds exactly its units
+    /// The batch was executed, and perhaps something was traded since: checks that the module holds
+    /// exactly its units
     #[arg(long, requires = "batch")]
     executed: bool,
     /// The methodologist, who signed the weights file as wallets sign messages (EIP-191)
@@ -43,6 +48,15 @@ pub(super) struct VerifyArgs {
     /// The signature in hexadecimal; by default the weights file's name and `.sig`
     #[arg(long, value_name = "FILE", requires = "signed_by")]
     signature: Option<String>,
+    /// The Safe that is to sign; by default the operator of the index's manager
+    #[arg(long, value_name = "ADDRESS", requires = "batch")]
+    safe: Option<Address>,
+    /// Whom the batch may let trade; may be given several times
+    #[arg(long = "trader", value_name = "ADDRESS", requires = "batch")]
+    traders: Vec<Address>,
+    /// The batch may let anyone trade
+    #[arg(long, requires = "batch")]
+    anyone_trades: bool,
     /// Prices of another source, which have to give the same units within --price-tolerance
     #[arg(long, value_name = "FILE")]
     second_prices: Option<String>,
@@ -67,6 +81,12 @@ struct Bounds {
     /// Most that one trade may cost in the pools, fees included
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "2%")]
     max_slippage: U256,
+    /// How far the price of the pools may be from the one that is reckoned with
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "2%")]
+    pool_tolerance: U256,
+    /// Trades may go where nothing can be measured: by an adapter whose pools are not known
+    #[arg(long)]
+    allow_unmeasured: bool,
     /// Longest time that the trades may take
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "48h")]
     max_duration: Duration,
@@ -85,64 +105,26 @@ fn range(text: &str) -> Result<(usize, usize), String> {
     range.ok_or_else(|| "expected two numbers such as 8-20".to_owned())
 }
 
-impl Bounds {
-    fn limits(&self) -> Limits {
-        Limits {
-            cap: self.cap,
-            count: self.components,
-            turnover: self.turnover,
-            drift: self.max_drift,
-            slippage: self.max_slippage,
-            seconds: self.max_duration.as_secs(),
-            units: self.unit_tolerance,
-            prices: self.price_tolerance,
-        }
-    }
-}
-
-pub(super) async fn verify(args: VerifyArgs, host: &dyn Host) -> Result<Told, Told> {
-    let batch = args.batch.as_deref().map(batch).transpose()?;
-    let signature = args.read_signature()?;
-    let named = batch.iter().flat_map(crate::verify::batch::components).collect();
-    let prepared = args.inputs.prepare(named, host).await?;
-    let Prepared { chain_id, head, index, steward, weights, prices, components, work } = &prepared;
-    let subject = Subject {
-        index,
-        steward,
-        chain_id: *chain_id,
-        work,
-        components,
-        haircut: args.inputs.haircut,
-        weights_sha256: &weights.source.sha256,
-    };
-    let limits = args.bounds.limits();
-    let mut checks = subject.proposal(&limits, batch.as_ref()).map_err(overflow)?;
-    if let Some((by, text)) = signature {
-        checks.insert(0, self::signature(&weights.bytes, &text, by));
-    }
-    if let Some(name) = &args.second_prices {
-        checks.push(second(name, &prepared, &subject, &limits)?);
-    }
-    if let (true, Some(batch)) = (args.executed, &batch) {
-        for (_, _, start) in starts(batch) {
-            checks.extend(subject.executed(&start));
-        }
-    }
-    let report = Report {
-        passed: checks.iter().all(|check| check.passed),
-        chain: args.inputs.chain.clone(),
-        block: head.number,
-        set_token: args.inputs.set_token,
-        weights_sha256: weights.source.sha256.clone(),
-        prices_sha256: prices.source.sha256.clone(),
-        checks,
-        calls: batch.as_ref().map(|batch| explain(batch, index)).unwrap_or_default(),
-    };
-    let text = if args.inputs.json { json(&report)? } else { show::text(&report) };
-    Ok(if report.passed { Told::Done(text) } else { Told::Findings(text) })
-}
-
 impl VerifyArgs {
+    fn limits(&self) -> Limits {
+        let Bounds { cap, components, turnover, .. } = self.bounds;
+        let bounds = &self.bounds;
+        Limits {
+            cap,
+            count: components,
+            turnover,
+            drift: bounds.max_drift,
+            slippage: bounds.max_slippage,
+            pools: bounds.pool_tolerance,
+            seconds: bounds.max_duration.as_secs(),
+            units: bounds.unit_tolerance,
+            prices: bounds.price_tolerance,
+            unmeasured: bounds.allow_unmeasured,
+            traders: self.traders.clone(),
+            anyone: self.anyone_trades,
+        }
+    }
+
     /// Whose signature is asked for, and what stands in its file.
     fn read_signature(&self) -> Result<Option<(Address, String)>, Told> {
         let Some(by) = self.signed_by else { return Ok(None) };
@@ -150,6 +132,50 @@ impl VerifyArgs {
         let text = bytes(&name, MAX_SIGNATURE).map_err(|cause| Told::BadInput(vec![cause]))?;
         Ok(Some((by, String::from_utf8_lossy(&text).into_owned())))
     }
+}
+
+pub(super) async fn verify(args: VerifyArgs, host: &dyn Host) -> Result<Told, Told> {
+    let batch = args.batch.as_deref().map(batch).transpose()?;
+    let signature = args.read_signature()?;
+    let settings = batch.as_ref().map(Settings::of).unwrap_or_default();
+    let prepared = args.inputs.prepare(&settings, args.executed, host).await?;
+    let Prepared { chain_id, head, now, index, steward, weights, prices, components, work, market } =
+        &prepared;
+    let subject = Subject {
+        index,
+        steward,
+        safe: args.safe.or(steward.operator),
+        chain_id: *chain_id,
+        work,
+        components,
+        market: *market,
+        haircut: args.inputs.haircut,
+        weights_sha256: &weights.source.sha256,
+    };
+    let limits = args.limits();
+    let checks = match &batch {
+        Some(batch) if args.executed => subject.done(&limits, batch),
+        batch => subject.proposal(&limits, batch.as_ref()),
+    };
+    let mut checks = checks.map_err(overflow)?;
+    if let Some((by, text)) = signature {
+        checks.insert(0, self::signature(&weights.bytes, &text, by));
+    }
+    if let Some(name) = &args.second_prices {
+        checks.push(second(name, &prepared, &subject, &limits)?);
+    }
+    let report = Report {
+        passed: checks.iter().all(|check| check.passed),
+        chain: args.inputs.place.chain.clone(),
+        block: head.number,
+        set_token: args.inputs.place.set_token,
+        weights_sha256: weights.source.sha256.clone(),
+        prices_sha256: prices.source.sha256.clone(),
+        checks,
+        calls: batch.as_ref().map(|batch| explain(batch, now)).unwrap_or_default(),
+    };
+    let text = if args.inputs.place.json { json(&report)? } else { show::text(&report) };
+    Ok(if report.passed { Told::Done(text) } else { Told::Findings(text) })
 }
 
 fn batch(name: &str) -> Result<Parsed, Told> {
@@ -166,7 +192,12 @@ fn second(
     subject: &Subject<'_>,
     limits: &Limits,
 ) -> Result<Check, Told> {
-    let prices = Loaded::load(name, Kind::Prices).map_err(Told::BadInput)?;
+    let prices = Loaded::load(name, |name, bytes| input::read(name, bytes, Kind::Prices));
+    let prices = prices.map_err(Told::BadInput)?;
+    if prices.source.sha256 == prepared.prices.source.sha256 {
+        let what = format!("{name} is the very file of the first prices");
+        return Ok(Check { name: "second prices", passed: false, what });
+    }
     let second = components(&prepared.index, prepared.weights.file(), prices.file());
     let second = second.map_err(|faults| refused(Refused::Files(faults)))?;
     subject.second_prices(&second, limits).map_err(overflow)

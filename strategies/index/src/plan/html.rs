@@ -82,7 +82,15 @@ fn tiles(plan: &Plan) -> String {
         tile("Turnover", &work.turnover, "half of all sold and bought".into()),
         tile("Trades", &work.trades.to_string(), format!("{} gas", work.gas)),
         tile("Time", &span(work.seconds), "at the least".into()),
-        tile("Cost in the pools", &work.cost, format!("{} % of all", short(&work.cost_share))),
+        tile(
+            "Cost",
+            &work.cost,
+            format!(
+                "{} % of all; {} if pools do not recover",
+                short(&work.cost_share),
+                work.cost_at_once.as_deref().unwrap_or("more than they hold")
+            ),
+        ),
         tile("Haircut", &format!("{} %", plan.haircut), "left out for the cost".into()),
     ];
     format!("<section class=\"tiles\">{}</section>", tiles.concat())
@@ -179,6 +187,7 @@ fn table(plan: &Plan) -> String {
     let heads = [
         "Component",
         "Price",
+        "Price by",
         "Now %",
         "To %",
         "Planned %",
@@ -211,7 +220,8 @@ fn table(plan: &Plan) -> String {
 
 fn row(row: &Row) -> String {
     let mut cells = vec![
-        row.price.clone(),
+        short(&row.price),
+        row.price_source.clone(),
         short(&row.weight),
         short(&row.target_weight),
         short(&row.planned_weight),

@@ -1,16 +1,17 @@
 //! Files that people write: what a component shall weigh, what it costs. CSV with a header, or JSON;
 //! every problem of a file is told at once, each with the place where it stands.
 
+mod csv;
+mod json;
+
 use std::fmt;
 
 use alloy::primitives::{Address, U256};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
 
-use crate::decimal::{self, NotDecimal};
+use crate::{
+    decimal::{self, NotDecimal},
+    params::{Currency, Feed},
+};
 
 /// Most bytes of a file.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -30,48 +31,64 @@ pub enum Kind {
     Prices,
 }
 
-impl Kind {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Weights => "weight",
-            Self::Prices => "price",
-        }
+fn weight(text: &str) -> Result<U256, String> {
+    let weight = decimal::share(text).map_err(|cause| match cause {
+        NotDecimal::Form => format!("weight `{text}` is no plain number such as 0.25 or 25%"),
+        NotDecimal::TooFine(_) | NotDecimal::TooLarge => format!("weight `{text}` {cause}"),
+    })?;
+    if weight > decimal::ONE {
+        return Err(format!("weight `{text}` is above 1 (write 25% or 0.25, not 25)"));
     }
+    Ok(weight)
+}
 
-    fn parse(self, text: &str) -> Result<U256, String> {
-        let column = self.column();
-        let told = |cause: NotDecimal| format!("{column} `{text}` {cause}");
-        match self {
-            Self::Weights => {
-                let weight = decimal::share(text).map_err(|cause| match cause {
-                    NotDecimal::Form => {
-                        format!("weight `{text}` is no plain number such as 0.25 or 25%")
-                    }
-                    NotDecimal::TooFine(_) | NotDecimal::TooLarge => told(cause),
-                })?;
-                if weight > decimal::ONE {
-                    return Err(format!("weight `{text}` is above 1 (write 25% or 0.25, not 25)"));
-                }
-                Ok(weight)
-            }
-            Self::Prices => {
-                let whole = text.split('.').next().unwrap_or(text).trim_start_matches('0');
-                if whole.len() > MAX_PRICE_DIGITS && whole.bytes().all(|b| b.is_ascii_digit()) {
-                    return Err(format!("price `{text}` is too large"));
-                }
-                let price = decimal::fixed(text, PRICE_DECIMALS).map_err(told)?;
-                if price.is_zero() {
-                    return Err(format!("price `{text}` is 0"));
-                }
-                Ok(price)
-            }
-        }
+fn price(text: &str) -> Result<U256, String> {
+    let whole = text.split('.').next().unwrap_or(text).trim_start_matches('0');
+    if whole.len() > MAX_PRICE_DIGITS && whole.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("price `{text}` is too large"));
     }
+    let price = decimal::fixed(text, PRICE_DECIMALS);
+    let price = price.map_err(|cause| format!("price `{text}` {cause}"))?;
+    if price.is_zero() {
+        return Err(format!("price `{text}` is 0"));
+    }
+    Ok(price)
+}
+
+fn feed(text: &str) -> Result<Feed, String> {
+    let (aggregator, currency) = match text.split_once(char::is_whitespace) {
+        Some((aggregator, currency)) => (aggregator, Some(currency.trim())),
+        None => (text, None),
+    };
+    let aggregator = address(aggregator).map_err(|what| format!("feed: {what}"))?;
+    let currency = match currency.map(str::to_ascii_uppercase).as_deref() {
+        None => None,
+        Some("USD") => Some(Currency::Usd),
+        Some("ETH") => Some(Currency::Eth),
+        Some(other) => return Err(format!("feed `{text}` answers in USD or ETH, not in {other}")),
+    };
+    Ok(Feed { aggregator, currency })
+}
+
+/// Mixed case is a checksum (EIP-55), and a wrong one a typing error.
+fn address(text: &str) -> Result<Address, String> {
+    let digits = text.strip_prefix("0x").unwrap_or_default();
+    let mixed = digits.bytes().any(|b| b.is_ascii_lowercase())
+        && digits.bytes().any(|b| b.is_ascii_uppercase());
+    let parsed =
+        if mixed { Address::parse_checksummed(text, None).ok() } else { text.parse().ok() };
+    let parsed = parsed.filter(|address| text.starts_with("0x") && *address != Address::ZERO);
+    parsed.ok_or_else(|| {
+        format!(
+            "address `{text}` is none: expected 0x and 40 hexadecimal digits, \
+             with a right checksum if it is in mixed case"
+        )
+    })
 }
 
 /// One line of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<V = U256> {
     /// Where it stands: `line 3`, `entry 2`.
     pub at: String,
     /// The token's address, if the file says it.
@@ -80,11 +97,11 @@ pub struct Entry {
     pub symbol: Option<String>,
     /// The token's decimals, if the file publishes them.
     pub decimals: Option<u8>,
-    /// The number, in the decimals of its [`Kind`].
-    pub value: U256,
+    /// The number, in the decimals of its [`Kind`]; or the oracle that gives it.
+    pub value: V,
 }
 
-impl Entry {
+impl<V> Entry<V> {
     /// What the file calls the token.
     pub fn name(&self) -> String {
         match (&self.symbol, &self.address) {
@@ -118,10 +135,18 @@ impl fmt::Display for Fault {
 /// # Errors
 /// Every fault of it.
 pub fn read(file: &str, bytes: &[u8], kind: Kind) -> Result<Vec<Entry>, Vec<Fault>> {
-    let mut book = Book { file, kind, entries: Vec::new(), faults: Vec::new() };
-    book.fill(bytes);
-    let Book { entries, faults, .. } = book;
-    if faults.is_empty() { Ok(entries) } else { Err(faults) }
+    match kind {
+        Kind::Weights => Book::read(file, bytes, "weight", weight),
+        Kind::Prices => Book::read(file, bytes, "price", price),
+    }
+}
+
+/// The oracles that a file names, in its order.
+///
+/// # Errors
+/// Every fault of it.
+pub fn read_feeds(file: &str, bytes: &[u8]) -> Result<Vec<Entry<Feed>>, Vec<Fault>> {
+    Book::read(file, bytes, "feed", feed)
 }
 
 /// One line as it stands there.
@@ -132,14 +157,27 @@ struct Cells<'a> {
     value: &'a str,
 }
 
-struct Book<'a> {
+struct Book<'a, V> {
     file: &'a str,
-    kind: Kind,
-    entries: Vec<Entry>,
+    column: &'static str,
+    parse: fn(&str) -> Result<V, String>,
+    entries: Vec<Entry<V>>,
     faults: Vec<Fault>,
 }
 
-impl Book<'_> {
+impl<'a, V> Book<'a, V> {
+    fn read(
+        file: &'a str,
+        bytes: &[u8],
+        column: &'static str,
+        parse: fn(&str) -> Result<V, String>,
+    ) -> Result<Vec<Entry<V>>, Vec<Fault>> {
+        let mut book = Self { file, column, parse, entries: Vec::new(), faults: Vec::new() };
+        book.fill(bytes);
+        let Self { entries, faults, .. } = book;
+        if faults.is_empty() { Ok(entries) } else { Err(faults) }
+    }
+
     fn fill(&mut self, bytes: &[u8]) {
         if bytes.len() > MAX_BYTES {
             return self.fault("", format!("is larger than {MAX_BYTES} bytes"));
@@ -156,7 +194,7 @@ impl Book<'_> {
             Some(_) | None => self.csv(text),
         }
         if self.entries.is_empty() && self.faults.is_empty() {
-            self.fault("", format!("names no component with a {}", self.kind.column()));
+            self.fault("", format!("names no component with a {}", self.column));
         }
         if self.entries.len() > MAX_ENTRIES {
             self.fault("", format!("has more than {MAX_ENTRIES} entries"));
@@ -168,140 +206,15 @@ impl Book<'_> {
         self.faults.push(Fault { file: self.file.to_owned(), at: at.to_owned(), what });
     }
 
-    fn csv(&mut self, text: &str) {
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .comment(Some(b'#'))
-            .from_reader(text.as_bytes());
-        let header = match reader.headers() {
-            Ok(header) => header.clone(),
-            Err(cause) => return self.fault("line 1", cause.to_string()),
-        };
-        let places = |name: &str| {
-            let is_it = |title: &str| title.eq_ignore_ascii_case(name);
-            header.iter().enumerate().filter(move |(_, t)| is_it(t)).map(|(i, _)| i).collect()
-        };
-        let value: Vec<usize> = places(self.kind.column());
-        let [address, symbol, decimals]: [Vec<usize>; 3] =
-            [places("address"), places("symbol"), places("decimals")];
-        let one = |columns: &[usize]| columns.first().copied();
-        let named = !address.is_empty() || !symbol.is_empty();
-        let (Some(value_at), true) = (one(&value), named) else {
-            let seen = header.iter().collect::<Vec<_>>().join(", ");
-            let column = self.kind.column();
-            let what = format!(
-                "the header has to name `symbol` or `address`, and `{column}`; it is: {seen}"
-            );
-            return self.fault("line 1", what);
-        };
-        if [&value, &address, &symbol, &decimals].iter().any(|columns| columns.len() > 1) {
-            return self.fault("line 1", "the header names a column twice".into());
-        }
-        for record in reader.records() {
-            match record {
-                Ok(record) => {
-                    let at = format!("line {}", record.position().map_or(0, csv::Position::line));
-                    let cell = |at: Option<usize>| {
-                        at.and_then(|at| record.get(at)).filter(|text| !text.is_empty())
-                    };
-                    self.enter(
-                        at,
-                        Cells {
-                            address: cell(one(&address)),
-                            symbol: cell(one(&symbol)),
-                            decimals: cell(one(&decimals)),
-                            value: cell(Some(value_at)).unwrap_or_default(),
-                        },
-                    );
-                }
-                Err(cause) => {
-                    let line = cause.position().map_or(0, csv::Position::line);
-                    let uneven =
-                        if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } =
-                            cause.kind()
-                        {
-                            Some(format!("has {len} columns, the header {expected_len}"))
-                        } else {
-                            None
-                        };
-                    let what = uneven.unwrap_or_else(|| cause.to_string());
-                    self.fault(&format!("line {line}"), what);
-                }
-            }
-        }
-    }
-
-    fn json(&mut self, text: &str) {
-        match serde_json::from_str::<Form<'_>>(text) {
-            Ok(Form::Table(table)) => {
-                for (index, (name, value)) in table.into_iter().enumerate() {
-                    let at = format!("entry {}", index.saturating_add(1));
-                    let is_address = name.starts_with("0x");
-                    let name = Some(name.as_str());
-                    let (address, symbol) = if is_address { (name, None) } else { (None, name) };
-                    let value = bare(value.get());
-                    self.enter(at, Cells { address, symbol, decimals: None, value });
-                }
-            }
-            Ok(Form::List(list)) => {
-                for (index, raw) in list.into_iter().enumerate() {
-                    let at = format!("entry {}", index.saturating_add(1));
-                    match serde_json::from_str::<Line<'_>>(raw.get()) {
-                        Ok(line) => {
-                            let value = match self.kind {
-                                Kind::Weights => line.weight,
-                                Kind::Prices => line.price,
-                            };
-                            self.enter(
-                                at,
-                                Cells {
-                                    address: line.address.as_deref(),
-                                    symbol: line.symbol.as_deref(),
-                                    decimals: line.decimals.map(|text| bare(text.get())),
-                                    value: value.map_or("", |value| bare(value.get())),
-                                },
-                            );
-                        }
-                        Err(cause) => self.fault(&at, without_place(&cause)),
-                    }
-                }
-            }
-            Err(cause) => {
-                let at = format!("line {}", cause.line());
-                self.fault(
-                    &at,
-                    format!("is no JSON of the expected form: {}", without_place(&cause)),
-                );
-            }
-        }
-    }
-
     fn enter(&mut self, at: String, cells: Cells<'_>) {
         let Cells { address, symbol, decimals, value } = cells;
         if address.is_none() && symbol.is_none() {
             return self.fault(&at, "names neither a symbol nor an address".into());
         }
         if value.is_empty() {
-            return self.fault(&at, format!("has no {}", self.kind.column()));
+            return self.fault(&at, format!("has no {}", self.column));
         }
-        let parsed = address.map(|text| {
-            // Mixed case is a checksum (EIP-55), and a wrong one a typing error.
-            let digits = text.strip_prefix("0x").unwrap_or_default();
-            let mixed = digits.bytes().any(|b| b.is_ascii_lowercase())
-                && digits.bytes().any(|b| b.is_ascii_uppercase());
-            match if mixed {
-                Address::parse_checksummed(text, None).ok()
-            } else {
-                text.parse().ok()
-            } {
-                Some(address) if text.starts_with("0x") && address != Address::ZERO => Ok(address),
-                Some(_) | None => Err(format!(
-                    "address `{text}` is none: expected 0x and 40 hexadecimal digits, \
-                     with a right checksum if it is in mixed case"
-                )),
-            }
-        });
-        let address = match parsed.transpose() {
+        let address = match address.map(self::address).transpose() {
             Ok(address) => address,
             Err(what) => return self.fault(&at, what),
         };
@@ -311,7 +224,7 @@ impl Book<'_> {
                 return self.fault(&at, format!("decimals `{text}` are no number from 0 to 255"));
             }
         };
-        match self.kind.parse(value) {
+        match (self.parse)(value) {
             Ok(value) => {
                 let symbol = symbol.map(str::to_owned);
                 self.entries.push(Entry { at, address, symbol, decimals, value });
@@ -324,7 +237,7 @@ impl Book<'_> {
     fn twice(&mut self) {
         let mut faults = Vec::new();
         for (index, entry) in self.entries.iter().enumerate() {
-            let same = |other: &&Entry| match (entry.address, other.address) {
+            let same = |other: &&Entry<V>| match (entry.address, other.address) {
                 (Some(a), Some(b)) => a == b,
                 (None, _) | (_, None) => entry.symbol.is_some() && entry.symbol == other.symbol,
             };
@@ -338,70 +251,6 @@ impl Book<'_> {
         for (at, what) in faults {
             self.fault(&at, what);
         }
-    }
-}
-
-/// A number as it is written, in quotes or not: JSON's numbers never become floats here.
-fn bare(raw: &str) -> &str {
-    raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(raw)
-}
-
-fn without_place(cause: &serde_json::Error) -> String {
-    let text = cause.to_string();
-    text.split(" at line ").next().unwrap_or(&text).to_owned()
-}
-
-/// The two forms of a JSON file.
-enum Form<'a> {
-    /// `{ "UNI": 0.25 }`, every key as often as it is written.
-    Table(Vec<(String, &'a RawValue)>),
-    /// `[{ "symbol": "UNI", "weight": 0.25 }]`
-    List(Vec<&'a RawValue>),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line<'a> {
-    address: Option<String>,
-    symbol: Option<String>,
-    #[serde(borrow)]
-    decimals: Option<&'a RawValue>,
-    #[serde(borrow)]
-    weight: Option<&'a RawValue>,
-    #[serde(borrow)]
-    price: Option<&'a RawValue>,
-}
-
-impl<'de> Deserialize<'de> for Form<'de> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Form<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("{\"SYMBOL\": number} or [{\"symbol\": …}]")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Form<'de>, A::Error> {
-                let mut table = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    table.push(pair);
-                }
-                Ok(Form::Table(table))
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                self,
-                mut seq: A,
-            ) -> Result<Form<'de>, A::Error> {
-                let mut list = Vec::new();
-                while let Some(entry) = seq.next_element()? {
-                    list.push(entry);
-                }
-                Ok(Form::List(list))
-            }
-        }
-        from.deserialize_any(Either)
     }
 }
 

@@ -8,6 +8,9 @@ use super::{
     work::{Row, Trade},
 };
 
+/// How places in a file begin: `line 3`, `entry 2`.
+const IN_A_FILE: [&str; 2] = ["line ", "entry "];
+
 /// The plan as text, with a line's end after each line.
 pub fn text(plan: &Plan) -> String {
     let work = &plan.work;
@@ -42,7 +45,7 @@ pub fn text(plan: &Plan) -> String {
     let mut cells: Vec<Vec<String>> =
         vec![header.iter().map(|title| (*title).to_owned()).collect()];
     cells.extend(work.rows.iter().map(cells_of));
-    lines.extend(aligned(&cells));
+    lines.extend(aligned(&cells, &[0, 5]));
     lines.push(String::new());
     lines.push(format!(
         "{} trades, turnover {}, {} gas, at least {}. Target units are rounded down.",
@@ -51,11 +54,21 @@ pub fn text(plan: &Plan) -> String {
         work.gas,
         span(work.seconds)
     ));
+    let at_once = work.cost_at_once.as_deref().unwrap_or("more than they hold");
     lines.push(format!(
-        "In the pools the trades cost {}, {} % of all: a haircut slightly below leaves nothing over.",
+        "The trades cost {}, {} % of all, if pools recover between two, else {at_once}: a haircut \
+         slightly below the first leaves nothing over.",
         work.cost,
         short(&work.cost_share)
     ));
+    // A line of a file needs no more words; what the chain said does.
+    let of_chain = work
+        .rows
+        .iter()
+        .filter(|row| !IN_A_FILE.iter().any(|place| row.price_source.starts_with(place)));
+    lines.extend(of_chain.map(|row| {
+        format!("price of {}: {} by {}", row.symbol, short(&row.price), row.price_source)
+    }));
     lines.extend(work.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.push(String::new());
     let list = |all: &[Address]| all.iter().map(Address::to_string).collect::<Vec<_>>().join(", ");
@@ -96,8 +109,8 @@ fn cells_of(row: &Row) -> Vec<String> {
     cells
 }
 
-/// The first column and the side stand left, numbers right.
-pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+/// Columns under each other: those named stand left, as words do, the others right.
+pub(crate) fn aligned(rows: &[Vec<String>], left: &[usize]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -107,7 +120,7 @@ pub(crate) fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
             let room = " ".repeat(width.saturating_sub(cell.chars().count()));
-            if matches!(column, 0 | 5) { format!("{cell}{room}") } else { format!("{room}{cell}") }
+            if left.contains(&column) { format!("{cell}{room}") } else { format!("{room}{cell}") }
         });
         cells.collect::<Vec<_>>().join("  ")
     };
@@ -141,7 +154,7 @@ mod tests {
         let rows = [["A", "1"], ["LONG", "1000"]];
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect();
-        assert_eq!(aligned(&rows), ["A        1", "LONG  1000"]);
+        assert_eq!(aligned(&rows, &[0]), ["A        1", "LONG  1000"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a plan starts from: the index at one block.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::{
     primitives::{Address, Bytes, U256},
@@ -13,8 +13,7 @@ use futures::future;
 use crate::contracts::{
     IController::{getModuleFeeCall, resourceIdCall},
     IGeneralIndexModule::{
-        controllerCall, executionInfoCall, executionInfoReturn, getRebalanceComponentsCall,
-        rebalanceInfoCall, wethCall,
+        controllerCall, executionInfoCall, getRebalanceComponentsCall, rebalanceInfoCall, wethCall,
     },
     ISetToken::{
         getComponentsCall, getDefaultPositionRealUnitCall, isInitializedModuleCall,
@@ -22,7 +21,12 @@ use crate::contracts::{
     },
     IToken::{decimalsCall, symbolCall},
 };
-use crate::venue::{Desk, Venue};
+use crate::{
+    market::Pool,
+    module::Side,
+    plan::input::Entry,
+    venue::{Desk, Route, Venue},
+};
 
 /// The registry of adapters among the Controller's resources.
 const REGISTRY: U256 = U256::ZERO;
@@ -46,10 +50,26 @@ pub struct Index {
     pub protocol_fee: U256,
     /// The multiplier that the module noted when the last rebalance began; 0 if none ever did.
     pub started_at: U256,
+    /// By how much `raiseAssetTargets` raises all targets, 18 decimals; 0 if nobody has said so.
+    pub raise: U256,
     /// The components of the last rebalance.
     pub rebalancing: Vec<Address>,
-    /// What it holds, in the index's own order, then what it shall hold newly.
+    /// Where adapters are looked up.
+    pub desk: Desk,
+    /// What it holds, in the index's own order, then what the last rebalance knows besides, then what
+    /// it shall hold newly.
     pub tokens: Vec<Token>,
+}
+
+/// Why a token is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The index holds it.
+    Held,
+    /// The last rebalance lists it: it was sold altogether, or is still to come.
+    Listed,
+    /// Somebody gave its address.
+    Named,
 }
 
 /// One component, or one that shall become one.
@@ -61,6 +81,8 @@ pub struct Token {
     pub symbol: String,
     /// Its decimals.
     pub decimals: u8,
+    /// Why it is here.
+    pub origin: Origin,
     /// Base units per 10^18 of the index's supply.
     pub unit: U256,
     /// The unit that the last rebalance goes to, as it was submitted.
@@ -69,13 +91,24 @@ pub struct Token {
     pub max_size: U256,
     /// Seconds that it rests between two trades.
     pub cool_off: U256,
+    /// When it was traded last, seconds since 1970; 0 if it never was.
+    pub last_trade: U256,
     /// Where it is traded; empty if nobody has said so.
     pub exchange: String,
     /// How it is traded there.
     pub exchange_data: Bytes,
-    /// The pools that this leads to.
+    /// The pools that this leads to, as what a trade costs …
     pub venue: Venue,
+    /// … as contracts …
+    pub pools: Vec<Pool>,
+    /// … and whose these are; zero where there are none.
+    pub factory: Address,
+    /// What a quoter said that trades of it come to, where the formula is not exact.
+    pub quotes: Quotes,
 }
+
+/// The intermediate asset that a trade of so much comes to; `None` where the pools do not hold it.
+pub type Quotes = BTreeMap<(Side, U256), Option<U256>>;
 
 impl Index {
     /// Reads it, with the tokens of `wanted` that it does not hold yet.
@@ -115,12 +148,7 @@ impl Index {
         )
         .map_err(StrategyError::reading("the module"))?;
         let desk = Desk { registry, module, weth };
-        let mut seen: BTreeSet<Address> = components.iter().copied().collect();
-        let new: Vec<Address> =
-            wanted.iter().copied().filter(|token| seen.insert(*token)).collect();
-        let all = components.into_iter().chain(new);
-        let tokens = all.map(|token| Token::read(set_token, token, &desk, at));
-        let tokens = future::try_join_all(tokens).await?;
+        let tokens = tokens(set_token, components, &rebalancing, wanted, &desk, at).await?;
         let multiplier = U256::try_from(multiplier).ok().filter(|m| !m.is_zero());
         let multiplier = multiplier.ok_or(StrategyError::Arithmetic("the position multiplier"))?;
         Ok(Self {
@@ -131,16 +159,73 @@ impl Index {
             weth,
             protocol_fee,
             started_at: started.positionMultiplier,
+            raise: started.raiseTargetPercentage,
             rebalancing,
+            desk,
             tokens,
         })
     }
+
+    /// Leaves out what the last rebalance knows and neither the index holds nor the weights name. A
+    /// symbol alone never brings in a token beside another one of the same symbol. Where a rebalance is
+    /// `under_way`, so is what the intermediate asset is held of only for it.
+    pub fn keep(&mut self, weights: &[Entry], under_way: bool) {
+        let weth = self.weth;
+        let named = weights.iter().any(|entry| {
+            entry.address == Some(weth)
+                || (entry.address.is_none() && entry.symbol.as_deref() == Some("WETH"))
+        });
+        if under_way && !named && !self.rebalancing.contains(&weth) {
+            self.tokens.retain(|token| token.address != weth);
+        }
+        let taken: BTreeSet<String> = (self.tokens.iter())
+            .filter(|token| token.origin != Origin::Listed)
+            .map(|token| token.symbol.clone())
+            .collect();
+        let by_symbol: BTreeSet<&str> = (weights.iter())
+            .filter(|entry| entry.address.is_none())
+            .filter_map(|entry| entry.symbol.as_deref())
+            .collect();
+        self.tokens.retain(|token| {
+            token.origin != Origin::Listed
+                || (by_symbol.contains(token.symbol.as_str()) && !taken.contains(&token.symbol))
+        });
+    }
+}
+
+/// Reads what is held, what the last rebalance lists, and what is `wanted`, each once. What is only
+/// listed and does not answer as a token is left out: nobody asked for it.
+async fn tokens(
+    set_token: Address,
+    held: Vec<Address>,
+    listed: &[Address],
+    wanted: &[Address],
+    desk: &Desk,
+    at: &BlockReader,
+) -> Result<Vec<Token>, StrategyError> {
+    let mut seen: BTreeSet<Address> = held.iter().copied().chain([Address::ZERO]).collect();
+    let mut all: Vec<(Address, Origin)> =
+        held.into_iter().map(|token| (token, Origin::Held)).collect();
+    let named: BTreeSet<Address> = wanted.iter().copied().collect();
+    let listed = listed.iter().filter(|token| !named.contains(*token));
+    let more = listed.map(|token| (*token, Origin::Listed));
+    let more = more.chain(wanted.iter().map(|token| (*token, Origin::Named)));
+    all.extend(more.filter(|(token, _)| seen.insert(*token)));
+    let read = all.into_iter().map(|(token, origin)| async move {
+        match Token::read(set_token, token, origin, desk, at).await {
+            Ok(token) => Ok(Some(token)),
+            Err(StrategyError::Misconfigured(_)) if origin == Origin::Listed => Ok(None),
+            Err(cause) => Err(cause),
+        }
+    });
+    Ok(future::try_join_all(read).await?.into_iter().flatten().collect())
 }
 
 impl Token {
     async fn read(
         set_token: Address,
         address: Address,
+        origin: Origin,
         desk: &Desk,
         at: &BlockReader,
     ) -> Result<Self, StrategyError> {
@@ -156,28 +241,26 @@ impl Token {
         }))?;
         let unit =
             U256::try_from(unit).map_err(|_| StrategyError::Arithmetic("a negative unit"))?;
-        let executionInfoReturn {
-            targetUnit,
-            maxSize,
-            coolOffPeriod,
-            exchangeName,
-            exchangeData,
-            ..
-        } = how;
-        let venue = desk.venue(address, &exchangeName, &exchangeData, at).await?;
+        let Route { venue, pools, factory } =
+            desk.route(address, &how.exchangeName, &how.exchangeData, at).await?;
         let symbol = symbol_of(&symbol);
         let symbol = if symbol.is_empty() { address.to_string() } else { symbol };
         Ok(Self {
             address,
             symbol,
             decimals,
+            origin,
             unit,
-            target_unit: targetUnit,
-            max_size: maxSize,
-            cool_off: coolOffPeriod,
-            exchange: exchangeName,
-            exchange_data: exchangeData,
+            target_unit: how.targetUnit,
+            max_size: how.maxSize,
+            cool_off: how.coolOffPeriod,
+            last_trade: how.lastTradeTimestamp,
+            exchange: how.exchangeName,
+            exchange_data: how.exchangeData,
             venue,
+            pools,
+            factory,
+            quotes: Quotes::new(),
         })
     }
 }

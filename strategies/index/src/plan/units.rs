@@ -33,6 +33,8 @@ pub struct Component {
     pub weight: U256,
     /// What a whole token costs, 36 decimals.
     pub price: U256,
+    /// Where the price stood.
+    pub price_source: String,
 }
 
 /// Value with the 36 decimals of prices and 18 more.
@@ -162,6 +164,7 @@ mod tests {
             unit: unit.parse().unwrap(),
             weight: fixed(weight, 18).unwrap(),
             price: fixed(price, PRICE_DECIMALS).unwrap(),
+            price_source: String::new(),
         }
     }
 
@@ -231,6 +234,7 @@ mod tests {
                 unit: U256::from(unit),
                 weight: U256::from(weight) * U256::from(1_000_000_000),
                 price: U256::from(digits) * U256::from(10).pow(U256::from(magnitude + 5)),
+                price_source: String::new(),
             },
         )
     }

@@ -40,11 +40,6 @@ pub(crate) fn starts(batch: &Parsed) -> Vec<(usize, &Call, startRebalanceWithUni
         .collect()
 }
 
-/// Addresses that a batch names as components.
-pub(crate) fn components(batch: &Parsed) -> Vec<Address> {
-    starts(batch).into_iter().flat_map(|(_, _, start)| start.components).collect()
-}
-
 /// Each call of a batch in words.
 pub fn explain(batch: &Parsed, index: &Index) -> Vec<Explained> {
     batch.calls.iter().map(|call| explain_call(call, index)).collect()

@@ -151,3 +151,37 @@ fn malformed_prices_are_refused() {
         assert!(said.contains(expected), "{text}: {said}");
     }
 }
+
+#[test]
+fn feeds_are_addresses_with_or_without_a_currency() {
+    let lower = A.to_lowercase();
+    let text = format!("symbol,feed\nUNI,{A}\nAAVE,{A} usd\nMKR,{lower}  ETH\n");
+    let feeds = read_feeds("f", text.as_bytes()).unwrap();
+    let currencies: Vec<_> = feeds.iter().map(|entry| entry.value.currency).collect();
+    assert_eq!(currencies, [None, Some(Currency::Usd), Some(Currency::Eth)]);
+    assert!(feeds.iter().all(|entry| entry.value.aggregator == A.parse::<Address>().unwrap()));
+    let json = format!("[{{\"symbol\": \"UNI\", \"feed\": \"{A} ETH\"}}]");
+    assert_eq!(read_feeds("f", json.as_bytes()).unwrap()[0].value.currency, Some(Currency::Eth));
+}
+
+#[test]
+fn malformed_feeds_are_refused_in_one_line_each() {
+    let wrong_case = A.replace("aF5", "AF5");
+    let cases = [
+        ("symbol,price\nUNI,1\n".to_owned(), "and `feed`; it is: symbol, price"),
+        ("symbol,feed\nUNI,\n".to_owned(), "line 2: has no feed"),
+        ("symbol,feed\nUNI,0x12\n".to_owned(), "line 2: feed: address `0x12` is none"),
+        ("symbol,feed\nUNI,UNI / ETH\n".to_owned(), "line 2: feed: address `UNI` is none"),
+        (format!("symbol,feed\nUNI,{wrong_case}\n"), "with a right checksum"),
+        (format!("symbol,feed\nUNI,{A} GBP\n"), "answers in USD or ETH, not in GBP"),
+        (format!("symbol,feed\nUNI,{A} USD ETH\n"), "answers in USD or ETH, not in USD ETH"),
+        (format!("symbol,feed\nUNI,{A}\nUNI,{A}\n"), "line 3: UNI stands at line 2 too"),
+        (format!("feed\n{A}\n"), "the header has to name"),
+        (String::new(), "f: is empty"),
+    ];
+    for (text, expected) in cases {
+        let said = told(read_feeds("f", text.as_bytes()).unwrap_err());
+        assert!(said.contains(expected), "{text}: {said}");
+        assert_eq!(said.lines().count(), 1, "{text}: {said}");
+    }
+}

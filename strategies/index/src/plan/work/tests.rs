@@ -6,16 +6,18 @@ use crate::{
     plan::{
         StartCall,
         input::{Kind, read},
+        state::{Origin, Quotes, Token},
     },
     quote::Hop,
+    venue::{Desk, Venue},
 };
 
 const WETH: Address = Address::repeat_byte(0xee);
 
-/// A pool of so many tokens and 1,000 WETH.
-fn pool(depth: &str, decimals: u8) -> Venue {
-    let (reserve_in, reserve_out) =
-        (fixed(depth, decimals.into()).unwrap(), fixed("1000", 18).unwrap());
+/// A pool of so many tokens, which cost `price`, and as much in WETH, which costs 1,000.
+fn pool(depth: &str, decimals: u8, price: u64) -> Venue {
+    let reserve_in = fixed(depth, decimals.into()).unwrap();
+    let reserve_out = fixed(depth, 18).unwrap() * U256::from(price) / U256::from(1_000);
     Venue::Pools(vec![Hop { reserve_in, reserve_out, fee: 3_000 }])
 }
 
@@ -24,13 +26,26 @@ fn token(place: u8, symbol: &str, decimals: u8, unit: &str) -> Token {
         address: Address::repeat_byte(place),
         symbol: symbol.to_owned(),
         decimals,
+        origin: if unit == "0" { Origin::Named } else { Origin::Held },
         unit: fixed(unit, decimals.into()).unwrap(),
         target_unit: U256::ZERO,
         max_size: fixed("10", decimals.into()).unwrap(),
         cool_off: U256::from(600),
+        last_trade: U256::ONE,
         exchange: "UniswapV2IndexExchangeAdapter".to_owned(),
         exchange_data: Bytes::new(),
-        venue: pool("1000000", decimals),
+        venue: pool(
+            "1000000",
+            decimals,
+            match symbol {
+                "AAA" => 50,
+                "CCC" => 2,
+                _ => 1,
+            },
+        ),
+        pools: Vec::new(),
+        factory: Address::ZERO,
+        quotes: Quotes::new(),
     }
 }
 
@@ -44,7 +59,9 @@ fn index() -> Index {
         weth: WETH,
         protocol_fee: U256::ZERO,
         started_at: U256::ZERO,
+        raise: U256::ZERO,
         rebalancing: Vec::new(),
+        desk: Desk { registry: WETH, module: WETH, weth: WETH },
         tokens: vec![token(1, "AAA", 18, "1"), token(2, "BBB", 6, "50")],
     }
 }
@@ -169,7 +186,7 @@ fn what_cannot_be_traded_yet_is_a_warning() {
 fn what_trades_cost_is_known_from_the_pools() {
     let mut index = index();
     // One trade of 10 is a hundredth of AAA's pool, and next to nothing of BBB's.
-    index.tokens[0].venue = pool("1000", 18);
+    index.tokens[0].venue = pool("1000", 18, 50);
     let work = plan_with(&index, "symbol,weight\nAAA,40%\nBBB,60%\n", PRICES).unwrap();
     let [a, b] = work.rows.as_slice() else { panic!("{:?}", work.rows) };
     let (sell, buy) = (a.trade.as_ref().unwrap(), b.trade.as_ref().unwrap());
@@ -184,7 +201,7 @@ fn what_trades_cost_is_known_from_the_pools() {
 #[test]
 fn a_pool_that_does_not_hold_one_trade_is_a_warning() {
     let mut index = index();
-    index.tokens[0].venue = pool("10", 18);
+    index.tokens[0].venue = pool("10", 18, 50);
     let work = plan_with(&index, "symbol,weight\nAAA,60%\nBBB,40%\n", PRICES).unwrap();
     assert!(work.warnings[0].starts_with("AAA: its pools do not hold as much"), "{work:?}");
     assert_eq!(work.rows[0].trade.as_ref().unwrap().cost, None);
@@ -232,4 +249,36 @@ fn a_weight_too_small_for_its_token_is_told() {
     let text = "symbol,weight\nAAA,0.5\nBBB,0.495\nDDD,0.005\n";
     let work = plan_with(&index, text, PRICES).unwrap();
     assert!(work.warnings[0].starts_with("DDD: its weight is worth less than one base unit"));
+}
+
+#[test]
+fn a_symbol_alone_is_none_of_a_token_that_the_module_only_lists_beside_a_held_one() {
+    let mut index = index();
+    let listed = |place, symbol| Token { origin: Origin::Listed, ..token(place, symbol, 18, "0") };
+    index.tokens.extend([listed(7, "AAA"), listed(8, "SOLD"), listed(9, "OLD")]);
+    index.tokens.push(Token { address: WETH, ..token(0xee, "WETH", 18, "0.01") });
+    let weights = read("w", b"symbol,weight\nAAA,0.5\nBBB,0.5\nSOLD,0\n", Kind::Weights).unwrap();
+    let kept = |under_way| {
+        let mut index = index.clone();
+        index.keep(&weights, under_way);
+        index.tokens.iter().map(|token| token.address).collect::<Vec<_>>()
+    };
+    let [a, b, sold] = [1, 2, 8].map(Address::repeat_byte);
+    // Leftover WETH has to be named, unless it is there because of the trades that go on.
+    assert_eq!(kept(false), [a, b, sold, WETH]);
+    assert_eq!(kept(true), [a, b, sold]);
+}
+
+#[test]
+fn both_bounds_of_the_cost_are_told() {
+    let mut index = index();
+    index.tokens[0].venue = pool("1000", 18, 50);
+    let work = plan_with(&index, "symbol,weight\nAAA,40%\nBBB,60%\n", PRICES).unwrap();
+    let sell = work.rows[0].trade.as_ref().unwrap();
+    // 20 in two trades of a hundredth of the pool, or at once.
+    assert!(sell.cost_share.as_ref().unwrap().starts_with("1.2841"), "{sell:?}");
+    assert!(sell.cost_share_at_once.as_ref().unwrap().starts_with("2.2491"), "{sell:?}");
+    assert_eq!(sell.pool_off.as_deref(), Some("0"));
+    let (cost, at_once) = (work.cost.as_str(), work.cost_at_once.as_deref());
+    assert_eq!((cost, at_once), ("15.86", Some("26.50")));
 }
