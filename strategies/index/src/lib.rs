@@ -1,10 +1,14 @@
-//! Simple indices: from a methodologist's weights to what a manager signs.
+//! Simple indices: from a methodologist's weights to the last trade.
 //!
 //! An index is re-weighted by giving its module a target unit for each component; allowed traders
 //! then trade towards them in small lots. [`plan`](mod@plan) works out the units and what trading
 //! towards them takes; [`verify`](mod@verify) holds what is to be signed, or was executed, against what
 //! was published; [`tune`] advises how components should be traded. [`module`](mod@module) is the module's own arithmetic, [`quote`] the pools', [`venue`] finds
 //! the pools and [`steward`] who signs.
+//!
+//! [`strategy`](mod@strategy) trades what was started. Reading order: [`snapshot`] (what is read, with
+//! [`market`] and [`twap`]) → [`decide`](mod@decide) (what follows from it) → [`refusal`] and
+//! [`settle`](mod@settle) (what came of it); [`schedule`] and [`audit`](mod@audit) are about the people.
 // Numbers here are money.
 #![cfg_attr(
     not(test),

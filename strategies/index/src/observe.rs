@@ -63,7 +63,7 @@ pub(crate) fn progress(look: Look<'_>, is_open: bool) -> Progress {
     });
     // Raising the targets is nobody's trade, so nothing has to rest for it.
     let ready = ready.filter_map(|lot| u64::try_from(lot.ready_at).ok());
-    let is_raised = survey.wants_raise(snapshot) && survey.lots.iter().all(|lot| lot.is_met);
+    let is_raised = survey.wants_raise() && survey.lots.iter().all(|lot| lot.is_met);
     let ready = ready.chain(is_raised.then_some(0));
     Progress { last: newest, is_open, idle_since: idle_since(ready, newest, snapshot.now) }
 }
@@ -190,3 +190,6 @@ fn count(name: &'static str, number: U256) -> Option<Observation> {
 fn seconds(name: &'static str, number: U256) -> Option<Observation> {
     Some(Observation::new(name, fixed(number)?, Unit::Seconds))
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,9 @@ const REGISTRY: U256 = U256::ZERO;
 const TRADE_FEE: U256 = U256::ZERO;
 /// Gas of a typical trade.
 const TRADE_GAS: U256 = uint!(300_000_U256);
+/// Above this base fee, 30 gwei, what a trade costs is not reckoned with: a dear hour is waited for,
+/// and makes nothing that is left to trade too little.
+const USUAL_BASE_FEE: U256 = uint!(30_000_000_000_U256);
 /// Most components of one rebalance; more were never seen, and what each takes is bounded by it.
 pub const MAX_COMPONENTS: usize = 100;
 
@@ -69,7 +72,7 @@ pub struct Snapshot {
     pub is_served: bool,
     /// Whether what was submitted left the zero address among the components.
     pub lists_zero: bool,
-    /// What the gas of a trade costs at the block's base fee, wei.
+    /// What the gas of a trade costs at the block's base fee, of 30 gwei at the most; wei.
     pub trade_cost: U256,
     /// What all components are reckoned with.
     pub terms: Terms,
@@ -488,8 +491,9 @@ fn assemble(
         may_trade: general.may_trade,
         anyone: general.anyone,
         is_served: general.is_served,
-        lists_zero: general.listed.iter().any(Address::is_zero),
+        lists_zero: general.listed.iter().any(|token| token.is_zero()),
         trade_cost: U256::from(at.header().base_fee_per_gas.unwrap_or_default())
+            .min(USUAL_BASE_FEE)
             .saturating_mul(TRADE_GAS),
         terms,
         raise_percentage: general.raise_percentage,

@@ -57,7 +57,7 @@ impl Moments {
         };
         let cron = expression.parse().map_err(|cause| {
             E::custom(format_args!(
-                "{text:?}: {cause}; expected \"monthly\", \"quarterly\", \"none\" or a cron \
+                "{cause}; expected \"monthly\", \"quarterly\", \"none\" or a cron \
                  expression such as \"0 12 1 * *\""
             ))
         })?;
