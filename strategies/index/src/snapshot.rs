@@ -491,7 +491,7 @@ fn assemble(
         may_trade: general.may_trade,
         anyone: general.anyone,
         is_served: general.is_served,
-        lists_zero: general.listed.iter().any(Address::is_zero),
+        lists_zero: general.listed.iter().any(|token| token.is_zero()),
         trade_cost: U256::from(at.header().base_fee_per_gas.unwrap_or_default())
             .min(USUAL_BASE_FEE)
             .saturating_mul(TRADE_GAS),
