@@ -153,6 +153,7 @@ fn attempt(
             max_priority_fee_per_gas: CELLS.parse(row, "max_priority_fee_per_gas")?,
         },
         extra: CELLS.parse_known(row, "extra_fee")?.unwrap_or_default(),
+        by_order: CELLS.unsigned(row, "by_order")? != 0,
         signed_at_block: CELLS.unsigned(row, "signed_at_block")?,
         answers: answers.remove(&hash).unwrap_or_default(),
     };
