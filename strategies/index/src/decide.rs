@@ -267,21 +267,18 @@ impl<'a> Look<'a> {
         let resting = wanted().filter(|(_, stand)| matches!(stand, Stand::Resting));
         let soonest = resting.map(|(lot, _)| lot.ready_at).min();
         let short = wanted().any(|(_, stand)| matches!(stand, Stand::TooDear));
-        let held = holds.next();
         let has_more = self.survey.free > self.survey.dust;
-        if let Some(soonest) = soonest {
-            // A price may make what is held, or what could not be paid, due before.
-            let only_time = held.is_none() && !(short && has_more);
-            return resting_until(soonest, self.snapshot.now, only_time);
+        // Where nothing can be paid any more, a buy that is held makes no difference.
+        let matters = |lot: &Lot| lot.side() == Some(Side::Sell) || has_more;
+        let held: Vec<(&Lot, Hold)> = holds.filter(|(lot, _)| matters(lot)).collect();
+        // Told although others only rest: a person may have to act.
+        if let Some((_, first)) = held.first() {
+            let all: Vec<String> = held.iter().map(|(lot, hold)| self.told(lot, hold)).collect();
+            return blocked(first.reason, all.join("; "));
         }
-        if let Some((lot, hold)) = held {
-            // Where nothing can be paid any more, a buy that is held makes no difference.
-            let matters = lot.side() == Some(Side::Sell) || has_more;
-            if matters {
-                let more = holds.map(|(lot, hold)| self.told(lot, &hold));
-                let all: Vec<String> = std::iter::once(self.told(lot, &hold)).chain(more).collect();
-                return blocked(hold.reason, all.join("; "));
-            }
+        if let Some(soonest) = soonest {
+            // A price may make what could not be paid due before.
+            return resting_until(soonest, self.snapshot.now, !(short && has_more));
         }
         if short && has_more { self.stuck_with_rest() } else { wait(FINISHED) }
     }
