@@ -178,7 +178,7 @@ fn pools(block: &mut ScriptedBlock, script: &Script) {
     };
     block.answer_any::<IPool::observeCall>(POOL, &observed);
     block.answer_any::<IRouter::factoryCall>(QUOTER, &V3);
-    block.answer_any::<IQuoter::quoteExactInputSingleCall>(QUOTER, &u(9 * ONE));
+    block.answer_any::<IQuoter::quoteExactInputSingleCall>(QUOTER, &u(94 * ONE / 10));
     block.answer_any::<IQuoter::quoteExactOutputSingleCall>(QUOTER, &u(ONE * 1_001 / 100));
 }
 
@@ -319,7 +319,7 @@ async fn what_remains_goes_into_what_has_room() {
     assert_eq!(action.name, "tradeRemainingWETH");
     let call = tradeRemainingWETHCall::abi_decode(&action.candidates.first.data).unwrap();
     assert_eq!(call.component, BOUGHT);
-    assert_eq!(call.minComponentReceived, u(9 * ONE * 9_925 / 10_000));
+    assert_eq!(call.minComponentReceived, u(94 * ONE / 10 * 9_925 / 10_000));
 }
 
 #[tokio::test]
