@@ -195,5 +195,6 @@ pub(super) fn migrations() -> Migrator {
         simple(8, "fees beside gas", EXTRA_FEES),
         simple(9, "what products act on", super::agreements::TABLES),
         simple(10, "sums of the ledger", crate::finance::sums::INDEX),
+        simple(11, "what the guard reads of inclusions", super::spending::INDEX),
     ])
 }

@@ -12,5 +12,6 @@ mod scenarios;
 mod signer;
 mod sim;
 mod takeover;
+mod together;
 mod trouble;
 mod upkeep;
