@@ -26,7 +26,7 @@
 //! | a more urgent action is due, or another one while this one would fail | taken over at its nonce |
 //! | the same took effect at another nonce; the product may only delever and this does not; it was for what the product does not act on any more | not sent any more, and given up at once |
 //! | its deadline has passed; its call would fail, or nothing is due, for some blocks | given up, if that is cheaper than to let it fail |
-//! | an operator orders it | replaced or given up at once, under the same ceilings |
+//! | an operator orders it | replaced or given up at once, under the same ceilings; what was ordered is sent again in a pause too |
 //! | a ceiling is below the raise, or attempts are used up | held, and said once |
 
 mod book;
@@ -39,6 +39,7 @@ mod foreign;
 mod gap;
 mod give_up;
 mod known;
+mod late;
 mod order;
 mod postcondition;
 mod pursue;
@@ -57,9 +58,10 @@ use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, Head, pool::Privacy, wallet::Wallet};
 use ballast_strategy_api::{Assessment, Decision, Exposure, Urgency};
 
-use self::{book::Book, foreign::Foreign, known::Known};
+use self::{book::Book, foreign::Foreign, known::Known, late::Late};
 pub use error::LaneError;
 pub use event::LaneEvent;
+pub use late::LateAnswer;
 pub use order::{Obeyed, Order, OrderKind};
 pub use pursuit::Pursuit;
 pub use snapshot::{AttemptSnapshot, LaneSnapshot, SlotSnapshot};
@@ -134,6 +136,8 @@ pub struct Lane {
     /// What is known of the wallet, and whether its balance has changed without our doing.
     known: Known,
     moved: bool,
+    /// Endpoints that were not waited for.
+    late: Late,
     /// What happened outside of an observation; told with the next one.
     outbox: Vec<LaneEvent>,
     /// What an operator ordered, with the guard's word on it, and what became of it; both only
@@ -221,6 +225,7 @@ impl Lane {
             looked: None,
             known: Known::default(),
             moved: false,
+            late: Late::default(),
             outbox: Vec::new(),
             order: None,
             obeyed: None,
