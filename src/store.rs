@@ -1,10 +1,10 @@
 //! What survives a restart, in one SQLite file.
 //!
 //! There is one writer, a task that owns the only writing connection. Journal batches go first:
-//! those that wait together become one transaction and one fsync, and whoever handed one in hears
-//! back only when it is on the disk (`synchronous=FULL`). Decisions and series come second, gathered
-//! into one transaction per block; when the disk cannot follow they are dropped and counted, never the
-//! journal. Readers have connections of their own and wait for no write; those of people are apart
+//! those that wait together become one transaction, and whoever handed one in hears back only when it
+//! is written: on the disk (`synchronous=FULL`) if something is sent on the strength of it, else in
+//! order before whatever is ([`Durable`]). Decisions and series come second, gathered into one
+//! transaction per block; when the disk cannot follow they are dropped and counted, never the journal. Readers have connections of their own and wait for no write; those of people are apart
 //! from those of guard and submission ([`Store::for_looking`]), so whoever looks delays nobody who
 //! acts.
 //!
@@ -34,7 +34,7 @@ use std::{
 
 use futures::TryStreamExt as _;
 use sqlx::{
-    SqlitePool,
+    Either, Executor as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use thiserror::Error;
@@ -46,6 +46,7 @@ pub use pauses::Pause;
 pub use series::{MAX_SERIES, Resolution, SeriesKey, SeriesRecorder};
 #[cfg(test)]
 pub(crate) use spending::tests::JournalRow;
+pub(crate) use spending::{Books, MAX_RECENT, RecentCall};
 pub use spending::{Cost, FirstDue};
 pub(crate) use statement::Statement;
 
@@ -53,6 +54,7 @@ use crate::{failpoint, ledger::Ledger, submission::Journal};
 use health::{FileId, LastWrite};
 use lock::FileLock;
 use reserve::{RESERVE, RETRY, Reserve};
+pub(crate) use writer::Durable;
 use writer::Writer;
 
 /// How long a statement waits for another process's lock on the file.
@@ -299,23 +301,28 @@ impl Store {
 
     /// Writes a batch as one transaction; it is on the disk when this returns.
     pub(crate) async fn commit(&self, batch: Vec<Statement>) -> Result<(), StoreError> {
+        self.write(batch, Durable::Now).await
+    }
+
+    async fn write(&self, batch: Vec<Statement>, durable: Durable) -> Result<(), StoreError> {
         let writer = self.inner.writer.as_ref().ok_or(StoreError::NotWritable("read-only"))?;
-        match writer.commit(batch).await {
+        match writer.commit(batch, durable).await {
             Some(Ok(())) => Ok(()),
             Some(Err(source)) => Err(database("writing", &self.inner.file, source)),
             None => Err(StoreError::NotWritable("closed")),
         }
     }
 
-    /// The same as a step with a name: a place of [`failpoint`], on either side of which tests kill
-    /// the process.
+    /// Writes a batch as one transaction, and as a step with a name: a place of [`failpoint`], on
+    /// either side of which tests kill the process.
     pub(crate) async fn step(
         &self,
         name: &'static str,
         batch: Vec<Statement>,
+        durable: Durable,
     ) -> Result<(), StoreError> {
         failpoint::before(name);
-        let written = self.commit(batch).await;
+        let written = self.write(batch, durable).await;
         failpoint::after(name);
         written
     }
@@ -325,6 +332,29 @@ impl Store {
         if let (Some(writer), false) = (&self.inner.writer, batch.is_empty()) {
             writer.post(batch);
         }
+    }
+
+    /// Rows of several queries over one of the reading connections, in one go.
+    pub(crate) async fn rows_of<const N: usize>(
+        &self,
+        queries: [Statement; N],
+    ) -> Result<[Vec<sqlx::sqlite::SqliteRow>; N], StoreError> {
+        let failed = |source| database("reading", &self.inner.file, source);
+        let mut connection = self.reads().acquire().await.map_err(failed)?;
+        let mut answers = std::array::from_fn(|_| Vec::new());
+        let mut places = answers.iter_mut();
+        let mut place = places.next();
+        let mut told = connection.fetch_many(statement::together(None, &queries));
+        while let Some(next) = told.try_next().await.map_err(failed)? {
+            match (next, &mut place) {
+                // The end of one query.
+                (Either::Left(_), _) => place = places.next(),
+                (Either::Right(row), Some(rows)) => rows.push(row),
+                (Either::Right(_), None) => {}
+            }
+        }
+        drop(told);
+        Ok(answers)
     }
 
     /// Rows of a query over the reading connections.

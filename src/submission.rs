@@ -16,9 +16,11 @@ pub mod lifecycle;
 pub mod node;
 pub(crate) mod observe;
 pub mod pricing;
+mod quotes;
 mod repeat;
 pub mod simulate;
 pub mod slot;
+mod together;
 mod twice;
 
 pub use journal::{
@@ -29,4 +31,6 @@ pub use lane::{
     AttemptSnapshot, Lane, LaneError, LaneEvent, LaneSnapshot, LaneSpec, Obeyed, Order, OrderKind,
     Pursuit, SlotSnapshot,
 };
+pub use quotes::Quotes;
 pub use simulate::Pretends;
+pub use together::Together;

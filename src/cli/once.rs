@@ -175,6 +175,7 @@ async fn run_group(mut group: Group, shared: &Shared, options: &Options) -> Vec<
                 // What a crashed keeper left behind is looked at before anything new is sent.
                 let steps = task.observe().await;
                 task.take_pending_turn().await;
+                task.accounts.book_found().await;
                 running.push((place, task, steps));
             }
             Err(error) => {
@@ -213,6 +214,7 @@ async fn follow(group: &Group, mut head: Head, running: &mut [Running], deadline
                 seat.announce(head);
             }
             steps.extend(task.observe().await);
+            task.accounts.book_found().await;
         }
     }
 }

@@ -4,6 +4,8 @@
 //! never on the way to a send. What the journal does not know of an inclusion (when its block was,
 //! what the native currency was worth) is added here and booked.
 
+mod settled;
+
 use std::{collections::BTreeMap, future::IntoFuture as _, time::Duration};
 
 use alloy::{primitives::B256, providers::Provider as _};
@@ -14,6 +16,8 @@ use serde::Serialize;
 use tokio::time::timeout;
 use tracing::warn;
 
+use self::settled::Settled;
+
 use crate::{
     config::Limits,
     finance::{
@@ -22,7 +26,8 @@ use crate::{
     },
     guard::{Past, Spending, Used, budget},
     money::Usd,
-    store::{Cost, FirstDue, Store, StoreError},
+    store::{Books, Cost, FirstDue, MAX_RECENT, RecentCall, Store, StoreError},
+    submission::LaneEvent,
 };
 
 /// Inclusions whose block's time is asked for at one head; the others follow at the next, as all do
@@ -41,6 +46,10 @@ pub(crate) struct Accounts {
     store: Store,
     pool: Pool,
     past: Option<Past>,
+    /// What was found of costs and is not booked yet.
+    found: Vec<Cost>,
+    /// What of the past need not be read again.
+    settled: Option<Settled>,
     /// The journal may have changed since it was read.
     stale: bool,
     /// The newest action that was seen to be due, and since when.
@@ -95,6 +104,8 @@ impl Accounts {
             store,
             pool,
             past: None,
+            found: Vec::new(),
+            settled: None,
             stale: true,
             due: None,
             counts_blocks: true,
@@ -107,9 +118,22 @@ impl Accounts {
         self.past.as_ref()
     }
 
-    /// The journal has changed.
+    /// The journal has changed, in a way that is not known: all of it is read.
     pub(crate) fn changed(&mut self) {
         self.stale = true;
+        self.settled = None;
+    }
+
+    /// Something was signed.
+    pub(crate) fn signed(&mut self) {
+        self.stale = true;
+    }
+
+    /// The journal has changed by what happened.
+    pub(crate) fn happened(&mut self, events: &[LaneEvent]) {
+        self.stale |= !events.is_empty();
+        let outlives = |settled: &Settled| events.iter().all(|event| settled.outlives(event));
+        self.settled = self.settled.take().filter(outlives);
     }
 
     /// Which blocks the endpoints disagree about.
@@ -142,7 +166,7 @@ impl Accounts {
     }
 
     /// Reads the journal again if it has changed, a new month has begun, or what it said holds
-    /// something back that an operator may have forgiven. Books what it can. True if it was read.
+    /// something back that an operator may have forgiven. True if it was read.
     pub(crate) async fn refresh(&mut self, head: &Head, price: Option<Price>) -> bool {
         let month = budget::month_start(head.timestamp);
         let is_current = self.past.as_ref().is_some_and(|past| {
@@ -152,6 +176,8 @@ impl Accounts {
         if is_current && !self.stale {
             return false;
         }
+        // What is not booked would be looked up again.
+        self.book_found().await;
         match self.read(head, month, price).await {
             Ok((past, complete)) => {
                 self.past = Some(past);
@@ -168,25 +194,45 @@ impl Accounts {
     }
 
     async fn read(
-        &self,
+        &mut self,
         head: &Head,
         month: u64,
         price: Option<Price>,
     ) -> Result<(Past, bool), StoreError> {
-        let (product, chain_id) = (self.product.as_str(), self.chain_id);
         // The pace looks back beyond the month's beginning.
         let since = month.min(head.timestamp.saturating_sub(WINDOW));
-        let mut costs = self.store.costs(product, chain_id, since).await?;
+        let is_tripped = self.past.as_ref().is_none_or(Past::is_tripped);
+        // Taken: after a failure all of it is read.
+        let known = self.settled.take();
+        let known = known.filter(|known| !is_tripped && known.holds(month, head, price));
+        let mut settled = known.unwrap_or_else(|| Settled::begin(month, head));
+        let Books { mut costs, recent, pending } =
+            self.store.books(&self.product, self.chain_id, since, settled.until).await?;
         let complete = self.complete(&mut costs, head, price).await;
-        if self.store.is_writable() {
-            let open = |cost: &&Cost| cost.is_new;
-            let found: Vec<Cost> = costs.iter().filter(open).cloned().collect();
-            self.store.book(product, chain_id, &found).await?;
+        self.found = costs.iter().filter(|cost| cost.is_new).cloned().collect();
+        let newest: Vec<RecentCall> = recent.into_iter().map(|call| dated(call, &costs)).collect();
+        let before = settled.recent.iter().rev();
+        let recent = newest.iter().chain(before).take(MAX_RECENT).map(|call| call.call.clone());
+        let recent = recent.collect();
+        let all: Vec<&Cost> = settled.costs.iter().chain(&costs).collect();
+        let pace = pace(&all, head.timestamp);
+        let spending = Spending { pending, pace, ..sum(&all, month) };
+        settled.extend(&costs, &newest);
+        self.settled = Some(settled);
+        Ok((Past { recent, spending }, complete))
+    }
+
+    /// Books what the last reading found. Nothing waits for it: what is not booked is found again.
+    pub(crate) async fn book_found(&mut self) {
+        let found = std::mem::take(&mut self.found);
+        if found.is_empty() || !self.store.is_writable() {
+            return;
         }
-        let recent = self.store.recent_calls(product, chain_id).await?;
-        let pending = self.store.reservations(product, chain_id).await?;
-        let pace = pace(&costs, head.timestamp);
-        Ok((Past { recent, spending: Spending { pending, pace, ..sum(&costs, month) } }, complete))
+        if let Err(error) = self.store.book(&self.product, self.chain_id, &found).await {
+            let detail = crate::error_chain(&error);
+            warn!(product = self.product, detail, "what transactions cost was not booked");
+            self.changed();
+        }
     }
 
     /// Adds to what is not booked the time of its block and a price. False if some are left.
@@ -294,8 +340,17 @@ impl Accounts {
     }
 }
 
+/// A call with the time of its block, if that was found just now.
+fn dated(mut recent: RecentCall, costs: &[Cost]) -> RecentCall {
+    if recent.call.at.is_none() {
+        let is_it = |cost: &&Cost| cost.nonce == recent.nonce && cost.wallet == recent.wallet;
+        recent.call.at = costs.iter().rev().find(is_it).and_then(|cost| cost.at);
+    }
+    recent
+}
+
 /// What counts to this month. What has no time yet was found just now.
-fn sum(costs: &[Cost], month: u64) -> Spending {
+fn sum(costs: &[&Cost], month: u64) -> Spending {
     let mut spending = Spending { month, ..Spending::default() };
     for cost in costs.iter().filter(|cost| cost.at.is_none_or(|at| at >= month)) {
         match cost.price {
@@ -307,7 +362,7 @@ fn sum(costs: &[Cost], month: u64) -> Spending {
 }
 
 /// What was spent of late. What has no time yet was found just now.
-fn pace(costs: &[Cost], now: u64) -> Pace {
+fn pace(costs: &[&Cost], now: u64) -> Pace {
     let mut pace = Pace::default();
     for cost in costs {
         let at = cost.at.unwrap_or(now);

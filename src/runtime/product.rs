@@ -129,6 +129,8 @@ impl ProductTask {
             if self.mailbox.turns.has_changed()? {
                 self.take_pending_turn().await;
             }
+            // After the turn, which goes by what was found and does not wait for the disk.
+            self.accounts.book_found().await;
             // What the turn itself found of it is dealt with.
             agreed = self.shared.pauses.agreed(&self.config.name);
         }
@@ -153,7 +155,10 @@ impl ProductTask {
         };
         self.show_current();
         let events = match observed {
-            Ok(events) => self.tell(&head, events),
+            Ok(events) => {
+                self.accounts.happened(&events);
+                self.tell(&head, events)
+            }
             Err(error) => {
                 let detail = crate::error_chain(&error);
                 warn!(product = self.config.name, detail, "following transactions failed");
@@ -161,9 +166,6 @@ impl ProductTask {
                 Vec::new()
             }
         };
-        if !events.is_empty() {
-            self.accounts.changed();
-        }
         self.keep_accounts(&head).await;
         events
     }

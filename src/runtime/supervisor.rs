@@ -24,7 +24,7 @@ use crate::{
     config::ProductConfig,
     guard::StopCheck,
     store::Store,
-    submission::{Lane, LaneSpec, Pretends},
+    submission::{Lane, LaneSpec, Pretends, Quotes, Together},
 };
 
 /// Panics and failures within [`WINDOW`] after which a product is left halted.
@@ -49,6 +49,8 @@ pub(crate) struct ProductSpec {
     pub(crate) wallet: WalletHandle,
     pub(crate) mailbox: Mailbox,
     pub(crate) pretends: Pretends,
+    pub(crate) quotes: Quotes,
+    pub(crate) together: Together,
 }
 
 /// What the products' tasks have in common; each writes only what is its own.
@@ -172,6 +174,8 @@ pub(crate) async fn open_lane(
             profile: Arc::clone(&spec.profile),
             privacy: config.privacy,
             pretends: spec.pretends.clone(),
+            quotes: spec.quotes.clone(),
+            together: spec.together.clone(),
             stop: stop_check(config, shared, stop),
         };
         let opened = Lane::open(lane_spec, spec.pool.clone(), shared.store.journal()).await;

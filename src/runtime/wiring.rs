@@ -18,7 +18,7 @@ use crate::{
     config::{Config, Environment, ProductConfig},
     ledger::{bookkeeper::Client, external::External},
     registry::Registry,
-    submission::Pretends,
+    submission::{Pretends, Quotes, Together},
 };
 
 /// Products that read one chain through one pool.
@@ -64,7 +64,8 @@ pub(crate) fn wire(
         let feeds = FeedDesk::new(Arc::clone(&profile));
         let (mut seats, mut specs, mut clients) = (Vec::new(), Vec::new(), Vec::new());
         let wake = Arc::new(Notify::new());
-        let pretends = Pretends::default();
+        let (pretends, quotes) = (Pretends::default(), Quotes::default());
+        let together = Together::default();
         for product in members {
             let wallet = WalletHandle::new(
                 Arc::clone(&product),
@@ -88,8 +89,17 @@ pub(crate) fn wire(
                 strategy: mailbox.strategy.clone(),
             });
             let (profile, pool) = (Arc::clone(&profile), pool.clone());
-            let pretends = pretends.clone();
-            specs.push(ProductSpec { config: product, profile, pool, wallet, mailbox, pretends });
+            let (pretends, quotes) = (pretends.clone(), quotes.clone());
+            specs.push(ProductSpec {
+                config: product,
+                profile,
+                pool,
+                wallet,
+                mailbox,
+                pretends,
+                quotes,
+                together: together.clone(),
+            });
         }
         let source = BlockSource::new(pool.provider(), &profile);
         wired.push(Group { profile, pool, source, feeds, wake, seats, specs, clients });

@@ -2,7 +2,7 @@
 
 use sqlx::{Row as _, sqlite::SqliteRow};
 
-use super::{Store, StoreError, agreements, spending, statement::Statement};
+use super::{Durable, Store, StoreError, agreements, spending, statement::Statement};
 
 /// Pauses kept per product, the open one included; the oldest fall out.
 const MAX_KEPT: u64 = 100;
@@ -42,7 +42,7 @@ impl Store {
                 .with(pause.reason.as_str());
             [insert, Statement::new(TRIM).with(*product).with(MAX_KEPT)]
         });
-        self.step("open_pause", statements.collect()).await
+        self.step("open_pause", statements.collect(), Durable::Now).await
     }
 
     /// Ends the pauses of products and forgives what failed before, since a person has looked;
@@ -63,7 +63,7 @@ impl Store {
             let close = Statement::new(CLOSE).with(*product).with(at).with(who);
             [agree, close, spending::forgive(product)]
         });
-        self.step("close_pause", statements.collect()).await
+        self.step("close_pause", statements.collect(), Durable::Now).await
     }
 }
 

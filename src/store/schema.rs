@@ -200,5 +200,6 @@ pub(super) fn migrations() -> Migrator {
         simple(10, "sums of the ledger", crate::finance::sums::INDEX),
         simple(11, "what reconciliations found", crate::ledger::tables::VERDICTS),
         simple(12, "attempts that were ordered", ORDERED),
+        simple(13, "what the guard reads of inclusions", super::spending::INDEX),
     ])
 }

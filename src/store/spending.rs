@@ -12,12 +12,12 @@ use ballast_chains::{feeds::Price, fees::extra::ExtraFees};
 use ballast_strategy_api::Action;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Statement, Store, StoreError, cells::Cells};
+use super::{Durable, Statement, Store, StoreError, cells::Cells};
 use crate::guard::{CallResult, Recent, Reservation};
 
 const CELLS: Cells = Cells::of("a product's past");
 /// Included calls that are looked back at; more than any limit on repeating (255) counts to.
-const MAX_RECENT: u64 = 300;
+pub(crate) const MAX_RECENT: usize = 300;
 
 /// Migration: the cost of what is included, since when actions are due, and the failures that an
 /// operator has forgiven. `native_usd` is in 10⁻¹⁸ dollars per coin.
@@ -53,6 +53,15 @@ CREATE TABLE forgiven (
 /// Migration: the block at which an action was first seen to be due, without a break since.
 pub(super) const DUE_BLOCKS: &str = "ALTER TABLE first_due ADD COLUMN since_block BIGINT;";
 
+/// Migration: what is read of a product's inclusions at each of them. It is all in the index: the row
+/// of a slot holds the receipt, and each column behind that is found by going through it.
+pub(super) const INDEX: &str = "
+DROP INDEX slots_by_inclusion;
+CREATE INDEX slots_by_inclusion ON slots (product, chain_id, included_block, nonce, wallet,
+    included_hash, included_block_hash, outcome, succeeded, gas_used, effective_gas_price, postcondition)
+    WHERE included_block IS NOT NULL;
+";
+
 /// Since when an action is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstDue {
@@ -71,7 +80,11 @@ pub struct Cost {
     /// At which nonce.
     pub nonce: u64,
     /// The block that holds it.
+    pub block: u64,
+    /// Its hash.
     pub block_hash: B256,
+    /// Whether the nonce is spent for good.
+    pub is_final: bool,
     /// Gas used.
     pub gas: u64,
     /// All that it cost, wei: gas, and the data fee of a layer 2 where its receipt names one.
@@ -84,20 +97,53 @@ pub struct Cost {
     pub is_new: bool,
 }
 
+/// What the journal says of a product's past on a chain.
+#[derive(Debug)]
+pub(crate) struct Books {
+    /// What its transactions cost, in the order of their blocks.
+    pub(crate) costs: Vec<Cost>,
+    /// Its included calls, the newest first, without those that an operator has forgiven.
+    pub(crate) recent: Vec<RecentCall>,
+    /// The most that each of its nonces may cost that is signed and not included.
+    pub(crate) pending: Vec<Reservation>,
+}
+
+/// An included call, and where it is.
+#[derive(Debug, Clone)]
+pub(crate) struct RecentCall {
+    pub(crate) wallet: String,
+    pub(crate) nonce: u64,
+    pub(crate) block: u64,
+    pub(crate) call: Recent,
+}
+
 impl Store {
-    /// What the product's transactions on a chain cost since a moment, by their blocks' time, and
-    /// all that are not booked yet.
+    /// What the journal says of a product's past on a chain: what its transactions cost since a
+    /// moment, by their blocks' time, and all that are not booked yet; its included calls; and what is
+    /// signed and not included. Of what is included, that in blocks after `after` only.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn costs(
+    pub(crate) async fn books(
         &self,
         product: &str,
         chain_id: u64,
         since: u64,
-    ) -> Result<Vec<Cost>, StoreError> {
-        let query = Statement::new(SELECT_COSTS).with(product).with(chain_id).with(since);
-        self.rows(query).await?.iter().map(cost).collect()
+        after: u64,
+    ) -> Result<Books, StoreError> {
+        let of = |sql| Statement::new(sql).with(product).with(chain_id);
+        let [costs, recent, pending] = self
+            .rows_of([
+                of(SELECT_COSTS).with(since).with(after),
+                of(SELECT_RECENT).with(u64::try_from(MAX_RECENT).unwrap_or(u64::MAX)).with(after),
+                of(SELECT_PENDING),
+            ])
+            .await?;
+        Ok(Books {
+            costs: costs.iter().map(cost).collect::<Result<_, _>>()?,
+            recent: recent.iter().map(recent_call).collect::<Result<_, _>>()?,
+            pending: reserved(&pending)?,
+        })
     }
 
     /// Books what was found of costs: those that have the time of their block.
@@ -125,45 +171,7 @@ impl Store {
                 Some(statement)
             })
             .collect();
-        if batch.is_empty() { Ok(()) } else { self.step("book", batch).await }
-    }
-
-    /// The product's included calls on a chain, the newest first, without those that an operator
-    /// has forgiven.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn recent_calls(
-        &self,
-        product: &str,
-        chain_id: u64,
-    ) -> Result<Vec<Recent>, StoreError> {
-        let query = Statement::new(SELECT_RECENT).with(product).with(chain_id).with(MAX_RECENT);
-        self.rows(query).await?.iter().map(recent).collect()
-    }
-
-    /// The most that each of the product's nonces on a chain may cost that is signed and not
-    /// included.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn reservations(
-        &self,
-        product: &str,
-        chain_id: u64,
-    ) -> Result<Vec<Reservation>, StoreError> {
-        let query = Statement::new(SELECT_PENDING).with(product).with(chain_id);
-        let mut dearest: BTreeMap<(Address, u64), U256> = BTreeMap::new();
-        for row in self.rows(query).await? {
-            let place = (CELLS.parse(&row, "wallet")?, CELLS.unsigned(&row, "nonce")?);
-            let wei = U256::from(CELLS.unsigned(&row, "gas_limit")?)
-                .saturating_mul(CELLS.parse(&row, "max_fee_per_gas")?)
-                .saturating_add(CELLS.parse_known(&row, "extra_fee")?.unwrap_or_default());
-            let most = dearest.entry(place).or_default();
-            *most = (*most).max(wei);
-        }
-        let reserved = dearest.into_iter();
-        Ok(reserved.map(|((wallet, nonce), wei)| Reservation { wallet, nonce, wei }).collect())
+        if batch.is_empty() { Ok(()) } else { self.step("book", batch, Durable::InOrder).await }
     }
 
     /// Since when this very action of the product is due.
@@ -199,7 +207,7 @@ impl Store {
             .with(action.answers.as_str())
             .with(at)
             .with(block);
-        self.step("note_due", vec![statement]).await
+        self.step("note_due", vec![statement], Durable::Now).await
     }
 
     /// Notes that nothing is due: the blocks of whatever is due next are counted anew. The moment
@@ -208,7 +216,8 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub(crate) async fn note_nothing_due(&self, product: &str) -> Result<(), StoreError> {
-        self.step("note_nothing_due", vec![Statement::new(CLEAR_DUE_BLOCKS).with(product)]).await
+        let statement = Statement::new(CLEAR_DUE_BLOCKS).with(product);
+        self.step("note_nothing_due", vec![statement], Durable::Now).await
     }
 
     /// Forgives the product's failures so far: what an operator's `resume` means. It closes the
@@ -227,16 +236,19 @@ pub(super) fn forgive(product: &str) -> Statement {
 }
 
 const SELECT_COSTS: &str = "
-SELECT s.wallet AS wallet, s.nonce AS nonce, s.included_block_hash AS block_hash,
+SELECT s.wallet AS wallet, s.nonce AS nonce, s.included_block AS included_block,
+    s.included_block_hash AS block_hash,
+    CASE WHEN s.outcome IS NULL THEN 0 ELSE 1 END AS is_final,
     s.gas_used AS gas_used, s.effective_gas_price AS effective_gas_price,
-    s.l1_fee AS l1_fee, s.operator_fee AS operator_fee,
+    CASE WHEN c.nonce IS NULL THEN s.l1_fee END AS l1_fee,
+    CASE WHEN c.nonce IS NULL THEN s.operator_fee END AS operator_fee,
     CASE WHEN c.nonce IS NULL THEN s.receipt END AS receipt,
     c.block_timestamp AS block_timestamp, c.wei AS wei, c.native_usd AS native_usd
 FROM slots s
 LEFT JOIN costs c ON c.chain_id = s.chain_id AND c.wallet = s.wallet AND c.nonce = s.nonce
     AND c.block_hash = s.included_block_hash
 WHERE s.product = $1 AND s.chain_id = $2 AND s.included_block IS NOT NULL
-    AND (c.nonce IS NULL OR c.block_timestamp >= $3)
+    AND s.included_block > $4 AND (c.nonce IS NULL OR c.block_timestamp >= $3)
 ORDER BY s.included_block, s.nonce";
 
 const UPSERT_COST: &str = "
@@ -247,7 +259,8 @@ ON CONFLICT (chain_id, wallet, nonce) DO UPDATE SET block_hash = excluded.block_
     native_usd = excluded.native_usd";
 
 const SELECT_RECENT: &str = "
-SELECT i.action AS action, a.kind AS kind, s.succeeded AS succeeded,
+SELECT s.wallet AS wallet, s.nonce AS nonce, s.included_block AS included_block, i.action AS action, a.kind AS kind,
+    s.succeeded AS succeeded,
     s.postcondition AS postcondition, c.block_timestamp AS block_timestamp
 FROM slots s
 JOIN attempts a ON a.hash = s.included_hash
@@ -257,7 +270,7 @@ LEFT JOIN costs c ON c.chain_id = s.chain_id AND c.wallet = s.wallet AND c.nonce
     AND c.block_hash = s.included_block_hash
 LEFT JOIN forgiven f ON f.product = s.product AND f.chain_id = s.chain_id
 WHERE s.product = $1 AND s.chain_id = $2 AND s.included_block IS NOT NULL
-    AND (f.product IS NULL OR s.included_block > f.included_block)
+    AND s.included_block > $4 AND (f.product IS NULL OR s.included_block > f.included_block)
 ORDER BY s.included_block DESC, s.nonce DESC LIMIT $3";
 
 const SELECT_PENDING: &str = "
@@ -306,7 +319,9 @@ fn cost(row: &SqliteRow) -> Result<Cost, StoreError> {
     Ok(Cost {
         wallet: CELLS.get(row, "wallet")?,
         nonce: CELLS.unsigned(row, "nonce")?,
+        block: CELLS.unsigned(row, "included_block")?,
         block_hash: CELLS.parse(row, "block_hash")?,
+        is_final: CELLS.unsigned(row, "is_final")? == 1,
         gas: CELLS.unsigned(row, "gas_used")?,
         wei,
         at: at.and_then(|at| u64::try_from(at).ok()),
@@ -331,6 +346,27 @@ fn cost_of_receipt(row: &SqliteRow) -> Result<U256, StoreError> {
         noted
     };
     Ok(execution.saturating_add(extra.total()))
+}
+
+/// The most that each nonce may cost.
+fn reserved(rows: &[SqliteRow]) -> Result<Vec<Reservation>, StoreError> {
+    let mut dearest: BTreeMap<(Address, u64), U256> = BTreeMap::new();
+    for row in rows {
+        let place = (CELLS.parse(row, "wallet")?, CELLS.unsigned(row, "nonce")?);
+        let wei = U256::from(CELLS.unsigned(row, "gas_limit")?)
+            .saturating_mul(CELLS.parse(row, "max_fee_per_gas")?)
+            .saturating_add(CELLS.parse_known(row, "extra_fee")?.unwrap_or_default());
+        let most = dearest.entry(place).or_default();
+        *most = (*most).max(wei);
+    }
+    let reserved = dearest.into_iter();
+    Ok(reserved.map(|((wallet, nonce), wei)| Reservation { wallet, nonce, wei }).collect())
+}
+
+fn recent_call(row: &SqliteRow) -> Result<RecentCall, StoreError> {
+    let (wallet, nonce) = (CELLS.get(row, "wallet")?, CELLS.unsigned(row, "nonce")?);
+    let block = CELLS.unsigned(row, "included_block")?;
+    Ok(RecentCall { wallet, nonce, block, call: recent(row)? })
 }
 
 fn recent(row: &SqliteRow) -> Result<Recent, StoreError> {

@@ -73,6 +73,27 @@ async fn a_store_that_fails_says_so_until_a_write_goes_through() {
     Store::in_memory().await.unwrap().ping().await.unwrap();
 }
 
+/// Steps that wait together share a transaction, which is synced if any of them must be.
+#[tokio::test]
+async fn a_group_is_synced_if_one_of_it_must_be() {
+    let store = Store::in_memory().await.unwrap();
+    let forget = || vec![Statement::new("DELETE FROM pauses")];
+    let level = async || {
+        let rows = store.rows(Statement::new("PRAGMA synchronous")).await.unwrap();
+        sqlx::Row::get::<i64, _>(&rows[0], 0)
+    };
+    let in_order = store.write(forget(), Durable::InOrder);
+    in_order.await.unwrap();
+    assert_eq!(level().await, 1, "nobody needs it on the disk");
+    let (first, now, last) = futures::join!(
+        store.write(forget(), Durable::InOrder),
+        store.write(forget(), Durable::Now),
+        store.write(forget(), Durable::InOrder),
+    );
+    (first.unwrap(), now.unwrap(), last.unwrap());
+    assert_eq!(level().await, 2, "one of them does");
+}
+
 #[tokio::test]
 async fn a_second_process_is_kept_out_in_one_line() {
     let folder = tempfile::tempdir().unwrap();

@@ -14,7 +14,7 @@ use tracing::warn;
 use super::{
     health::LastWrite,
     reserve::{Reserve, is_full},
-    statement::Statement,
+    statement::{Statement, together},
 };
 use crate::failpoint;
 
@@ -29,8 +29,28 @@ const MAX_LOW_GROUP: usize = 512;
 /// How long the first low-priority batch waits for the others of its block.
 const LINGER: Duration = Duration::from_millis(50);
 
+/// When a batch of the journal must be on the disk.
+///
+/// Either way it is written when whoever handed it in hears back: readers see it, and it survives the
+/// end of the process, however sudden. What differs is what a loss of power may take. The log is written
+/// in order and an fsync covers all of it, so nothing is ever lost from the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durable {
+    /// Before whoever handed it in hears back: something is sent, or promised to a person, on the
+    /// strength of it.
+    Now,
+    /// Before anything that is written later and is [`Now`](Self::Now), at the latest. For what others
+    /// still know after a loss of power: what the chain and its nodes said of what was sent, and what
+    /// follows from that. It is asked again then.
+    InOrder,
+}
+
 /// A journal batch and who waits for it.
-type Job = (Vec<Statement>, oneshot::Sender<Result<(), sqlx::Error>>);
+struct Job {
+    batch: Vec<Statement>,
+    durable: Durable,
+    done: oneshot::Sender<Result<(), sqlx::Error>>,
+}
 
 /// The handle to the task, and its owner.
 #[derive(Debug)]
@@ -50,8 +70,15 @@ impl Writer {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let last = Arc::new(LastWrite::default());
-        let queues =
-            Queues { writes, reserve, last: Arc::clone(&last), jobs, rows, gathered: Vec::new() };
+        let queues = Queues {
+            writes,
+            reserve,
+            last: Arc::clone(&last),
+            jobs,
+            rows,
+            gathered: Vec::new(),
+            synced: None,
+        };
         tasks.spawn(queues.run(stop.clone()));
         metrics::counter!("ballast_decisions_dropped_total").increment(0);
         Self { journal, low, last, stop, tasks: Mutex::new(tasks) }
@@ -62,10 +89,15 @@ impl Writer {
         Arc::clone(&self.last)
     }
 
-    /// Waits until the batch is durable or refused; `None` if the writer has ended.
-    pub(super) async fn commit(&self, batch: Vec<Statement>) -> Option<Result<(), sqlx::Error>> {
+    /// Waits until the batch is written, and on the disk if it must be now, or refused; `None` if the
+    /// writer has ended.
+    pub(super) async fn commit(
+        &self,
+        batch: Vec<Statement>,
+        durable: Durable,
+    ) -> Option<Result<(), sqlx::Error>> {
         let (done, answer) = oneshot::channel();
-        self.journal.send((batch, done)).await.ok()?;
+        self.journal.send(Job { batch, durable, done }).await.ok()?;
         answer.await.ok()
     }
 
@@ -91,6 +123,8 @@ struct Queues {
     jobs: mpsc::Receiver<Job>,
     rows: mpsc::Receiver<Vec<Statement>>,
     gathered: Vec<Vec<Statement>>,
+    /// How the connection was told to write last.
+    synced: Option<Durable>,
 }
 
 impl Queues {
@@ -140,27 +174,56 @@ impl Queues {
         metrics::counter!("ballast_journal_steps_total")
             .increment(u64::try_from(group.len()).unwrap_or(u64::MAX));
         if let [_, _, ..] = group.as_slice() {
-            let all = group.iter().flat_map(|(batch, _)| batch);
-            if write(&self.writes, all).await.is_ok() {
+            let all: Vec<&[Statement]> = group.iter().map(|job| job.batch.as_slice()).collect();
+            if self.write(&all, durable(group)).await.is_ok() {
                 self.last.note(&Ok(()));
-                metrics::counter!("ballast_journal_commits_total").increment(1);
-                group.drain(..).for_each(|(_, done)| answer(done, Ok(())));
+                group.drain(..).for_each(|job| answer(job.done, Ok(())));
                 return;
             }
         }
-        for (batch, done) in group.drain(..) {
-            let result = match write(&self.writes, batch.iter()).await {
+        for Job { batch, durable, done } in group.drain(..) {
+            let result = match self.write(&[&batch], durable).await {
                 Err(error) if is_full(&error) && self.make_room().await => {
-                    write(&self.writes, batch.iter()).await
+                    self.write(&[&batch], durable).await
                 }
                 result => result,
             };
             self.last.note(&result);
-            if result.is_ok() {
-                metrics::counter!("ballast_journal_commits_total").increment(1);
-            }
             answer(done, result);
         }
+    }
+
+    /// Writes a part of the journal, and counts it.
+    async fn write(
+        &mut self,
+        batches: &[&[Statement]],
+        durable: Durable,
+    ) -> Result<(), sqlx::Error> {
+        self.sync(durable).await?;
+        write(&self.writes, batches).await?;
+        metrics::counter!("ballast_journal_commits_total").increment(1);
+        if durable == Durable::Now {
+            metrics::counter!("ballast_journal_syncs_total").increment(1);
+        }
+        Ok(())
+    }
+
+    /// Has the transactions from here on be on the disk when they end, or in order. A connection that
+    /// was opened anew meanwhile is on the safe side: the store's options have `synchronous=FULL`.
+    async fn sync(&mut self, durable: Durable) -> Result<(), sqlx::Error> {
+        if self.synced == Some(durable) {
+            return Ok(());
+        }
+        // Not known until it is done.
+        self.synced = None;
+        let pragma = match durable {
+            Durable::Now => "PRAGMA synchronous = FULL",
+            Durable::InOrder => "PRAGMA synchronous = NORMAL",
+        };
+        // It takes effect when it is compiled, so one that is kept prepared would have none.
+        sqlx::query(pragma).persistent(false).execute(&self.writes).await?;
+        self.synced = Some(durable);
+        Ok(())
     }
 
     async fn make_room(&mut self) -> bool {
@@ -177,16 +240,25 @@ impl Queues {
             metrics::counter!("ballast_decisions_dropped_total").increment(lost);
             return self.gathered.clear();
         }
-        let all = self.gathered.iter().flatten();
-        let result = write(&self.writes, all).await;
+        let gathered = std::mem::take(&mut self.gathered);
+        let all: Vec<&[Statement]> = gathered.iter().map(Vec::as_slice).collect();
+        let result = match self.sync(Durable::InOrder).await {
+            Ok(()) => write(&self.writes, &all).await,
+            Err(error) => Err(error),
+        };
         self.last.note(&result);
         if let Err(error) = result {
-            let lost = u64::try_from(self.gathered.len()).unwrap_or(u64::MAX);
+            let lost = u64::try_from(gathered.len()).unwrap_or(u64::MAX);
             metrics::counter!("ballast_decisions_dropped_total").increment(lost);
             warn!(lost, error = crate::error_chain(&error), "decisions could not be stored");
         }
-        self.gathered.clear();
     }
+}
+
+/// A group must be on the disk now if any of it must.
+fn durable(group: &[Job]) -> Durable {
+    let now = group.iter().any(|job| job.durable == Durable::Now);
+    if now { Durable::Now } else { Durable::InOrder }
 }
 
 /// Whoever waited may have gone; what is written stays written.
@@ -197,14 +269,12 @@ fn answer(done: oneshot::Sender<Result<(), sqlx::Error>>, result: Result<(), sql
 /// One transaction, begun and ended by statements of its own: a full disk ends a transaction inside
 /// the database, which `sqlx::Transaction` does not notice, and its connection is of no use from
 /// then on.
-async fn write<'s>(
-    pool: &SqlitePool,
-    statements: impl Iterator<Item = &'s Statement> + Send,
-) -> Result<(), sqlx::Error> {
+async fn write(pool: &SqlitePool, batches: &[&[Statement]]) -> Result<(), sqlx::Error> {
+    if batches.is_empty() {
+        return Ok(());
+    }
     let mut connection = pool.acquire().await?;
-    // Taken at the start, so that no statement can find the file locked half-way.
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-    let written = write_all(&mut connection, statements).await;
+    let written = write_all(&mut connection, batches).await;
     if written.is_err() {
         // An error here means that the database has done it already.
         drop(sqlx::query("ROLLBACK").execute(&mut *connection).await);
@@ -212,12 +282,14 @@ async fn write<'s>(
     written
 }
 
-async fn write_all<'s>(
+async fn write_all(
     connection: &mut SqliteConnection,
-    statements: impl Iterator<Item = &'s Statement> + Send,
+    batches: &[&[Statement]],
 ) -> Result<(), sqlx::Error> {
-    for statement in statements {
-        statement.query().execute(&mut *connection).await?;
+    // Taken at the start, so that no statement can find the file locked half-way.
+    let mut begin = Some("BEGIN IMMEDIATE");
+    for batch in batches {
+        together(begin.take(), batch).execute(&mut *connection).await?;
     }
     failpoint::before("transaction");
     let committed = sqlx::query("COMMIT").execute(connection).await.map(drop);

@@ -26,8 +26,11 @@ use super::{
 };
 use crate::{
     clock, ledger,
-    store::{Statement, Store, StoreError},
+    store::{Durable, Statement, Store, StoreError},
 };
+
+/// What is noted of an inclusion that promised nothing.
+pub(super) const NOTHING_TO_CHECK: &str = "nothing to check";
 
 /// The journal of a store, for all lanes.
 #[derive(Debug, Clone)]
@@ -98,7 +101,7 @@ impl LaneJournal {
             self.attempt(slot.nonce, 0, 0, attempt),
             self.attempt_event(slot.nonce, attempt, why),
         ];
-        self.store.step("open_slot", batch).await
+        self.store.step("open_slot", batch, Durable::Now).await
     }
 
     /// One more attempt at a nonce, and why it is made; `slot` is as it stands before. An intent
@@ -124,7 +127,7 @@ impl LaneJournal {
         }
         batch.push(self.attempt(slot.nonce, intent, number(slot.attempt_count()), attempt));
         batch.push(self.attempt_event(slot.nonce, attempt, why));
-        self.store.step("append_attempt", batch).await
+        self.store.step("append_attempt", batch, Durable::Now).await
     }
 
     /// What endpoints said of an attempt, where it is news, and the state that follows.
@@ -150,15 +153,15 @@ impl LaneJournal {
             let detail = format!("{endpoint}: {}", answer.detail);
             batch.push(self.event(nonce, "answer", Some(&hash), Some(block), &detail));
         }
-        self.store.step("record_answers", batch).await
+        self.store.step("record_answers", batch, Durable::InOrder).await
     }
 
-    /// An attempt is in a block.
+    /// An attempt is in a block, and whether there is a postcondition to look at. `finals` are other
+    /// nonces that were found to be spent for good at that head.
     pub(super) async fn record_inclusion(
         &self,
-        nonce: u64,
-        inclusion: &Inclusion,
-        receipt: &Receipt,
+        (nonce, inclusion, receipt, postcondition): (u64, &Inclusion, &Receipt, PostconditionState),
+        (finals, head): (&[(u64, Outcome)], u64),
     ) -> Result<(), StoreError> {
         let whole = whole(receipt);
         let hash = hex(inclusion.hash);
@@ -171,12 +174,18 @@ impl LaneJournal {
             .with(inclusion.gas_used)
             .with(inclusion.effective_gas_price.to_string())
             .with(whole)
-            .with(PostconditionState::Due.label())
+            .with(postcondition.label())
             .with(inclusion.extra.l1_fee.map(|fee| fee.to_string()))
             .with(inclusion.extra.operator_fee.map(|fee| fee.to_string()));
         let detail = if inclusion.succeeded { "status 1" } else { "status 0" };
-        let event = self.event(nonce, "included", Some(&hash), Some(inclusion.block), detail);
-        self.store.step("record_inclusion", vec![included, event]).await
+        let mut batch = self.ends(finals, head);
+        batch.push(included);
+        batch.push(self.event(nonce, "included", Some(&hash), Some(inclusion.block), detail));
+        if postcondition != PostconditionState::Due {
+            let at = Some(inclusion.block);
+            batch.push(self.event(nonce, "postcondition", None, at, NOTHING_TO_CHECK));
+        }
+        self.store.step("record_inclusion", batch, Durable::InOrder).await
     }
 
     /// The block that held a nonce fell away.
@@ -185,7 +194,7 @@ impl LaneJournal {
             self.keyed(sql::SET_REORGED, nonce),
             self.event(nonce, "reorged", None, Some(block), ""),
         ];
-        self.store.step("record_reorg", batch).await
+        self.store.step("record_reorg", batch, Durable::InOrder).await
     }
 
     /// What became of the postcondition.
@@ -200,21 +209,27 @@ impl LaneJournal {
             self.keyed(sql::SET_POSTCONDITION, nonce).with(state.label()),
             self.event(nonce, "postcondition", None, Some(block), detail),
         ];
-        self.store.step("record_postcondition", batch).await
+        self.store.step("record_postcondition", batch, Durable::InOrder).await
     }
 
-    /// A nonce is spent for good.
+    /// These nonces are spent for good.
     pub(super) async fn record_final(
         &self,
-        nonce: u64,
-        outcome: Outcome,
-        block: u64,
+        finals: &[(u64, Outcome)],
+        head: u64,
     ) -> Result<(), StoreError> {
-        let batch = vec![
-            self.keyed(sql::SET_FINAL, nonce).with(outcome.label()),
-            self.event(nonce, outcome.label(), None, Some(block), ""),
-        ];
-        self.store.step("record_final", batch).await
+        self.store.step("record_final", self.ends(finals, head), Durable::InOrder).await
+    }
+
+    fn ends(&self, finals: &[(u64, Outcome)], head: u64) -> Vec<Statement> {
+        let rows = finals.iter().flat_map(|(nonce, outcome)| {
+            let label = outcome.label();
+            [
+                self.keyed(sql::SET_FINAL, *nonce).with(label),
+                self.event(*nonce, label, None, Some(head), ""),
+            ]
+        });
+        rows.collect()
     }
 
     /// The wallet's nonce when its lane was opened for the first time; what was used before is
@@ -227,7 +242,7 @@ impl LaneJournal {
             .with(self.product.as_str())
             .with(first_nonce)
             .with(clock::now());
-        self.store.step("record_lane", vec![row]).await
+        self.store.step("record_lane", vec![row], Durable::Now).await
     }
 
     /// A nonce was used for good by a transaction that nothing here was signed for; its hash and
@@ -260,7 +275,7 @@ impl LaneJournal {
             );
         let event =
             self.event(nonce, Outcome::Foreign.label(), hash.as_deref(), Some(block), "adopted");
-        self.store.step("record_foreign", vec![row, event]).await
+        self.store.step("record_foreign", vec![row, event], Durable::Now).await
     }
 
     /// What was final is not any more; the nonces and the states that follow, in one commit.
@@ -275,7 +290,7 @@ impl LaneJournal {
             batch.push(self.event(*nonce, "undone", None, Some(block), ""));
             batch.push(ledger::withdraw(self.chain_id, &self.wallet(), *nonce));
         }
-        self.store.step("record_undone", batch).await
+        self.store.step("record_undone", batch, Durable::Now).await
     }
 }
 

@@ -38,6 +38,7 @@ mod follow;
 mod foreign;
 mod gap;
 mod give_up;
+mod known;
 mod late;
 mod order;
 mod postcondition;
@@ -57,7 +58,7 @@ use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, Head, pool::Privacy, wallet::Wallet};
 use ballast_strategy_api::{Assessment, Decision, Exposure, Urgency};
 
-use self::{book::Book, foreign::Foreign, late::Late};
+use self::{book::Book, foreign::Foreign, known::Known, late::Late};
 pub use error::LaneError;
 pub use event::LaneEvent;
 pub use late::LateAnswer;
@@ -70,7 +71,9 @@ use super::{
     node::{BlockMark, NextBlock, Node, Place},
     observe::Subject,
     pricing::Pressure,
+    quotes::Quotes,
     simulate::{Overrides, Pretends},
+    together::Together,
 };
 use crate::guard::{Agreed, Caps, StopCheck, Upkeep};
 
@@ -95,6 +98,10 @@ pub struct LaneSpec {
     pub privacy: Privacy,
     /// What all lanes of the chain's nodes have in common.
     pub pretends: Pretends,
+    /// The same of prices.
+    pub quotes: Quotes,
+    /// The same of what lanes ask about their wallets.
+    pub together: Together,
     /// Whether somebody has stopped the product, asked again before anything leaves the keeper.
     pub stop: StopCheck,
 }
@@ -123,10 +130,11 @@ pub struct Lane {
     gap_at_block: Option<u64>,
     overrides: Overrides,
     pretends: Pretends,
+    quotes: Quotes,
     /// The stretch of blocks in which the wallet's nonce was looked at last.
     looked: Option<u64>,
-    /// The wallet's balance when it was told last, and whether it has changed without our doing.
-    balance: Option<U256>,
+    /// What is known of the wallet, and whether its balance has changed without our doing.
+    known: Known,
     moved: bool,
     /// Endpoints that were not waited for.
     late: Late,
@@ -190,11 +198,12 @@ impl Lane {
         node: impl Node,
         journal: Journal,
     ) -> Result<Self, LaneError> {
-        let LaneSpec { product, wallet, profile, privacy, pretends, stop } = spec;
+        let LaneSpec { product, wallet, profile, privacy, pretends, quotes, together, stop } = spec;
         let journal = journal.lane(&product, &profile.name, profile.chain_id, wallet.address());
         let subject = Subject { product: product.clone(), chain: profile.name.clone() };
         let node: Arc<dyn Node> = Arc::new(node);
-        let book = Book::new(wallet.address(), Arc::clone(&node), journal, subject.clone());
+        let asked = (Arc::clone(&node), together);
+        let book = Book::new(wallet.address(), asked, journal, subject.clone());
         let mut lane = Self {
             product,
             wallet,
@@ -212,8 +221,9 @@ impl Lane {
             gap_at_block: None,
             overrides: Overrides::Unknown,
             pretends,
+            quotes,
             looked: None,
-            balance: None,
+            known: Known::default(),
             moved: false,
             late: Late::default(),
             outbox: Vec::new(),
@@ -294,9 +304,9 @@ impl Lane {
     /// Hears what the wallet held at a newer block. With nothing under way nobody but the key spends
     /// from it, so whatever else changed it, its nonce is looked at by the next observation: a
     /// transaction that is not ours shows within a few blocks, and costs a read only then.
-    pub fn told_balance(&mut self, wei: U256) {
-        let before = self.balance.replace(wei);
-        self.moved |= self.is_idle() && before.is_some_and(|before| before != wei);
+    pub fn told_balance(&mut self, wei: U256, at: &Head) {
+        let before = self.known.balance.replace((at.hash, wei));
+        self.moved |= self.is_idle() && before.is_some_and(|(_, before)| before != wei);
     }
 
     /// Whether a block is in the chain that ends in `head`; `None` if nodes do not tell.

@@ -22,6 +22,8 @@ use ballast_strategy_api::Call;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 
+use super::together::{Question, Seen};
+
 /// A block as far as submission cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockMark {
@@ -115,6 +117,8 @@ pub trait Node: Debug + Send + Sync + 'static {
     /// Receipts by hash, in the order asked, in one request where the node allows it.
     fn receipts(&self, hashes: Vec<B256>)
     -> BoxFuture<'_, Result<Vec<Option<Receipt>>, CallError>>;
+    /// Both for several wallets in one request, in the order asked: all of it or nothing.
+    fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>>;
     /// Blocks by their places, in the order asked; `None` for one that the node does not have.
     fn blocks(
         &self,

@@ -107,7 +107,7 @@ const CATALOGUE: &[Row] = &[
         Counter,
         Unit::Count,
         "",
-        "Transactions of the store that hold steps of the journal; one fsync each",
+        "Transactions of the store that hold steps of the journal",
     ),
     (
         "ballast_journal_failures_total",
@@ -122,6 +122,13 @@ const CATALOGUE: &[Row] = &[
         Unit::Count,
         "",
         "Steps of the journal; those that wait together share a commit",
+    ),
+    (
+        "ballast_journal_syncs_total",
+        Counter,
+        Unit::Count,
+        "",
+        "Commits of the journal that were on the disk before anything was done on the strength of them: one fsync each",
     ),
     (
         "ballast_ledger_entries_total",

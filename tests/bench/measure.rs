@@ -120,3 +120,38 @@ pub(crate) fn methods(passed: &[Passed]) -> BTreeMap<String, usize> {
     }
     counts
 }
+
+/// One kind of request on the way from a head to a transaction.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    /// How many there were for each transaction.
+    pub(crate) a_send: f64,
+    /// From the newest head's bytes to the request's last byte, and to that of its answer.
+    pub(crate) begun: Quantiles,
+    pub(crate) ended: Quantiles,
+}
+
+/// When each kind of request went out after a head, in the order of their ends.
+pub(crate) fn way(passed: &[Passed]) -> Vec<Step> {
+    let heads: Vec<Instant> = heads(passed).into_values().collect();
+    let mut kinds: BTreeMap<String, (Vec<Duration>, Vec<Duration>)> = BTreeMap::new();
+    for passed in passed {
+        let Passed::Request { method, begun, ended, read, .. } = passed else { continue };
+        let by_wallet = read.as_ref().is_some_and(|read| read.by_wallet);
+        let name = if by_wallet { format!("{method} of a wallet") } else { method.clone() };
+        let Some(head) = heads.iter().rev().find(|head| *head <= begun) else { continue };
+        let (begins, ends) = kinds.entry(name).or_default();
+        begins.push(begun.duration_since(*head));
+        ends.push(ended.duration_since(*head));
+    }
+    let sends = kinds.get("eth_sendRawTransaction").map_or(1, |(begins, _)| begins.len());
+    let steps = kinds.into_iter().filter_map(|(name, (begins, ends))| {
+        #[expect(clippy::cast_precision_loss, reason = "small counts, for people")]
+        let a_send = begins.len() as f64 / sends as f64;
+        Some(Step { name, a_send, begun: Quantiles::of(begins)?, ended: Quantiles::of(ends)? })
+    });
+    let mut steps: Vec<Step> = steps.collect();
+    steps.sort_by_key(|step| step.ended.p50);
+    steps
+}

@@ -89,14 +89,14 @@ pub(crate) fn tables(rows: &[Row]) -> String {
 /// Submissions a second as Markdown.
 pub(crate) fn submissions(rows: &[Submissions]) -> String {
     let mut text = String::from(
-        "| wallets | bare, a second | keeper, a second | ratio | with the journal on disk, a second | ratio | journal steps a send | fsyncs a send | steps an fsync |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| wallets | bare, a second | keeper, a second | ratio | with the journal on disk, a second | ratio | journal steps a send | commits a send | fsyncs a send | steps a commit | CPU a send, ms: bare | keeper |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
         let (bare, keeper, on_disk) = (row.bare.a_second(), row.keeper.rate, row.on_disk.rate);
         let sends = row.on_disk.rate.sends;
         text.push_str(&format!(
-            "| {} | {bare:.0} | {:.0} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.1} |\n",
+            "| {} | {bare:.0} | {:.0} | {:.2} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} | {:.2} | {:.2} |\n",
             row.wallets,
             keeper.a_second(),
             keeper.a_second() / bare,
@@ -104,8 +104,27 @@ pub(crate) fn submissions(rows: &[Submissions]) -> String {
             on_disk.a_second() / bare,
             Rate::each(row.on_disk.steps, sends),
             Rate::each(row.on_disk.commits, sends),
+            Rate::each(row.on_disk.syncs, sends),
             Rate::each(row.on_disk.steps, row.on_disk.commits),
+            row.bare.cpu_each(),
+            row.keeper.rate.cpu_each(),
         ));
+    }
+    text.push_str(
+        "\n| wallets | asked of the node (store in memory) | a send | from the head to the request, p50 / p99, ms | to its answer |\n\
+         |---|---|---|---|---|\n",
+    );
+    for row in rows {
+        for step in &row.keeper.way {
+            text.push_str(&format!(
+                "| {} | {} | {:.2} | {} | {} |\n",
+                row.wallets,
+                step.name,
+                step.a_send,
+                both(step.begun),
+                both(step.ended),
+            ));
+        }
     }
     text
 }

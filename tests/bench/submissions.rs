@@ -12,7 +12,8 @@ use tokio::time::timeout;
 
 use crate::{
     bare::When,
-    measure,
+    measure::{self, Step},
+    proxy::Passed,
     run::{BARE_KEYS, DEADLINE, VIEW_KEYS, named, start},
     world::{Kind, World, in_memory, on_disk},
 };
@@ -29,12 +30,28 @@ const STALLS: usize = 2;
 pub(crate) struct Rate {
     pub(crate) sends: u64,
     took: Duration,
+    /// Processor time of the process that sends.
+    cpu: Duration,
 }
 
 impl Rate {
     /// Submissions a second.
     pub(crate) fn a_second(self) -> f64 {
         Self::each(self.sends, 1) / self.took.as_secs_f64()
+    }
+
+    /// Processor time for each submission, milliseconds.
+    pub(crate) fn cpu_each(self) -> f64 {
+        self.cpu.as_secs_f64() * 1_000.0 / Self::each(self.sends, 1)
+    }
+
+    /// Both together.
+    fn and(self, other: Self) -> Self {
+        Self {
+            sends: self.sends + other.sends,
+            took: self.took + other.took,
+            cpu: self.cpu + other.cpu,
+        }
     }
 
     /// How many of one there were for each of another.
@@ -46,12 +63,16 @@ impl Rate {
 }
 
 /// A keeper, and how its journal was written meanwhile.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Journalled {
     pub(crate) rate: Rate,
-    /// Steps of the journal, and transactions of the store that they shared: one fsync each.
+    /// When it asked the node for what.
+    pub(crate) way: Vec<Step>,
+    /// Steps of the journal, and transactions of the store that they shared.
     pub(crate) steps: u64,
     pub(crate) commits: u64,
+    /// Those of them that were synced.
+    pub(crate) syncs: u64,
 }
 
 /// All figures of one number of wallets.
@@ -78,15 +99,14 @@ pub(crate) async fn submissions(wallets: usize, blocks: usize) -> Result<Submiss
     let keeper = keeper(&world, &keys, half, in_memory()?).await?;
     let on_disk = self::keeper(&world, &keys, half, on_disk()?).await?;
     let after = bare(&world, &bare_keys, half).await?;
-    let bare = Rate { sends: before.sends + after.sends, took: before.took + after.took };
-    Ok(Submissions { wallets, bare, keeper, on_disk })
+    Ok(Submissions { wallets, bare: before.and(after), keeper, on_disk })
 }
 
 async fn bare(world: &World, keys: &[usize], blocks: usize) -> Result<Rate> {
     let mut process = world.bare(keys, Bytes::new(), When::Always)?.start()?;
     process.wait_for_line("ready", DEADLINE).await?;
     flood(world, keys.len(), WARM_UP).await?;
-    let rate = counted(world, &process, keys.len(), blocks).await?;
+    let (rate, _) = counted(world, &process, keys.len(), blocks).await?;
     process.kill9().await?;
     Ok(rate)
 }
@@ -103,10 +123,12 @@ async fn keeper(
     let metrics = metrics_of(process).await?;
     flood(world, keys.len(), WARM_UP).await?;
     let before = journal(&metrics).await?;
-    let rate = counted(world, process, keys.len(), blocks).await?;
+    let (rate, passed) = counted(world, process, keys.len(), blocks).await?;
     let after = journal(&metrics).await?;
     started.process.kill9().await?;
-    Ok(Journalled { rate, steps: after.0 - before.0, commits: after.1 - before.1 })
+    let way = measure::way(&passed);
+    let [steps, commits, syncs] = std::array::from_fn(|of| after[of] - before[of]);
+    Ok(Journalled { rate, way, steps, commits, syncs })
 }
 
 /// A flood that is measured.
@@ -115,17 +137,20 @@ async fn counted(
     process: &KeeperProcess,
     wallets: usize,
     blocks: usize,
-) -> Result<Rate> {
-    let (rate, stalls) = flood(world, wallets, blocks).await?;
+) -> Result<(Rate, Vec<Passed>)> {
+    let before = measure::cpu(process.id())?;
+    let (mut rate, passed, stalls) = flood(world, wallets, blocks).await?;
+    rate.cpu = measure::cpu(process.id())?.saturating_sub(before);
     ensure!(stalls * STALLS <= blocks, process.failure(&format!("{stalls} of {blocks} stalled")));
-    Ok(rate)
+    Ok((rate, passed))
 }
 
-/// Makes blocks as fast as all wallets send; how fast that was, and at how many blocks some did not.
-async fn flood(world: &World, wallets: usize, blocks: usize) -> Result<(Rate, usize)> {
+/// Makes blocks as fast as all wallets send; how fast that was, what passed, and at how many blocks
+/// some did not send.
+async fn flood(world: &World, wallets: usize, blocks: usize) -> Result<(Rate, Vec<Passed>, usize)> {
     let node = world.devnet.node();
     let mut block = node.block_number().await?;
-    let (mut sends, mut stalls) = (0, 0);
+    let (mut sends, mut stalls, mut all_passed) = (0, 0, Vec::new());
     let begun = Instant::now();
     for _ in 0..blocks {
         block += 1;
@@ -137,6 +162,7 @@ async fn flood(world: &World, wallets: usize, blocks: usize) -> Result<(Rate, us
                 let passed = world.proxy.take();
                 let raws = measure::raws(&passed).into_iter();
                 arrived += raws.filter(|(_, body)| named(body) == Some(block)).count();
+                all_passed.extend(passed);
             }
             // On their way is not there: a block without one of them would have its lane wait for it,
             // which the bare loop does not do.
@@ -150,7 +176,7 @@ async fn flood(world: &World, wallets: usize, blocks: usize) -> Result<(Rate, us
         taken.unwrap_or(Ok(()))?;
         sends += u64::try_from(arrived)?;
     }
-    Ok((Rate { sends, took: begun.elapsed() }, stalls))
+    Ok((Rate { sends, took: begun.elapsed(), cpu: Duration::ZERO }, all_passed, stalls))
 }
 
 /// How many transactions the node has that the next block may hold.
@@ -167,12 +193,16 @@ async fn metrics_of(keeper: &KeeperProcess) -> Result<String> {
     Ok(format!("http://{}/metrics", address.ok_or_eyre("no address after listen=")?))
 }
 
-/// Steps and commits of the journal so far, as the keeper counts them.
-async fn journal(metrics: &str) -> Result<(u64, u64)> {
+/// Steps, commits and fsyncs of the journal so far, as the keeper counts them.
+async fn journal(metrics: &str) -> Result<[u64; 3]> {
     let text = reqwest::get(metrics).await?.text().await?;
     let value = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|value| value.parse().ok()).ok_or_eyre(format!("no {name}"))
     };
-    Ok((value("ballast_journal_steps_total")?, value("ballast_journal_commits_total")?))
+    Ok([
+        value("ballast_journal_steps_total")?,
+        value("ballast_journal_commits_total")?,
+        value("ballast_journal_syncs_total")?,
+    ])
 }

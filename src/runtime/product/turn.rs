@@ -44,7 +44,7 @@ impl ProductTask {
         if let Some(wei) = turn.balance {
             let balance = Balance { wei, block: turn.head.number };
             self.shared.board.balance(&self.config.name, balance);
-            self.lane.told_balance(wei);
+            self.lane.told_balance(wei, &turn.head);
             self.show_balance(wei);
         }
         let mut record = Record::new(turn.head, Vec::new());
@@ -117,7 +117,10 @@ impl ProductTask {
             }
             Verdict::Permit(permit) => {
                 let pursued = self.lane.pursue(permit, &head, strategy.as_ref()).await;
-                self.accounts.changed();
+                match pursued {
+                    Ok(_) => self.accounts.signed(),
+                    Err(_) => self.accounts.changed(),
+                }
                 self.say_pursuit(pursued, "", record);
             }
         }
@@ -152,6 +155,8 @@ impl ProductTask {
                     if rehearsed.is_empty() { pursuit.reason() } else { rehearsed.to_owned() };
                 record.say(pursuit.kind(), &reason, &pursuit.to_string());
                 if let Pursuit::Sent { .. } = pursuit {
+                    // Rides along with the next block's reads; who sends again need not ask for it.
+                    self.mailbox.want_balance();
                     let text = pursuit.to_string();
                     let what = What::Transaction { step: "sent", text, incident: None };
                     self.emit(record.head, what);

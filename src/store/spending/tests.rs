@@ -106,6 +106,28 @@ async fn store(rows: &[JournalRow]) -> Store {
     store
 }
 
+async fn costs_of(
+    store: &Store,
+    product: &str,
+    chain_id: u64,
+    since: u64,
+) -> Result<Vec<Cost>, StoreError> {
+    Ok(store.books(product, chain_id, since, 0).await?.costs)
+}
+
+async fn recents(store: &Store, product: &str, chain_id: u64) -> Result<Vec<Recent>, StoreError> {
+    let recent = store.books(product, chain_id, 0, 0).await?.recent.into_iter();
+    Ok(recent.map(|recent| recent.call).collect())
+}
+
+async fn reserved_of(
+    store: &Store,
+    product: &str,
+    chain_id: u64,
+) -> Result<Vec<Reservation>, StoreError> {
+    Ok(store.books(product, chain_id, 0, 0).await?.pending)
+}
+
 fn price(dollars: u64) -> Option<Price> {
     Price::from_fixed18(U256::from(dollars))
 }
@@ -124,7 +146,7 @@ async fn a_cost_is_booked_once_and_counts_for_its_block_only() {
     {
         row.write(&store).await;
     }
-    let mut costs = store.costs(ETH2X, CHAIN, 1_000).await.unwrap();
+    let mut costs = costs_of(&store, ETH2X, CHAIN, 1_000).await.unwrap();
     assert_eq!(costs.len(), 2, "another product's are another's");
     assert_eq!((costs[0].wei, costs[1].wei), (U256::from(700), U256::from(716)));
     assert!(costs.iter().all(|cost| cost.at.is_none() && cost.price.is_none()));
@@ -134,24 +156,24 @@ async fn a_cost_is_booked_once_and_counts_for_its_block_only() {
 
     store.close().await;
     let store = Store::open(&file).await.unwrap();
-    let booked = store.costs(ETH2X, CHAIN, 1_000).await.unwrap();
+    let booked = costs_of(&store, ETH2X, CHAIN, 1_000).await.unwrap();
     assert_eq!(booked, [costs[1].clone()], "the first is of the month before");
-    assert_eq!(store.costs(ETH2X, CHAIN, 0).await.unwrap(), costs);
-    assert_eq!(store.costs(ETH2X, 2, 0).await.unwrap(), [], "another chain's are another's");
+    assert_eq!(costs_of(&store, ETH2X, CHAIN, 0).await.unwrap(), costs);
+    assert_eq!(costs_of(&store, ETH2X, 2, 0).await.unwrap(), [], "another chain's are another's");
 
     // The block falls away: the cost is not counted, and not without a time either.
     let reorg = "UPDATE slots SET included_block = $1, included_block_hash = $2 WHERE nonce = 1";
     let gone = Statement::new(reorg).with(None::<u64>).with(None::<String>);
     store.commit(vec![gone]).await.unwrap();
-    assert_eq!(store.costs(ETH2X, CHAIN, 1_000).await.unwrap(), []);
+    assert_eq!(costs_of(&store, ETH2X, CHAIN, 1_000).await.unwrap(), []);
     // It comes back in another block: to be booked anew, in place of the first.
     let back = Statement::new(reorg).with(13_u64).with(block_hash(13));
     store.commit(vec![back]).await.unwrap();
-    let mut again = store.costs(ETH2X, CHAIN, 1_000).await.unwrap();
+    let mut again = costs_of(&store, ETH2X, CHAIN, 1_000).await.unwrap();
     assert_eq!((again.len(), again[0].at, again[0].price), (1, None, None));
     again[0].at = Some(1_012);
     store.book(ETH2X, CHAIN, &again).await.unwrap();
-    assert_eq!(store.costs(ETH2X, CHAIN, 1_000).await.unwrap(), again);
+    assert_eq!(costs_of(&store, ETH2X, CHAIN, 1_000).await.unwrap(), again);
     store.close().await;
 }
 
@@ -170,7 +192,7 @@ async fn outcomes_are_told_newest_first_until_they_are_forgiven() {
         JournalRow { included: None, ..JournalRow::new(6, 0) },
     ];
     let store = store(&rows).await;
-    let told = store.recent_calls(ETH2X, CHAIN).await.unwrap();
+    let told = recents(&store, ETH2X, CHAIN).await.unwrap();
     let results: Vec<CallResult> = told.iter().map(|call| call.result).collect();
     use CallResult::{Failed, GivenUp, Succeeded, Undecided};
     assert_eq!(results, [Succeeded, GivenUp, Undecided, Failed, Failed, Succeeded]);
@@ -178,11 +200,11 @@ async fn outcomes_are_told_newest_first_until_they_are_forgiven() {
     assert!(told.iter().all(|call| call.at.is_none()), "nothing is booked");
 
     store.forgive_failures(ETH2X).await.unwrap();
-    assert_eq!(store.recent_calls(ETH2X, CHAIN).await.unwrap(), []);
+    assert_eq!(recents(&store, ETH2X, CHAIN).await.unwrap(), []);
     JournalRow { included: Some((16, false)), ..JournalRow::new(7, 16) }.write(&store).await;
-    assert_eq!(store.recent_calls(ETH2X, CHAIN).await.unwrap().len(), 1, "what comes after counts");
+    assert_eq!(recents(&store, ETH2X, CHAIN).await.unwrap().len(), 1, "what comes after counts");
     store.forgive_failures(ETH2X).await.unwrap();
-    assert_eq!(store.recent_calls(ETH2X, CHAIN).await.unwrap(), []);
+    assert_eq!(recents(&store, ETH2X, CHAIN).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -193,14 +215,14 @@ async fn a_nonce_reserves_its_dearest_attempt() {
         let wallet = WALLET.parse().unwrap();
         [Reservation { wallet, nonce: 3, wei: U256::from(wei) }]
     };
-    assert_eq!(store.reservations(ETH2X, CHAIN).await.unwrap(), reserved(50_000));
+    assert_eq!(reserved_of(&store, ETH2X, CHAIN).await.unwrap(), reserved(50_000));
     for (number, fee, most) in [(1, 60, 60_000), (2, 40, 60_000)] {
         let hash = hash_of(90 + number);
         let more = vec![pending.intent("emergency", number), pending.attempt(&hash, number, fee)];
         store.commit(more).await.unwrap();
-        assert_eq!(store.reservations(ETH2X, CHAIN).await.unwrap(), reserved(most));
+        assert_eq!(reserved_of(&store, ETH2X, CHAIN).await.unwrap(), reserved(most));
     }
-    assert_eq!(store.reservations("other", CHAIN).await.unwrap(), []);
+    assert_eq!(reserved_of(&store, "other", CHAIN).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -245,6 +267,6 @@ async fn what_cannot_be_read_is_told_and_not_taken_for_nothing() {
     let store = store(&[JournalRow::new(0, 11)]).await;
     let edit = Statement::new("UPDATE slots SET effective_gas_price = 'cheap'");
     store.commit(vec![edit]).await.unwrap();
-    let read = store.costs(ETH2X, CHAIN, 0).await;
+    let read = costs_of(&store, ETH2X, CHAIN, 0).await;
     assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{read:?}");
 }

@@ -154,7 +154,10 @@ async fn a_slot_is_read_back_as_it_was() {
         extra: ExtraFees::default(),
         whole: None,
     };
-    journal.record_inclusion(3, &inclusion, &receipt).await.unwrap();
+    journal
+        .record_inclusion((3, &inclusion, &receipt, PostconditionState::Due), (&[], 0))
+        .await
+        .unwrap();
     slot.state = TxState::Included(inclusion);
     assert_eq!(journal.unfinal().await.unwrap(), [slot.clone()]);
     assert_eq!(slot.intent().urgency, Urgency::Prompt, "the included attempt's intent counts");
@@ -194,13 +197,16 @@ async fn only_the_intent_that_was_carried_out_is_answered() {
         extra: ExtraFees::default(),
         whole: None,
     };
-    journal.record_inclusion(0, &inclusion, &receipt).await.unwrap();
+    journal
+        .record_inclusion((0, &inclusion, &receipt, PostconditionState::Due), (&[], 0))
+        .await
+        .unwrap();
     assert_eq!(
         journal.answered(urgent.name, urgent.answers.as_str(), None).await.unwrap(),
         None,
         "not before it is final"
     );
-    journal.record_final(0, Outcome::Confirmed, 50).await.unwrap();
+    journal.record_final(&[(0, Outcome::Confirmed)], 50).await.unwrap();
     let answered = journal.answered(urgent.name, urgent.answers.as_str(), None).await.unwrap();
     assert_eq!(answered.map(|a| (a.nonce, a.wallet)), Some((0, wallet().address())));
     assert_eq!(answered.and_then(|a| a.block), Some((inclusion.block, inclusion.block_hash)));
@@ -253,7 +259,7 @@ async fn the_whole_story_is_kept_in_order() {
     journal.open_slot(&slot, "due").await.unwrap();
     journal.record_reorg(0, 44).await.unwrap();
     journal.record_postcondition(0, PostconditionState::Missed, 45, "x").await.unwrap();
-    journal.record_final(0, Outcome::Reverted, 46).await.unwrap();
+    journal.record_final(&[(0, Outcome::Reverted)], 46).await.unwrap();
     let story = Statement::new("SELECT kind FROM events ORDER BY number");
     let rows = store.rows(story).await.unwrap();
     let kinds: Vec<String> = rows.iter().map(|row| row.get("kind")).collect();
@@ -271,7 +277,7 @@ async fn a_listing_goes_through_all_of_it_a_page_at_a_time() {
     let replacement =
         attempt(AttemptKind::Replacement, 0, 20, Arc::clone(&first.attempts.first.intent)).await;
     journal.append_attempt(&first, &TxState::Signed, &replacement, "due").await.unwrap();
-    journal.record_final(1, Outcome::Confirmed, 50).await.unwrap();
+    journal.record_final(&[(1, Outcome::Confirmed)], 50).await.unwrap();
     let listed = |filter: TransactionFilter| {
         let journal = store.journal();
         async move { journal.transactions(&filter).await.unwrap() }
@@ -331,7 +337,10 @@ async fn the_cost_of_a_listed_transaction_includes_the_fee_for_data() {
         extra: ExtraFees::default(),
         whole: None,
     };
-    journal.record_inclusion(3, &inclusion, &receipt).await.unwrap();
+    journal
+        .record_inclusion((3, &inclusion, &receipt, PostconditionState::Due), (&[], 0))
+        .await
+        .unwrap();
     let cost = async || {
         let all = TransactionFilter { limit: 1, ..TransactionFilter::default() };
         store.journal().transactions(&all).await.unwrap().0[0].cost_wei.clone()
@@ -341,4 +350,30 @@ async fn the_cost_of_a_listed_transaction_includes_the_fee_for_data() {
     store.commit(vec![with_fee]).await.unwrap();
     assert_eq!(cost().await.as_deref(), Some("742"));
     store.close().await;
+}
+
+/// What is sent on the strength of it is on the disk; what only says what became of it is written in
+/// order, and synced with the next that is.
+#[tokio::test]
+async fn what_is_about_to_be_sent_is_synced_and_what_was_heard_of_it_is_not() {
+    use sqlx::Row as _;
+    let store = Store::in_memory().await.unwrap();
+    let journal = lane(&store);
+    // A store in memory reads over the connection that writes.
+    let is_synced = async || {
+        let rows = store.rows(Statement::new("PRAGMA synchronous")).await.unwrap();
+        rows[0].get::<i64, _>(0) == 2
+    };
+    let slot = slot(3, 1).await;
+    let first = slot.attempts.first.clone();
+    journal.open_slot(&slot, "due").await.unwrap();
+    assert!(is_synced().await, "a new nonce");
+    let news = BTreeMap::new();
+    journal.record_answers(3, &TxState::Pending, &first, &news, 43).await.unwrap();
+    assert!(!is_synced().await, "what nodes said");
+    let next = attempt(AttemptKind::Replacement, 3, 12, Arc::clone(&first.intent)).await;
+    journal.append_attempt(&slot, &TxState::Pending, &next, "waited").await.unwrap();
+    assert!(is_synced().await, "another attempt");
+    journal.record_final(&[(3, Outcome::Confirmed)], 50).await.unwrap();
+    assert!(!is_synced().await, "what the chain said");
 }

@@ -13,6 +13,7 @@ use super::{
         node::Node,
         observe::Subject,
         slot::{Attempt, PostconditionState, Slot},
+        together::Together,
     },
     LaneError,
 };
@@ -23,6 +24,7 @@ use ballast_strategy_api::NonEmpty;
 pub(super) struct Book {
     pub(super) wallet: Address,
     pub(super) node: Arc<dyn Node>,
+    pub(super) together: Together,
     pub(super) journal: LaneJournal,
     pub(super) subject: Subject,
     /// All slots that are not final, by nonce.
@@ -81,13 +83,13 @@ impl Watched {
 impl Book {
     pub(super) fn new(
         wallet: Address,
-        node: Arc<dyn Node>,
+        (node, together): (Arc<dyn Node>, Together),
         journal: LaneJournal,
         subject: Subject,
     ) -> Self {
         let slots = BTreeMap::new();
         let (unjournalled, accounted, reload) = (0, 0, true);
-        Self { wallet, node, journal, subject, slots, unjournalled, accounted, reload }
+        Self { wallet, node, together, journal, subject, slots, unjournalled, accounted, reload }
     }
 
     /// Reads the journal for the first time; a wallet that it does not know begins with the nonce

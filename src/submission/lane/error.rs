@@ -1,5 +1,7 @@
 //! Why a lane could not do its work, and who has to act.
 
+use std::sync::Arc;
+
 use alloy::primitives::Address;
 use ballast_chains::{fees::FeeError, reader::CallError, wallet::WalletError};
 use thiserror::Error;
@@ -21,7 +23,7 @@ pub enum LaneError {
     },
     /// There is no price to go by.
     #[error("reading the price of gas")]
-    Fees(#[source] FeeError),
+    Fees(#[source] Arc<FeeError>),
     /// The journal cannot be read or written, so nothing may be sent. A person has to act.
     #[error("using the journal")]
     Journal(#[source] StoreError),
@@ -53,8 +55,12 @@ impl LaneError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Node { .. } => "no usable answer from a node",
-            Self::Fees(FeeError::NoBaseFee(_)) => "chain without base fee",
-            Self::Fees(_) => "no price of gas",
+            Self::Fees(cause) => match **cause {
+                FeeError::NoBaseFee(_) => "chain without base fee",
+                FeeError::History(_) | FeeError::GasPrice(_) | FeeError::Overflow(_) => {
+                    "no price of gas"
+                }
+            },
             Self::Journal(_) => "journal not usable",
             Self::Wallet(_) => "signing failed",
             Self::WrongSignature { .. } => "signer gave a wrong transaction",
@@ -67,13 +73,13 @@ impl LaneError {
     /// Whether trying again at a later block may help without anybody's doing.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Node { .. }
-            | Self::Fees(FeeError::History(_) | FeeError::GasPrice(_) | FeeError::Overflow(_)) => {
-                true
-            }
+            Self::Node { .. } => true,
+            Self::Fees(cause) => match **cause {
+                FeeError::History(_) | FeeError::GasPrice(_) | FeeError::Overflow(_) => true,
+                FeeError::NoBaseFee(_) => false,
+            },
             Self::Wallet(error) => error.is_transient(),
-            Self::Fees(FeeError::NoBaseFee(_))
-            | Self::Journal(_)
+            Self::Journal(_)
             | Self::WrongSignature { .. }
             | Self::Lifecycle(_)
             | Self::Stopped(_)

@@ -6,7 +6,10 @@
 //! canonical one of its height. A receipt that is missing while the nonce is used proves nothing by
 //! itself, since a node may lag with its index.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use alloy::primitives::{Address, B256};
 use ballast_chains::{Head, profile::Finality};
@@ -16,6 +19,7 @@ use super::{
         lifecycle::{Inclusion, TxEvent, TxState},
         node::{BlockMark, Node, Place, Receipt},
         slot::{AttemptKind, Slot},
+        together::{Question, Seen, Together},
     },
     LaneError,
 };
@@ -42,7 +46,7 @@ impl Evidence {
     /// Reads it: one round while everything waits for inclusion, two once something is included.
     /// With `settle` the nonce after the newest settled block is read in any case.
     pub(super) async fn read(
-        node: &dyn Node,
+        (node, together): (&Arc<dyn Node>, &Together),
         wallet: Address,
         head: &Head,
         finality: Finality,
@@ -50,17 +54,13 @@ impl Evidence {
         settle: bool,
     ) -> Result<Self, LaneError> {
         let failed = |what| move |source| LaneError::Node { what, source };
-        let hashes: Vec<B256> =
-            slots.iter().flat_map(|slot| slot.attempts.iter().map(|a| a.hash)).collect();
-        let (nonce, receipts) =
-            futures::join!(node.nonce(wallet, head.into()), node.receipts(hashes));
-        let nonce = nonce.map_err(failed("the wallet's nonce"))?;
-        let receipts: BTreeMap<B256, Receipt> = receipts
-            .map_err(failed("receipts"))?
-            .into_iter()
-            .flatten()
-            .map(|receipt| (receipt.hash, receipt))
-            .collect();
+        let hashes = slots.iter().flat_map(|slot| slot.attempts.iter().map(|a| a.hash)).collect();
+        let question = Question { of: wallet, at: head.into(), hashes };
+        let seen = together.ask(question, node).await;
+        let Seen { nonce, receipts } = seen.map_err(|(what, source)| failed(what)(source))?;
+        let node = node.as_ref();
+        let receipts: BTreeMap<B256, Receipt> =
+            receipts.into_iter().flatten().map(|receipt| (receipt.hash, receipt)).collect();
         let mut evidence = Self {
             head: head.number,
             nonce,

@@ -1,20 +1,19 @@
 //! What the evidence of one head does to a book: included, reorganised away, finished. Reads and
 //! journals, and never sends.
 
-use std::sync::Arc;
-
 use ballast_chains::{Head, profile::Finality};
 use ballast_strategy_api::DynStrategy;
 
 use super::{
     super::{
-        lifecycle::{Inclusion, TxEvent, TxState},
+        lifecycle::{Inclusion, Outcome, TxEvent, TxState},
         node::Receipt,
         slot::{PostconditionState, Slot},
     },
     LaneError, LaneEvent,
     book::Book,
     evidence::Evidence,
+    postcondition::is_promised,
 };
 
 /// Heads in a row at which a settled block must have the nonce used and no receipt may be found
@@ -34,11 +33,12 @@ impl Book {
         settle: bool,
     ) -> Result<Evidence, LaneError> {
         let slots: Vec<&Slot> = self.slots().collect();
-        let node = Arc::clone(&self.node);
-        Evidence::read(node.as_ref(), self.wallet, head, finality, &slots, settle).await
+        let asked = (&self.node, &self.together);
+        Evidence::read(asked, self.wallet, head, finality, &slots, settle).await
     }
 
-    /// Applies to every slot everything that the evidence says of it.
+    /// Applies to every slot everything that the evidence says of it. What is final is journalled with
+    /// the next inclusion, if one is found at the same head, else at the end: one step for all.
     pub(super) async fn follow(
         &mut self,
         evidence: &Evidence,
@@ -46,21 +46,24 @@ impl Book {
         strategy: Option<&dyn DynStrategy>,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
+        let mut at = Following { evidence, head, strategy, events, finals: Vec::new() };
         let nonces: Vec<u64> = self.slots.keys().copied().collect();
         for nonce in nonces {
-            self.follow_one(nonce, evidence, head, strategy, events).await?;
+            self.follow_one(nonce, &mut at).await?;
         }
+        if at.finals.is_empty() {
+            return Ok(());
+        }
+        if self.journal.is_writable() {
+            let written = self.journal.record_final(&at.finals, head.number).await;
+            written.map_err(LaneError::Journal)?;
+        }
+        self.let_go(&mut at);
         Ok(())
     }
 
-    async fn follow_one(
-        &mut self,
-        nonce: u64,
-        evidence: &Evidence,
-        head: &Head,
-        strategy: Option<&dyn DynStrategy>,
-        events: &mut Vec<LaneEvent>,
-    ) -> Result<(), LaneError> {
+    async fn follow_one(&mut self, nonce: u64, at: &mut Following<'_>) -> Result<(), LaneError> {
+        let (evidence, head) = (at.evidence, at.head);
         for _ in 0..EVENTS_PER_HEAD {
             let Some(watched) = self.slots.get_mut(&nonce) else { return Ok(()) };
             let event = evidence.event(&watched.slot);
@@ -68,27 +71,27 @@ impl Book {
                 watched.taken_sightings = 0;
             }
             match event {
-                None => return self.check_postcondition(nonce, head, events).await,
+                None => return self.check_postcondition(nonce, head, at.events).await,
                 Some(TxEvent::Included(inclusion)) => {
                     let receipt = evidence.receipt(&watched.slot).cloned();
-                    self.include(nonce, inclusion, receipt, strategy, events).await?;
-                    self.check_postcondition(nonce, head, events).await?;
+                    self.include(nonce, inclusion, receipt, at).await?;
+                    self.check_postcondition(nonce, head, at.events).await?;
                 }
-                Some(TxEvent::Reorged) => self.reorg(nonce, head, events).await?,
+                Some(TxEvent::Reorged) => self.reorg(nonce, head, at.events).await?,
                 Some(TxEvent::NonceTaken) => {
                     if self.is_taken(nonce, evidence, head).await {
-                        self.finish(nonce, TxEvent::NonceTaken, head, events).await?;
+                        at.finals.extend(self.ended(nonce, TxEvent::NonceTaken)?);
                     }
                     return Ok(());
                 }
                 Some(TxEvent::Finalized) => {
-                    self.check_postcondition(nonce, head, events).await?;
+                    self.check_postcondition(nonce, head, at.events).await?;
                     // Final for good: a few more blocks to read what it did cost nothing.
                     let postcondition = self.slots.get(&nonce).map(|w| w.slot.postcondition);
-                    if postcondition == Some(PostconditionState::Due) {
-                        return Ok(());
+                    if postcondition != Some(PostconditionState::Due) {
+                        at.finals.extend(self.ended(nonce, TxEvent::Finalized)?);
                     }
-                    return self.finish(nonce, TxEvent::Finalized, head, events).await;
+                    return Ok(());
                 }
                 Some(
                     TxEvent::Journalled
@@ -125,26 +128,33 @@ impl Book {
         nonce: u64,
         inclusion: Inclusion,
         receipt: Option<Receipt>,
-        strategy: Option<&dyn DynStrategy>,
-        events: &mut Vec<LaneEvent>,
+        at: &mut Following<'_>,
     ) -> Result<(), LaneError> {
         let state = self.next_state(nonce, TxEvent::Included(inclusion.clone()))?;
         let (Some(watched), Some(receipt)) = (self.slots.get_mut(&nonce), receipt) else {
             return Ok(());
         };
+        let postcondition = if is_promised(&watched.slot, &inclusion) {
+            PostconditionState::Due
+        } else {
+            PostconditionState::Unknown
+        };
         if self.journal.is_writable() {
-            let written = self.journal.record_inclusion(nonce, &inclusion, &receipt).await;
+            let included = (nonce, &inclusion, &receipt, postcondition);
+            let finals = (at.finals.as_slice(), at.head.number);
+            let written = self.journal.record_inclusion(included, finals).await;
             written.map_err(LaneError::Journal)?;
         }
         watched.slot.state = state;
-        watched.slot.postcondition = PostconditionState::Due;
+        watched.slot.postcondition = postcondition;
         watched.postcondition_tries = 0;
         watched.failing_since = None;
-        let income = strategy
+        let income = at
+            .strategy
             .zip(receipt.whole.as_ref())
             .map(|(strategy, whole)| strategy.settle(&whole.inner).income)
             .unwrap_or_default();
-        events.push(LaneEvent::Included {
+        at.events.push(LaneEvent::Included {
             nonce,
             action: watched.slot.intent().action.clone(),
             hash: inclusion.hash,
@@ -154,6 +164,7 @@ impl Book {
             extra: inclusion.extra,
             income,
         });
+        self.let_go(at);
         Ok(())
     }
 
@@ -176,22 +187,31 @@ impl Book {
         Ok(())
     }
 
-    async fn finish(
-        &mut self,
-        nonce: u64,
-        event: TxEvent,
-        head: &Head,
-        events: &mut Vec<LaneEvent>,
-    ) -> Result<(), LaneError> {
-        let TxState::Final(outcome) = self.next_state(nonce, event)? else { return Ok(()) };
-        if self.journal.is_writable() {
-            let written = self.journal.record_final(nonce, outcome, head.number).await;
-            written.map_err(LaneError::Journal)?;
-        }
-        let Some(watched) = self.slots.remove(&nonce) else { return Ok(()) };
-        let action = watched.slot.intent().action.clone();
-        self.subject.finished(&action, outcome);
-        events.push(LaneEvent::Final { nonce, action, outcome });
-        Ok(())
+    /// The nonce and how it ended, where that event ends it. The slot is kept until it is journalled.
+    fn ended(&self, nonce: u64, event: TxEvent) -> Result<Option<(u64, Outcome)>, LaneError> {
+        Ok(match self.next_state(nonce, event)? {
+            TxState::Final(outcome) => Some((nonce, outcome)),
+            TxState::Planned | TxState::Signed | TxState::Pending | TxState::Included(_) => None,
+        })
     }
+
+    /// Forgets the slots that are journalled as final.
+    fn let_go(&mut self, at: &mut Following<'_>) {
+        for (nonce, outcome) in at.finals.drain(..) {
+            let Some(watched) = self.slots.remove(&nonce) else { continue };
+            let action = watched.slot.intent().action.clone();
+            self.subject.finished(&action, outcome);
+            at.events.push(LaneEvent::Final { nonce, action, outcome });
+        }
+    }
+}
+
+/// What slots are followed by at one head, and what was found so far.
+struct Following<'a> {
+    evidence: &'a Evidence,
+    head: &'a Head,
+    strategy: Option<&'a dyn DynStrategy>,
+    events: &'a mut Vec<LaneEvent>,
+    /// Nonces that are spent for good, and how; neither journalled nor forgotten yet.
+    finals: Vec<(u64, Outcome)>,
 }

@@ -79,7 +79,7 @@ impl Lane {
         let call = self.self_transfer();
         let gas_limit = self.transfer_gas(&call, head).await;
         let quote = self.quote(head).await.ok()?;
-        let balance = self.node.balance(self.wallet.address(), head.into()).await.ok()?;
+        let balance = self.balance_at(head).await.ok()?;
         let extra = self.extra([&call].into_iter(), head).await;
         let extra = extra.inspect_err(|cause| self.subject.extra_unknown(cause));
         let terms = Terms {

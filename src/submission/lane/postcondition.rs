@@ -7,9 +7,10 @@ use ballast_strategy_api::{Call, Postcondition};
 
 use super::{
     super::{
+        journal::NOTHING_TO_CHECK,
         lifecycle::Inclusion,
         node::{BlockMark, Place},
-        slot::PostconditionState,
+        slot::{PostconditionState, Slot},
     },
     LaneError, LaneEvent,
     book::Book,
@@ -24,6 +25,14 @@ enum Looked {
     Missed { what: String, before: U256, after: U256 },
     NothingPromised,
     Unreadable,
+}
+
+/// Whether there is anything to look at: an attempt that failed is told of by itself, and one that
+/// gives up promises nothing.
+pub(super) fn is_promised(slot: &Slot, inclusion: &Inclusion) -> bool {
+    let included = slot.attempt(inclusion.hash);
+    let expects = included.is_some_and(|attempt| attempt.intent.expects.is_some());
+    expects && inclusion.succeeded && !inclusion.cancellation
 }
 
 impl Book {
@@ -42,11 +51,9 @@ impl Book {
             return Ok(());
         }
         let (action, expects) = (slot.intent().action.clone(), slot.intent().expects.clone());
-        let looked = match expects {
-            Some(expects) if inclusion.succeeded && !inclusion.cancellation => {
-                self.look(&expects, &inclusion).await
-            }
-            Some(_) | None => Looked::NothingPromised,
+        let looked = match expects.filter(|_| is_promised(slot, &inclusion)) {
+            Some(expects) => self.look(&expects, &inclusion).await,
+            None => Looked::NothingPromised,
         };
         let (state, detail) = match looked {
             Looked::Held(what) => {
@@ -60,7 +67,7 @@ impl Book {
                 events.push(LaneEvent::PostconditionMissed { nonce, action, what, before, after });
                 (PostconditionState::Missed, detail)
             }
-            Looked::NothingPromised => (PostconditionState::Unknown, "nothing to check".into()),
+            Looked::NothingPromised => (PostconditionState::Unknown, NOTHING_TO_CHECK.into()),
             Looked::Unreadable => {
                 let Some(watched) = self.slots.get_mut(&nonce) else { return Ok(()) };
                 watched.postcondition_tries = watched.postcondition_tries.saturating_add(1);

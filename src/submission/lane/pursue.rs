@@ -141,8 +141,8 @@ impl Lane {
             stage.simulate(action.name, &action.candidates, strategy),
             self.quote(head),
             self.extra(action.candidates.iter(), head),
-            node.balance(from, head.into()),
-            node.nonce(from, head.into()),
+            self.balance_at(head),
+            self.nonce_at(head),
         );
         if let Some(answered) = answered.map_err(LaneError::Journal)? {
             let nonce = answered.nonce;

@@ -165,7 +165,7 @@ impl Lane {
             simulated,
             self.quote(head),
             self.extra_for(newest, head),
-            self.node.balance(from, head.into())
+            self.balance_at(head)
         );
         Some(View { fails, quote: quote.ok()?, extra, balance: balance.ok()?, next })
     }
@@ -257,9 +257,9 @@ impl Lane {
     }
 
     /// Prices at the head.
-    pub(super) async fn quote(&self, head: &Head) -> Result<Quote, FeeError> {
+    pub(super) async fn quote(&self, head: &Head) -> Result<Quote, Arc<FeeError>> {
         let least = self.profile.fees.min_priority_fee_per_gas;
-        self.node.quote(*head, self.profile.fee_model, least).await
+        self.quotes.at(head, self.profile.fee_model, least, &self.node).await
     }
 
     /// Says once, not at every block, why there is no further attempt.

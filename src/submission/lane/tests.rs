@@ -13,5 +13,6 @@ mod scenarios;
 mod signer;
 mod sim;
 mod takeover;
+mod together;
 mod trouble;
 mod upkeep;

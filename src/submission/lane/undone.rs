@@ -81,8 +81,9 @@ impl Lane {
         }
         journal.record_undone(&reopened(&gone)?, head.number).await.map_err(LaneError::Journal)?;
         self.formers.retain(|former| former.wallet != answered.wallet);
-        let (node, subject) = (Arc::clone(&self.node), self.subject.clone());
-        self.formers.push(Book::new(answered.wallet, node, journal, subject));
+        let asked = (Arc::clone(&self.node), self.book.together.clone());
+        let subject = self.subject.clone();
+        self.formers.push(Book::new(answered.wallet, asked, journal, subject));
         self.tell_undone(&gone);
         Ok(true)
     }

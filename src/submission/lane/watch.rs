@@ -75,6 +75,7 @@ impl Lane {
         let (finality, settle) = (self.profile.finality, self.foreign.is_waiting());
         let mut evidence = self.book.evidence(head, finality, settle).await?;
         (self.looked, self.moved) = (Some(stretch), false);
+        self.known.nonce = Some((head.hash, evidence.nonce));
         self.notice_foreign(evidence.nonce, Some(head));
         if !self.book.slots.contains_key(&evidence.nonce)
             && self.reopen_undone(evidence.nonce, head).await?
@@ -186,8 +187,8 @@ impl Lane {
         let wallets = self.book.journal.former_wallets().await.map_err(LaneError::Journal)?;
         for wallet in wallets {
             let journal = self.book.journal.of_wallet(wallet);
-            let node = Arc::clone(&self.node);
-            let mut book = Book::new(wallet, node, journal, self.subject.clone());
+            let asked = (Arc::clone(&self.node), self.book.together.clone());
+            let mut book = Book::new(wallet, asked, journal, self.subject.clone());
             book.reload().await?;
             let nonces: Vec<u64> = book.slots.keys().copied().collect();
             self.subject.former_wallet(&wallet.to_string(), &nonces);

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use alloy::{
     eips::{BlockId, BlockNumberOrTag, RpcBlockHash},
     network::TransactionBuilder as _,
-    primitives::{Address, B256, Bytes, U256},
+    primitives::{Address, B256, Bytes, U64, U256},
     providers::Provider as _,
-    rpc::types::{BlockOverrides, TransactionRequest, state::AccountOverride},
+    rpc::{
+        client::BatchRequest,
+        types::{BlockOverrides, TransactionRequest, state::AccountOverride},
+    },
 };
 use ballast_chains::{
     Head,
@@ -23,7 +26,13 @@ use ballast_strategy_api::Call;
 use futures::future::{BoxFuture, try_join_all};
 use serde::Deserialize;
 
-use super::{super::twice, BlockMark, Mined, NextBlock, Node, Place, Receipt};
+use super::{
+    super::{
+        together::{Question, Seen},
+        twice,
+    },
+    BlockMark, Mined, NextBlock, Node, Place, Receipt,
+};
 
 /// A block's transactions: whatever else a chain puts into them is left alone.
 #[derive(Debug, Deserialize)]
@@ -59,6 +68,32 @@ impl Node for Pool {
         Box::pin(async move {
             let receipts = Self::receipts(self, &hashes).await?;
             Ok(receipts.into_iter().map(|receipt| receipt.and_then(included)).collect())
+        })
+    }
+
+    fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>> {
+        Box::pin(async move {
+            let provider = self.provider();
+            let mut batch = BatchRequest::new(provider.client());
+            let mut waiting = Vec::with_capacity(questions.len());
+            for Question { of, at, hashes } in questions {
+                let at = BlockId::Hash(RpcBlockHash::from(at.hash));
+                let nonce = batch.add_call::<_, U64>("eth_getTransactionCount", &(of, at))?;
+                let receipts = hashes.iter().map(|hash| {
+                    let method = "eth_getTransactionReceipt";
+                    batch.add_call::<_, Option<ChainReceipt>>(method, &(*hash,))
+                });
+                waiting.push((nonce, receipts.collect::<Result<Vec<_>, _>>()?));
+            }
+            batch.send().await?;
+            let mut seen = Vec::with_capacity(waiting.len());
+            for (nonce, receipts) in waiting {
+                let nonce = nonce.await?.to::<u64>();
+                let receipts = try_join_all(receipts).await?;
+                let receipts = receipts.into_iter().map(|receipt| receipt.and_then(included));
+                seen.push(Seen { nonce, receipts: receipts.collect() });
+            }
+            Ok(seen)
         })
     }
 

@@ -30,7 +30,7 @@ use crate::guard::{Leave, Upkeep};
 use crate::{
     guard::{Caps, Permit, StopCheck},
     store::{Statement, Store},
-    submission::{Lane, LaneError, LaneEvent, LaneSpec, Pretends, Pursuit},
+    submission::{Lane, LaneError, LaneEvent, LaneSpec, Pretends, Pursuit, Quotes, Together},
 };
 
 /// The second account of anvil's well-known test mnemonic.
@@ -173,6 +173,12 @@ impl Bench {
         events
     }
 
+    /// What the wallet holds at the newest head.
+    pub(super) fn told_balance(&mut self, wei: U256) {
+        let head = self.sim.head();
+        self.lane.told_balance(wei, &head);
+    }
+
     /// What the strategy says at the newest head.
     pub(super) fn assess(&mut self, decision: Decision, observations: Vec<Observation>) {
         let head = self.sim.head();
@@ -209,7 +215,8 @@ async fn open_with(
 ) -> Result<Lane, LaneError> {
     let (product, profile) = ("eth2x".into(), Arc::clone(profile));
     let (pretends, privacy) = (Pretends::default(), Privacy::Public);
-    let spec = LaneSpec { product, wallet, profile, privacy, pretends, stop };
+    let (quotes, together) = (Quotes::default(), Together::default());
+    let spec = LaneSpec { product, wallet, profile, privacy, pretends, quotes, together, stop };
     Lane::open(spec, sim.clone(), store.journal()).await
 }
 

@@ -84,7 +84,7 @@ async fn without_an_oracle_routine_work_waits_and_an_emergency_does_not() {
 
 /// What the store reserves for what is pending, wei.
 async fn reserved(bench: &Bench) -> U256 {
-    let reservations = bench.store.reservations("eth2x", 1).await.unwrap();
+    let reservations = bench.store.books("eth2x", 1, 0, 0).await.unwrap().pending;
     reservations.iter().map(|reservation| reservation.wei).sum()
 }
 
@@ -106,7 +106,7 @@ async fn what_is_pending_reserves_the_data_fee_and_what_is_included_has_cost_it(
     assert_eq!((*cost, *extra), (whole, paid));
     assert_eq!(bench.column(0, "l1_fee").await.as_deref(), Some("1234567"));
     assert_eq!(bench.column(0, "operator_fee").await.as_deref(), Some("89"));
-    let costs = bench.store.costs("eth2x", 1, 0).await.unwrap();
+    let costs = bench.store.books("eth2x", 1, 0, 0).await.unwrap().costs;
     assert_eq!(costs.iter().map(|cost| cost.wei).collect::<Vec<_>>(), [whole]);
     assert_eq!(reserved(&bench).await, U256::ZERO);
 

@@ -17,6 +17,9 @@ use crate::{
     },
 };
 
+/// Enough for any transaction here, wei.
+const FULL: U256 = U256::from_limbs([0, 5, 0, 0]);
+
 fn expecting(key: u64) -> Action {
     let expects = Postcondition {
         what: "leverage ratio".into(),
@@ -74,6 +77,52 @@ async fn unfinal_slots_are_bounded() {
     bench.sim.world().safe = bench.sim.head().number;
 }
 
+/// One step for all that a head brings; a restart finds all of it.
+#[tokio::test]
+async fn what_is_final_is_journalled_with_the_inclusion_of_what_follows() {
+    let store = Store::in_memory().await.unwrap();
+    let mut bench = Bench::with(store, Finality::Confirmations(2)).await;
+    for key in 0..3 {
+        let sent = bench.pursue(action(key)).await;
+        bench.sim.mine(hash_of(&sent));
+        let steps = bench.steps().await;
+        let expected: &[&str] = if key == 0 { &["included"] } else { &["included", "final"] };
+        assert_eq!(steps, expected, "the one before has its second block");
+    }
+    assert_eq!(bench.lane.unfinished(), 1);
+    bench.restart().await;
+    assert_eq!(bench.lane.unfinished(), 1, "as the journal has it");
+    for (nonce, outcome, state) in
+        [(0, true, "confirmed"), (1, true, "confirmed"), (2, false, "included")]
+    {
+        assert_eq!(bench.column(nonce, "outcome").await.is_some(), outcome, "nonce {nonce}");
+        assert_eq!(bench.column(nonce, "state").await.as_deref(), Some(state));
+        assert_eq!(bench.column(nonce, "postcondition").await.as_deref(), Some("unknown"));
+    }
+    bench.sim.mine_empty();
+    assert_eq!(bench.steps().await, ["final"], "with nothing to go with, by itself");
+}
+
+/// What was told of the very head is not asked again, and what was told of another does not count.
+#[tokio::test]
+async fn nonce_and_balance_of_this_head_are_not_asked_twice() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    bench.sim.mine_pool();
+    bench.observe().await;
+    bench.told_balance(FULL);
+    let head = bench.sim.head();
+    let asked = bench.sim.world().accounts_asked;
+    assert_eq!(bench.lane.nonce_at(&head).await.unwrap(), 1);
+    assert_eq!(bench.lane.balance_at(&head).await.unwrap(), FULL);
+    assert_eq!(bench.sim.world().accounts_asked, asked, "known of this head");
+    let next = bench.sim.mine_foreign();
+    bench.sim.world().balance = FULL - U256::from(7);
+    assert_eq!(bench.lane.nonce_at(&next).await.unwrap(), 2);
+    assert_eq!(bench.lane.balance_at(&next).await.unwrap(), FULL - U256::from(7));
+    assert_eq!(bench.sim.world().accounts_asked, asked + 2, "not of the next");
+}
+
 #[tokio::test]
 async fn a_node_without_overrides_is_simulated_on_as_it_is() {
     let mut bench = Bench::new().await;
@@ -123,18 +172,18 @@ async fn an_idle_wallet_whose_balance_moves_is_looked_at_at_the_next_head() {
     bench.observe().await;
     let (full, less) = (U256::from(100), U256::from(99));
     for balance in [full, full] {
-        bench.lane.told_balance(balance);
+        bench.told_balance(balance);
         assert!(bench.lane.may_skip(&bench.sim.mine_empty()) && bench.lane.is_idle());
     }
     bench.sim.mine_foreign();
-    bench.lane.told_balance(less);
+    bench.told_balance(less);
     assert!(!bench.lane.is_idle(), "a head alone is worth waking for");
     assert!(!bench.lane.may_skip(&bench.sim.head()));
     assert_eq!(bench.steps().await, ["foreign"]);
     bench.pass(4).await;
     assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("foreign"), "and booked");
     // Money that came in is looked at once, and is nobody's transaction.
-    bench.lane.told_balance(full);
+    bench.told_balance(full);
     assert!(bench.steps().await.is_empty());
     assert!(bench.lane.may_skip(&bench.sim.head()));
 }
@@ -143,14 +192,14 @@ async fn an_idle_wallet_whose_balance_moves_is_looked_at_at_the_next_head() {
 #[tokio::test]
 async fn what_is_under_way_moves_the_balance_too() {
     let mut bench = Bench::new().await;
-    bench.lane.told_balance(U256::from(100));
+    bench.told_balance(FULL);
     bench.pursue(action(1)).await;
     bench.sim.mine_pool();
     bench.observe().await;
-    bench.lane.told_balance(U256::from(90));
+    bench.told_balance(FULL - U256::from(10));
     bench.pass(3).await;
     assert!(bench.lane.is_idle(), "final");
-    bench.lane.told_balance(U256::from(90));
+    bench.told_balance(FULL - U256::from(10));
     assert!(bench.lane.is_idle());
 }
 

@@ -71,6 +71,8 @@ pub(super) struct Faults {
     pub(super) no_overrides: bool,
     /// The node answers block tags with an error.
     pub(super) no_tags: bool,
+    /// The node takes no batches.
+    pub(super) no_batches: bool,
     /// The node does not put code in place for a call.
     pub(super) no_twice: bool,
 }
@@ -112,6 +114,12 @@ pub(super) struct World {
     /// The word that views answer, by block hash; else zero.
     pub(super) words: BTreeMap<B256, U256>,
     pub(super) safe: u64,
+    /// Times that a nonce or a balance was asked for.
+    pub(super) accounts_asked: usize,
+    /// Times that prices were asked for.
+    pub(super) quotes_asked: usize,
+    /// Batches that were asked.
+    pub(super) batches: usize,
     /// Blocks that were asked for by their places.
     pub(super) blocks_asked: usize,
     /// What a transaction costs beside gas × price: as the oracle tells it, if it does …
@@ -147,6 +155,9 @@ impl Sim {
             gas: 100_000,
             words: BTreeMap::new(),
             safe: 0,
+            accounts_asked: 0,
+            quotes_asked: 0,
+            batches: 0,
             blocks_asked: 0,
             extra: Some(ExtraQuote::NONE),
             paid: ExtraFees::default(),

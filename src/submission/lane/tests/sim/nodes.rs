@@ -22,7 +22,10 @@ use futures::future::{BoxFuture, FutureExt as _, ready};
 use super::{Block, GWEI, Sim, reverts, succeeds};
 use crate::{
     store::Statement,
-    submission::node::{BlockMark, Mined, NextBlock, Node, Place, Receipt},
+    submission::{
+        node::{BlockMark, Mined, NextBlock, Node, Place, Receipt},
+        together::{Question, Seen},
+    },
 };
 
 impl Node for Sim {
@@ -31,10 +34,28 @@ impl Node for Sim {
     }
 
     fn nonce(&self, _of: Address, at: BlockMark) -> BoxFuture<'_, Result<u64, CallError>> {
+        self.world().accounts_asked += 1;
         self.read(|world| Ok(world.at(at.hash)?.nonce))
     }
 
+    fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>> {
+        Box::pin(async move {
+            self.world().batches += 1;
+            let mut all = Vec::new();
+            for Question { of, at, hashes } in questions {
+                let nonce = Node::nonce(self, of, at).await?;
+                let receipts = self.receipts(hashes).await?;
+                all.push(Seen { nonce, receipts });
+            }
+            if self.world().faults.no_batches {
+                return Err(CallError::Unavailable("a batch".into()));
+            }
+            Ok(all)
+        })
+    }
+
     fn balance(&self, _of: Address, at: BlockMark) -> BoxFuture<'_, Result<U256, CallError>> {
+        self.world().accounts_asked += 1;
         self.read(|world| world.at(at.hash).map(|_| world.balance))
     }
 
@@ -178,7 +199,8 @@ impl Node for Sim {
         model: FeeModel,
         min_priority_fee: u128,
     ) -> BoxFuture<'_, Result<Quote, FeeError>> {
-        let world = self.world();
+        let mut world = self.world();
+        world.quotes_asked += 1;
         let next = next_base_fee(&head).unwrap();
         let least = next + min_priority_fee;
         let legacy = model == FeeModel::Legacy;
