@@ -138,6 +138,8 @@ pub struct Lane {
     moved: bool,
     /// Endpoints that were not waited for.
     late: Late,
+    /// The head at which the lane stood still for endpoints in vain.
+    silent_at: Option<u64>,
     /// What happened outside of an observation; told with the next one.
     outbox: Vec<LaneEvent>,
     /// What an operator ordered, with the guard's word on it, and what became of it; both only
@@ -226,6 +228,7 @@ impl Lane {
             known: Known::default(),
             moved: false,
             late: Late::default(),
+            silent_at: None,
             outbox: Vec::new(),
             order: None,
             obeyed: None,

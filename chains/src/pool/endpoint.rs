@@ -1,7 +1,7 @@
 //! One node: how it is asked, and what is known of it.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
@@ -93,8 +93,8 @@ pub(super) struct Endpoint {
     common: Common,
     limiter: Limiter,
     fitness: Mutex<Fitness>,
-    /// Raw transactions that it was handed and has not answered.
-    pub(super) sending: Mutex<BTreeSet<B256>>,
+    /// Raw transactions that it was handed and has not answered, and how often.
+    pub(super) sending: Mutex<BTreeMap<B256, u8>>,
     /// What is known of it and block hashes.
     pub(super) numbered: Mutex<Numbered>,
     verifying: tokio::sync::Mutex<()>,

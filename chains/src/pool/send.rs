@@ -30,6 +30,10 @@ use super::{
     limiter::Share,
 };
 
+/// Answers to the same bytes that an endpoint may owe: a request that got lost is made up for at the
+/// next block, and one that hangs does not pile up without end on a chain with short blocks.
+const MAX_UNANSWERED: u8 = 4;
+
 /// Who is told of a raw transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Route {
@@ -134,6 +138,11 @@ impl Sending {
         self.is_to_nobody
     }
 
+    /// Whether any endpoint has still to answer.
+    pub fn is_unanswered(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
     /// Waits until an endpoint has the transaction, until all have answered, or for as long as this,
     /// whichever comes first. Gives the answers so far; the others come from what is left, which has
     /// to be polled on.
@@ -178,26 +187,35 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    /// `None` if the endpoint is busy with the very same bytes: to hand them over again before it
-    /// has answered does nothing but pile up behind an endpoint that hangs.
+    /// `None` if the endpoint owes [`MAX_UNANSWERED`] answers to the very same bytes: to hand them over
+    /// once more does nothing but pile up behind an endpoint that hangs.
     fn begin(endpoint: &Arc<Endpoint>, hash: B256) -> Option<Self> {
         let mut sending = endpoint.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        sending.insert(hash).then(|| Self { endpoint: Arc::clone(endpoint), hash })
+        let unanswered = sending.entry(hash).or_default();
+        if *unanswered >= MAX_UNANSWERED {
+            return None;
+        }
+        *unanswered = unanswered.saturating_add(1);
+        Some(Self { endpoint: Arc::clone(endpoint), hash })
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut sending = self.endpoint.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        sending.remove(&self.hash);
+        if let Some(unanswered) = sending.get_mut(&self.hash) {
+            *unanswered = unanswered.saturating_sub(1);
+            if *unanswered == 0 {
+                sending.remove(&self.hash);
+            }
+        }
     }
 }
 
 impl Pool {
     /// Hands a signed transaction to all endpoints of a route at once, once the answer is polled.
-    /// Left out are endpoints with a known wrong chain id, and those that have been handed the same
-    /// bytes before and have not answered yet: no endpoint has more than one answer to any bytes
-    /// outstanding.
+    /// Left out are endpoints with a known wrong chain id, and those that owe [`MAX_UNANSWERED`]
+    /// answers to the same bytes.
     pub fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
         let hash = keccak256(&raw);
         let request = Request::new("eth_sendRawTransaction", Id::Number(1), (raw,));

@@ -18,8 +18,8 @@ pub(super) struct Sent {
 }
 
 /// The endpoints that have not answered. They end with the lane; that they were asked is journalled.
-/// At most one for each endpoint and attempt, since the pool hands nobody the same bytes again who
-/// has not answered; and each for two time-outs at most.
+/// A few for each endpoint and attempt, since the pool hands nobody the same bytes again who owes too
+/// many answers to them; and each for two time-outs at most.
 #[derive(Debug, Default)]
 pub(super) struct Late(JoinSet<LateAnswer>);
 

@@ -129,8 +129,11 @@ impl Lane {
         if sending.is_to_nobody() {
             return self.subject.nobody_to_send_to(nonce);
         }
-        let answers = sending.until_taken(self.send_patience()).await;
+        let answers = sending.until_taken(self.send_patience(at_block)).await;
         failpoint::after("broadcast");
+        if answers.is_empty() && sending.is_unanswered() {
+            self.silent_at = at_block;
+        }
         let of = Sent { nonce, hash, at_block };
         self.late.keep(of, sending);
         self.note_answers(of, answers).await;
@@ -138,8 +141,11 @@ impl Lane {
 
     /// How long the lane stands still for endpoints of which none has taken the transaction: a block,
     /// since the next one is when something else can be done, and never longer than one is given to
-    /// answer.
-    fn send_patience(&self) -> Duration {
+    /// answer. Once at a head: where several nonces are sent, nobody waits for each of them.
+    fn send_patience(&self, at_block: Option<u64>) -> Duration {
+        if at_block.is_some() && self.silent_at == at_block {
+            return Duration::ZERO;
+        }
         self.profile.request_timeout.min(self.profile.block_time.max(SEND_PATIENCE))
     }
 

@@ -26,6 +26,14 @@ fn slow(verdict: Verdict) -> (String, Verdict) {
     ("slow".into(), verdict)
 }
 
+/// Waits until this endpoint's answer to the newest attempt is noted, which it may be already.
+async fn hear(bench: &mut Bench, endpoint: &str) {
+    while !told(bench).1.iter().any(|(name, _)| name == endpoint) {
+        let late = bench.lane.late().await;
+        bench.lane.note_late(late).await;
+    }
+}
+
 /// The lane stands still for so long at most.
 async fn patient(patience: Duration) -> Bench {
     let mut profile = profile(Finality::Confirmations(3));
@@ -106,6 +114,7 @@ async fn endpoints_of_which_none_answers_hold_the_lane_for_a_while_and_no_longer
     let sent = bench.pursue(action(1)).await;
     assert!(matches!(sent, Pursuit::Sent { nonce: 0, .. }), "{sent:?}");
     assert_eq!(told(&bench), ("signed", Vec::new()), "nobody has said anything");
+    assert_eq!(bench.lane.silent_at, Some(bench.sim.head().number));
     // It is live all the same.
     assert!(bench.lane.is_pending());
     assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 });
@@ -123,11 +132,39 @@ async fn who_refuses_is_not_taken_for_everybody() {
     bench.sim.world().faults.answer = Some(SendAnswer::InsufficientFunds);
     bench.sim.world().faults.swallowed = true;
     bench.pursue(action(1)).await;
+    hear(&mut bench, "node").await;
     assert_eq!(told(&bench), ("signed", vec![node(Verdict::Rejected)]));
     bench.sim.released.notify_one();
-    // An observation notes what is there; another head is not needed for it.
-    let late = bench.lane.late().await;
-    bench.lane.note_late(late).await;
-    assert_eq!(told(&bench).1, [node(Verdict::Rejected), slow(Verdict::Accepted)]);
-    assert_eq!(told(&bench).0, "pending");
+    hear(&mut bench, "slow").await;
+    let both = vec![node(Verdict::Rejected), slow(Verdict::Accepted)];
+    assert_eq!(told(&bench), ("pending", both));
+}
+
+/// Two that a reorganisation put back: neither may hold the lane.
+#[tokio::test]
+async fn nobody_waits_twice_at_one_head() {
+    let mut bench = patient(Duration::from_millis(50)).await;
+    for key in 1..=2 {
+        bench.pursue(action(key)).await;
+        bench.sim.mine_pool();
+        bench.observe().await;
+    }
+    let head = bench.sim.reorg(2, true);
+    bench.sim.world().faults.hanging = true;
+    // From here on the lane would wait for an hour.
+    let mut slow = profile(Finality::Confirmations(3));
+    (slow.request_timeout, slow.block_time) =
+        (Duration::from_secs(3_600), Duration::from_secs(3_600));
+    bench.lane.profile = Arc::new(slow);
+    bench.lane.silent_at = Some(head.number);
+    assert_eq!(bench.steps().await, ["reorged"; 2]);
+    bench.sim.world().faults.hanging = false;
+    for _ in 0..2 {
+        bench.sim.released.notify_one();
+        let late = bench.lane.late().await;
+        bench.lane.note_late(late).await;
+    }
+    assert_eq!(bench.sim.sent().len(), 4, "each was handed over");
+    bench.sim.mine_pool();
+    assert_eq!(bench.steps().await, ["included"; 2]);
 }

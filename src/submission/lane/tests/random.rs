@@ -8,7 +8,6 @@ use std::{
         Arc,
         atomic::{AtomicU8, Ordering},
     },
-    time::Duration,
 };
 
 use alloy::primitives::B256;
@@ -18,7 +17,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use sqlx::Row as _;
 
 use super::{
-    bench::{Bench, NoOpinion, action, call, permit, profile, ripcord},
+    bench::{Bench, NoOpinion, action, call, permit, ripcord},
     hands::{self, Hand, hands, moody},
     sim::{FAILS_WHEN_MINED, FLAKY, FRAGILE, ONCE, ONCE_EACH},
 };
@@ -30,8 +29,6 @@ use crate::{
 /// Deeper than any reorganisation that the test makes, so that what is final stays so.
 const CONFIRMATIONS: u64 = 3;
 const MAX_REORG: usize = 2;
-/// How long the lane waits for an endpoint that does not answer: a play is to take no time.
-const PATIENCE: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -60,7 +57,7 @@ enum Step {
         answer: u8,
         swallowed: bool,
     },
-    /// Another endpoint answers, but not before it is released.
+    /// Another endpoint answers what the first one takes, but not before it is released.
     Slow(bool),
     Release,
     ReceiptsLag(bool),
@@ -185,7 +182,7 @@ async fn take(bench: &mut Bench, mood: &Arc<AtomicU8>, step: &Step) {
                 _ => None,
             };
         }
-        Step::Slow(on) => bench.sim.world().faults.slow = *on,
+        Step::Slow(on) => bench.sim.world().faults.slow_beside_taken = *on,
         Step::Release => {
             bench.sim.released.notify_waiters();
             tokio::task::yield_now().await;
@@ -348,9 +345,8 @@ fn play_random_steps() {
     let played = runner.run(&steps(), |steps| {
         runtime.block_on(async {
             empty(&store).await;
-            let mut profile = profile(Finality::Confirmations(CONFIRMATIONS));
-            profile.request_timeout = PATIENCE;
-            let mut bench = Bench::on(store.clone(), Arc::new(profile)).await;
+            let mut bench =
+                Bench::with(store.clone(), Finality::Confirmations(CONFIRMATIONS)).await;
             let mood = Arc::<AtomicU8>::default();
             bench.change_wallet(moody(&mood)).await;
             for step in &steps {

@@ -67,6 +67,8 @@ pub(super) struct Faults {
     pub(super) hanging: bool,
     /// There is another endpoint, which has no answer before it is released.
     pub(super) slow: bool,
+    /// The same, for what the first endpoint takes.
+    pub(super) slow_beside_taken: bool,
     /// The node ignores block overrides.
     pub(super) no_overrides: bool,
     /// The node answers block tags with an error.
@@ -353,8 +355,18 @@ impl World {
         }
     }
 
-    /// What a geth of this chain would say.
+    /// What a geth of this chain says, which has the transaction then.
     fn accept(&mut self, hash: B256, tx: TxEnvelope) -> SendAnswer {
+        let answer = self.judge(hash, &tx);
+        if answer == SendAnswer::Accepted {
+            self.pool.insert(tx.nonce(), hash);
+            self.known.insert(hash, tx);
+        }
+        answer
+    }
+
+    /// What it would say.
+    fn judge(&self, hash: B256, tx: &TxEnvelope) -> SendAnswer {
         let nonce = tx.nonce();
         if nonce < self.tip().nonce {
             return SendAnswer::NonceTooLow;
@@ -366,15 +378,13 @@ impl World {
                 let tip = |tx: &TxEnvelope| {
                     tx.max_priority_fee_per_gas().unwrap_or_else(|| tx.max_fee_per_gas())
                 };
-                let fields = [(old.max_fee_per_gas(), tx.max_fee_per_gas()), (tip(old), tip(&tx))];
+                let fields = [(old.max_fee_per_gas(), tx.max_fee_per_gas()), (tip(old), tip(tx))];
                 if fields.iter().any(|(old, new)| *new <= *old || *new < old * 110 / 100) {
                     return SendAnswer::ReplacementUnderpriced;
                 }
             }
             None => {}
         }
-        self.known.insert(hash, tx);
-        self.pool.insert(nonce, hash);
         SendAnswer::Accepted
     }
 }

@@ -229,12 +229,25 @@ impl Node for Sim {
 
     fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
         let own = self.clone().take(raw.clone(), route).boxed();
-        let slow = self.world().faults.slow.then(|| self.clone().take_slowly(raw).boxed());
+        let slow = self.is_slow_beside(&raw).then(|| self.clone().take_slowly(raw).boxed());
         Sending::of(std::iter::once(own).chain(slow))
     }
 }
 
 impl Sim {
+    /// Whether there is another endpoint for these bytes.
+    fn is_slow_beside(&self, raw: &Bytes) -> bool {
+        let world = self.world();
+        let faults = &world.faults;
+        let tx = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
+        let is_taken = || {
+            let answer = world.judge(keccak256(raw), &tx);
+            let taken = matches!(answer, SendAnswer::Accepted | SendAnswer::AlreadyKnown);
+            taken && faults.answer.is_none() && !faults.swallowed && !faults.hanging
+        };
+        faults.slow || (faults.slow_beside_taken && is_taken())
+    }
+
     async fn take(self, raw: Bytes, route: Route) -> Answer {
         let hash = keccak256(&raw);
         let journalled = "SELECT 1 FROM attempts WHERE hash = $1";
