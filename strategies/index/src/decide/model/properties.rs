@@ -5,7 +5,7 @@ use ballast_strategy_api::Decision;
 use proptest::prelude::*;
 
 use super::{
-    super::{FINISHED, HELD_UP, RAISE, TRADE_REMAINING},
+    super::{FINISHED, HELD_UP, RAISE, TRADE_REMAINING, hold::TOO_LITTLE},
     ONE, World,
     worlds::worlds,
 };
@@ -226,8 +226,7 @@ proptest! {
     #[test]
     fn a_rebalance_ends_whatever_happens(world in worlds(), events in prop::collection::vec(events(), 0..60)) {
         let ended = run(world, events, true)?;
-        let known = ended.reason == FINISHED || ended.reason == HELD_UP
-            || ended.reason == super::super::hold::TOO_LITTLE;
+        let known = [FINISHED, HELD_UP, TOO_LITTLE, "too little to trade"].contains(&ended.reason);
         prop_assert!(known, "{}", ended.reason);
         let world = &ended.world;
         for asset in &world.assets {
