@@ -1,6 +1,9 @@
 //! What a call must have changed when it is included.
 
-use alloy::{primitives::U256, sol_types::SolCall};
+use alloy::{
+    primitives::{U256, uint},
+    sol_types::SolCall,
+};
 use ballast_strategy_api::{Direction, Postcondition};
 
 use super::Look;
@@ -13,9 +16,12 @@ use crate::{
     snapshot::Component,
 };
 
+/// Units that the token may lose where a balance becomes a unit and a unit is stored.
+const ROUNDING: U256 = uint!(3_U256);
+
 /// The component's unit moves by at least half of what the trade implies; the other half is room for
-/// a supply that grows and for a first trade of somebody else. `None` for so little that half of it
-/// is nothing.
+/// a supply that grows and for a first trade of somebody else. Less what storing a unit can round
+/// away; `None` for so little that nothing is left.
 pub(super) fn traded(
     look: Look<'_>,
     component: &Component,
@@ -23,7 +29,7 @@ pub(super) fn traded(
     quantity: U256,
 ) -> Option<Postcondition> {
     let units = quantity.checked_mul(ONE)?.checked_div(look.snapshot.terms.supply)?;
-    let at_least = units.wrapping_shr(1);
+    let at_least = units.wrapping_shr(1).saturating_sub(ROUNDING);
     let view = getDefaultPositionRealUnitCall { component: component.token };
     (!at_least.is_zero()).then(|| Postcondition {
         what: format!("unit of {}", component.symbol),

@@ -5,7 +5,7 @@ use ballast_chains::amount;
 
 /// Nothing may be traded at a time.
 pub const NO_MAXIMUM: &str = "trade maximum is 0";
-/// What may be traded at a time does not pay for itself.
+/// What may be traded at a time does not pay for itself, or is lost in rounding.
 pub const SMALL_MAXIMUM: &str = "trade maximum is worth less than its gas";
 /// No exchange, adapter, data or pool.
 pub const NOWHERE: &str = "nowhere to trade it";

@@ -50,6 +50,17 @@ impl Look<'_> {
             let detail = "its target as it was submitted is above what there is".to_owned();
             return blocked(KEPT, detail);
         }
+        // Not a base unit of anything comes out.
+        let takes = self.snapshot.components.iter().any(|component| {
+            let offer = component.offers.remaining.as_ref();
+            offer.is_some_and(|offer| {
+                let least = offer.amount.and_then(|amount| self.terms.policy.least(amount));
+                least.is_none_or(|least| !least.is_zero())
+            })
+        });
+        if !takes {
+            return wait(FINISHED);
+        }
         let refused = self.snapshot.components.iter().filter_map(|component| {
             match &component.offers.remaining.as_ref()?.rehearsal {
                 Rehearsal::Refused(revert) => {

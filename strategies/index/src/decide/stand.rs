@@ -85,13 +85,21 @@ impl Look<'_> {
             Side::Sell if limit.is_zero() => {
                 return held(hold::TOO_LITTLE, format!("{} base units come to nothing", size.now));
             }
-            Side::Buy if limit > self.survey.free => return Stand::TooDear,
+            Side::Buy if limit > self.survey.free || self.is_kept(lot, limit) => {
+                return Stand::TooDear;
+            }
             Side::Sell | Side::Buy => {}
         }
         if let Rehearsal::Refused(revert) = &offer.rehearsal {
             return Stand::Held(refusal::of_rehearsal(revert));
         }
         Stand::Ready { limit }
+    }
+
+    /// Whether the others need what this would cost.
+    fn is_kept(self, lot: &Lot, limit: U256) -> bool {
+        let most = self.survey.spendable(lot, self.terms.policy);
+        most.is_some_and(|most| limit > most)
     }
 
     /// By what share a quote is worse than the reference, where that is more than the policy has it.

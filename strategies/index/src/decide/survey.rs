@@ -18,6 +18,9 @@ const DUST_SHARE: U256 = alloy::primitives::uint!(20_000_U256);
 /// And at least what so many trades cost.
 const DUST_TRADES: U256 = alloy::primitives::uint!(5_U256);
 
+/// Fewest units that a trade which does not reach the target has to move.
+const LEAST_UNITS: U256 = alloy::primitives::uint!(8_U256);
+
 /// What is left of one component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
@@ -50,6 +53,11 @@ impl Lot {
     pub fn side(&self) -> Option<Side> {
         let size = self.size.filter(|_| !self.is_met)?;
         Some(size.side)
+    }
+
+    /// Whether nothing keeps it from being traded that does not end by itself.
+    pub fn may_go_on(&self) -> bool {
+        self.hold.as_ref().is_none_or(|hold| hold.reason == hold::OFF_REFERENCE)
     }
 
     /// Whether it is to be traded in that direction, and worth it.
@@ -133,6 +141,24 @@ impl Survey {
     /// Whether a lot is to be traded, now or later.
     pub fn is_wanted(&self, lot: &Lot) -> bool {
         lot.side().is_some_and(|side| !lot.is_small || self.wants_small(side))
+    }
+
+    /// What may be spent on a lot so that enough is left for all others: what trading costs is missing
+    /// in the end, and is to be missing at one component, the one that has most left to buy. What is
+    /// yet to be sold counts as sold.
+    pub fn spendable(&self, lot: &Lot, policy: &Policy) -> Option<U256> {
+        let open =
+            |side: Side| self.lots.iter().filter(move |lot| lot.is_open(side) && lot.may_go_on());
+        let largest = open(Side::Buy).max_by_key(|lot| (lot.value, lot.place))?;
+        if largest.place != lot.place {
+            return Some(self.free);
+        }
+        let others = open(Side::Buy).filter(|other| other.place != lot.place);
+        let needed = others.filter_map(|other| policy.most(other.value?));
+        let needed = needed.fold(U256::ZERO, U256::saturating_add);
+        let coming = open(Side::Sell).filter_map(|sell| policy.least(sell.value?));
+        let coming = coming.fold(U256::ZERO, U256::saturating_add);
+        Some(self.free.min(self.free.saturating_add(coming).saturating_sub(needed)))
     }
 
     /// Whether the module would spend the surplus in one go.
@@ -281,6 +307,12 @@ fn held_by_state(
     let value = component.price().and_then(|price| price.value(size.now));
     if size.now < size.left && value.is_some_and(|value| value <= snapshot.trade_cost) {
         let detail = format!("{} base units are worth less than their gas", size.now);
+        return Some(Hold::new(hold::SMALL_MAXIMUM, detail));
+    }
+    // So few units are rounded away when the token stores them: it would be bought for ever.
+    let units = size.now.checked_mul(ONE).and_then(|n| n.checked_div(snapshot.terms.supply));
+    if size.now < size.left && units.is_some_and(|units| units < LEAST_UNITS) {
+        let detail = format!("{} base units are lost in rounding", size.now);
         return Some(Hold::new(hold::SMALL_MAXIMUM, detail));
     }
     let reference = match (&component.market, &component.reference) {
