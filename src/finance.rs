@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`month`] → [`sums`] (from rows to figures) → [`report`] (from figures to a month's
 //! report) → [`text`], [`csv`], [`html`] (how it looks) → [`pace`] (where a month is going) →
-//! [`runway`] (how long a wallet lasts) → [`from_chain`] (the same rows without a ledger).
+//! [`runway`] (how long a wallet lasts) → [`top_up`] (what it is missing) → [`from_chain`] (the same rows without a ledger).
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -26,6 +26,7 @@ pub mod runway;
 mod shown;
 pub mod sums;
 pub mod text;
+pub mod top_up;
 
 pub use self::{
     month::Month,

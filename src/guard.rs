@@ -150,7 +150,8 @@ impl Past {
 /// How far a transaction that is under way may be helped on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leave {
-    /// It is followed, and nothing leaves the keeper: an operator has stopped the product.
+    /// It is followed, and nothing leaves the keeper: an operator has stopped the product (what was
+    /// ordered goes on, see [`Upkeep::ordered`]).
     Watch,
     /// The same bytes may be sent again; nothing is signed at a head that cannot be trusted.
     Resend,
@@ -164,6 +165,9 @@ pub enum Leave {
 pub struct Upkeep {
     /// How far.
     pub leave: Leave,
+    /// How far with what an operator ordered: a person who has stopped the product does not stand
+    /// against that.
+    pub ordered: Leave,
     /// Whether endpoints disagree about the chain.
     pub disputed: bool,
     /// Whether nothing may be helped on but what lowers or keeps the product's exposure.
@@ -198,23 +202,25 @@ impl Upkeep {
     #[cfg(test)]
     pub(crate) fn for_test(leave: Leave) -> Self {
         let (limits, left) = (Limits::default(), budget::Left::default());
-        Self { leave, disputed: false, delever_only: false, limits, left }
+        let (ordered, disputed) = (Leave::Sign, false);
+        Self { leave, ordered, disputed, delever_only: false, limits, left }
     }
 }
 
 /// Decides how far what is under way may be helped on.
 pub fn upkeep(circumstances: &Circumstances<'_>, limits: &Limits) -> Upkeep {
-    let leave = if circumstances.is_stopped() || circumstances.dry_run || !circumstances.can_sign {
+    let ordered = if circumstances.dry_run || !circumstances.can_sign {
         Leave::Watch
     } else if circumstances.head_age > circumstances.chain.stale_after {
         Leave::Resend
     } else {
         Leave::Sign
     };
+    let leave = if circumstances.is_stopped() { Leave::Watch } else { ordered };
     let disputed = circumstances.dispute.is_some();
     let delever_only = circumstances.mode == Mode::DeleverOnly;
     let left = budget::Left::of(circumstances, limits);
-    Upkeep { leave, disputed, delever_only, limits: *limits, left }
+    Upkeep { leave, ordered, disputed, delever_only, limits: *limits, left }
 }
 
 /// The same for an operator's order about what is under way: to stop the product is what one does

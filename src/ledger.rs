@@ -26,6 +26,7 @@ mod queue;
 pub mod read;
 pub mod reconcile;
 pub(crate) mod tables;
+mod verdict;
 mod write;
 
 pub use entry::{BlockRef, Checkpoint, Entry, Fees, Holder, Inflow, PricedAt, Source};

@@ -7,7 +7,8 @@
 //! there is no base fee to leave room for: a quote has the whole price as its `priority_fee`, and
 //! the same arithmetic prices both.
 //!
-//! What a chain takes beside gas × price is in [`extra`].
+//! What a history of blocks says of the market is in [`market`]; what a chain takes beside gas ×
+//! price in [`extra`].
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
@@ -16,6 +17,7 @@
 )]
 
 pub mod extra;
+mod market;
 
 use alloy::{
     eips::BlockNumberOrTag,
@@ -32,9 +34,6 @@ use crate::{heads::Head, profile::FeeModel};
 const HISTORY_BLOCKS: u64 = 10;
 /// What is asked for of each block's tips, by gas: the lowest, and the median.
 const TIP_PERCENTILES: [f64; 2] = [0.0, 50.0];
-/// A block with less of its gas limit used than this had room for everybody: what somebody paid
-/// in it above the lowest bought nothing.
-const SPARSE_BELOW: f64 = 0.05;
 /// EIP-1559: a block aims at its gas limit divided by this.
 const ELASTICITY: u64 = 2;
 /// EIP-1559: the base fee moves by at most one part in this many per block.
@@ -51,6 +50,10 @@ pub struct Quote {
     /// What the market pays on top of it (the median transaction of recent blocks, the lowest
     /// where they had room); for legacy transactions the whole price. At least the chain's minimum.
     pub priority_fee: u128,
+    /// The least that anybody paid on top of it (for legacy transactions the least price), where
+    /// every recent block had room for more: what is offered above it buys nothing there. `None`
+    /// where blocks fill up, where nobody sent anything, and where that is not known.
+    pub lowest: Option<u128>,
     /// The least price that can be included in the next block: its base fee and the chain's
     /// minimum on top.
     pub least: u128,
@@ -90,39 +93,73 @@ pub async fn quote(
     model: FeeModel,
     min_priority_fee: u128,
 ) -> Result<Quote, FeeError> {
+    let ask = |block| provider.get_fee_history(HISTORY_BLOCKS, block, &TIP_PERCENTILES);
+    // At the head itself; an endpoint that has not got it yet can only give slightly older tips.
+    let history = async {
+        match ask(BlockNumberOrTag::Number(head.number)).await {
+            Ok(history) => Ok(history),
+            Err(_) => ask(BlockNumberOrTag::Latest).await,
+        }
+    };
     if model == FeeModel::Legacy {
-        let price = provider.get_gas_price().await.map_err(FeeError::GasPrice)?;
-        return legacy(head, price, min_priority_fee);
+        let (price, history) = futures::join!(provider.get_gas_price(), history);
+        // Only nodes that are old do without, and the price alone will do.
+        return legacy(
+            head,
+            price.map_err(FeeError::GasPrice)?,
+            &history.unwrap_or_default(),
+            min_priority_fee,
+        );
     }
+    if head.base_fee_per_gas.is_none() {
+        return Err(FeeError::NoBaseFee(head.number));
+    }
+    of_history(&history.await.map_err(FeeError::History)?, head, model, min_priority_fee)
+}
+
+/// The quote of a chain with base fees, by what `eth_feeHistory` told of [`HISTORY_BLOCKS`] with
+/// [`TIP_PERCENTILES`].
+///
+/// # Errors
+/// When the head has no base fee, or it cannot be raised without overflow.
+pub fn of_history(
+    history: &FeeHistory,
+    head: &Head,
+    model: FeeModel,
+    min_priority_fee: u128,
+) -> Result<Quote, FeeError> {
     let formula = next_base_fee(head).ok_or(match head.base_fee_per_gas {
         Some(_) => FeeError::Overflow(head.number),
         None => FeeError::NoBaseFee(head.number),
     })?;
-    let ask = |block| provider.get_fee_history(HISTORY_BLOCKS, block, &TIP_PERCENTILES);
-    // At the head itself; an endpoint that has not got it yet can only give slightly older tips.
-    let history = match ask(BlockNumberOrTag::Number(head.number)).await {
-        Ok(history) => history,
-        Err(_) => ask(BlockNumberOrTag::Latest).await.map_err(FeeError::History)?,
-    };
-    let next_base_fee = told_base_fee(&history, head).unwrap_or(match model {
+    let next_base_fee = told_base_fee(history, head).unwrap_or(match model {
         FeeModel::Eip1559 | FeeModel::Legacy => formula,
         FeeModel::OpStack => steepest(head).ok_or(FeeError::Overflow(head.number))?,
     });
-    let priority_fee = market_tip(&history).max(min_priority_fee);
+    let priority_fee = market::tip(history).max(min_priority_fee);
+    let lowest = market::lowest(history, model).map(|lowest| lowest.max(min_priority_fee));
     let least = next_base_fee.checked_add(min_priority_fee);
     let least = least.ok_or(FeeError::Overflow(head.number))?;
-    Ok(Quote { legacy: false, next_base_fee, priority_fee, least })
+    Ok(Quote { legacy: false, next_base_fee, priority_fee, lowest, least })
 }
 
 /// The quote of a chain with one gas price. A base fee, where blocks have one all the same, is the
 /// floor of it.
-fn legacy(head: &Head, price: u128, min_price: u128) -> Result<Quote, FeeError> {
+fn legacy(
+    head: &Head,
+    price: u128,
+    history: &FeeHistory,
+    min_price: u128,
+) -> Result<Quote, FeeError> {
     let base = match head.base_fee_per_gas {
         Some(_) => next_base_fee(head).ok_or(FeeError::Overflow(head.number))?,
         None => 0,
     };
     let least = base.checked_add(min_price).ok_or(FeeError::Overflow(head.number))?;
-    Ok(Quote { legacy: true, next_base_fee: 0, priority_fee: price.max(least), least })
+    // What was paid on top of a base fee that blocks have all the same.
+    let lowest = market::lowest(history, FeeModel::Legacy).and_then(|tip| base.checked_add(tip));
+    let lowest = lowest.map(|lowest| lowest.min(price).max(least));
+    Ok(Quote { legacy: true, next_base_fee: 0, priority_fee: price.max(least), lowest, least })
 }
 
 /// The base fee of the block after `head` as the node reckons it, which knows its chain's own
@@ -165,28 +202,6 @@ pub fn next_base_fee(head: &Head) -> Option<u128> {
     } else {
         base.checked_sub(change(target.checked_sub(used)?)?)
     }
-}
-
-/// What had to be paid in recent blocks: the median over those that had a tip at all. Of a block
-/// that was filled its own median counts. One that had room says that the lowest was enough, and
-/// the lowest of all such blocks counts for each of them: else a single generous transaction on a
-/// quiet chain would be the market for ten blocks, and what we offer above it would be the next.
-fn market_tip(history: &FeeHistory) -> u128 {
-    let blocks = history.gas_used_ratio.iter().zip(history.reward.iter().flatten());
-    let (mut tips, mut sparse) = (Vec::new(), Vec::new());
-    for (ratio, rewards) in blocks {
-        let mut some = rewards.iter().copied().filter(|tip| *tip > 0);
-        if *ratio < SPARSE_BELOW {
-            // The first is the lowest; none was paid by what a chain of the OP stack puts first.
-            sparse.extend(some.next());
-        } else {
-            tips.extend(some.next_back());
-        }
-    }
-    let lowest = sparse.iter().min().copied();
-    tips.extend(lowest.into_iter().cycle().take(sparse.len()));
-    tips.sort_unstable();
-    tips.get(tips.len() / 2).copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -253,65 +268,33 @@ mod tests {
     #[test]
     fn a_legacy_price_is_all_in_one_and_never_below_the_base_fee() {
         let mut head = head(100, 20, 20);
+        let unknown = FeeHistory::default();
+        let legacy = |head: &Head, price, min| legacy(head, price, &unknown, min);
         let quote = legacy(&head, 90, 5).unwrap();
         assert_eq!((quote.next_base_fee, quote.priority_fee, quote.least), (0, 117, 117));
         assert_eq!(legacy(&head, 200, 5).unwrap().market(), 200);
         head.base_fee_per_gas = None;
         let quote = legacy(&head, 3, 5).unwrap();
         assert_eq!((quote.legacy, quote.priority_fee, quote.least), (true, 5, 5));
+        assert_eq!(quote.lowest, None, "a node that does not tell what blocks took");
     }
 
-    /// A history of blocks, each with the used part of its gas limit and its lowest and median tip.
-    fn blocks(of: &[(f64, u128, u128)]) -> FeeHistory {
-        FeeHistory {
-            gas_used_ratio: of.iter().map(|(used, ..)| *used).collect(),
-            reward: Some(of.iter().map(|(_, lowest, median)| vec![*lowest, *median]).collect()),
+    #[test]
+    fn the_lowest_legacy_price_is_never_above_the_nodes_nor_below_the_least() {
+        let mut head = head(0, 0, 0);
+        head.base_fee_per_gas = None;
+        let paid = |tip: u128| FeeHistory {
+            gas_used_ratio: vec![0.01, 0.0],
+            reward: Some(vec![vec![tip, tip], vec![0, 0]]),
             ..FeeHistory::default()
-        }
-    }
-
-    #[test]
-    fn the_market_tip_is_the_median_of_blocks_that_had_one() {
-        let tip = |of: &[(f64, u128, u128)]| market_tip(&blocks(of));
-        assert_eq!(tip(&[]), 0);
-        assert_eq!(tip(&[(0.0, 0, 0), (0.0, 0, 0)]), 0);
-        assert_eq!(tip(&[(0.0, 0, 0), (0.50, 1, 5), (0.90, 0, 0)]), 5);
-        assert_eq!(tip(&[(0.50, 1, 9), (0.50, 1, 1), (0.50, 1, 5)]), 5);
-        assert_eq!(market_tip(&FeeHistory::default()), 0, "a node without rewards");
-    }
-
-    #[test]
-    fn where_blocks_have_room_the_lowest_tip_is_enough() {
-        let tip = |of: &[(f64, u128, u128)]| market_tip(&blocks(of));
-        assert_eq!(tip(&[(0.01, 3, 150), (0.01, 7, 7), (0.02, 9, 90)]), 3);
-        assert_eq!(
-            tip(&[(0.01, 0, 150), (0.01, 7, 7)]),
-            7,
-            "nothing was paid by the first one's lowest"
-        );
-        assert_eq!(
-            tip(&[(0.01, 2, 2), (0.40, 5, 8), (0.60, 5, 9), (0.70, 5, 7)]),
-            8,
-            "most were filled"
-        );
+        };
+        let lowest = |price, tip| legacy(&head, price, &paid(tip), 5).unwrap().lowest;
+        assert_eq!(lowest(90, 40), Some(40), "by what was paid, not by what is advised");
+        assert_eq!(lowest(90, 120), Some(90));
+        assert_eq!(lowest(90, 2), Some(5));
     }
 
     proptest! {
-        /// Blocks that have room, and one of them with somebody who pays far too much beside what
-        /// others pay there: it stays what it was.
-        #[test]
-        fn a_generous_stranger_on_a_quiet_chain_is_not_the_market(
-            at in 0_usize..40, generous in 1_000_u128..1_000_000, floor in 1_u128..100,
-        ) {
-            let mut known: Vec<(f64, u128, u128)> = vec![(0.01, floor, floor)];
-            for block in 0..40 {
-                let recent = known.len().saturating_sub(10);
-                let tip = market_tip(&blocks(&known[recent..])).max(floor);
-                prop_assert_eq!(tip, floor, "at block {}", block);
-                known.push(if block == at { (0.01, floor, generous) } else { (0.01, floor, floor) });
-            }
-        }
-
         #[test]
         fn the_base_fee_never_moves_by_more_than_an_eighth(
             base in 0_u128..=1_000_000_000_000_000, used in 0_u64..=30_000_000,

@@ -1,4 +1,4 @@
-//! How long a wallet lasts, and what to transfer so that it goes on.
+//! How long a wallet lasts.
 //!
 //! The past is played again: from each day of the last year on, how many days would the balance of
 //! today have paid for? (Where the year ends it begins anew.) That gives as many answers as days,
@@ -6,7 +6,7 @@
 //! *p50* is the middle answer; *p95* is what 95 of 100 of them reach. A year's worst days are always
 //! in it: that is what a reserve is for.
 
-use alloy::primitives::{Address, U256, uint};
+use alloy::primitives::U256;
 use ballast_strategy_api::Strategy as _;
 use serde::{Serialize, Serializer};
 
@@ -17,7 +17,6 @@ use super::{
 use crate::{
     config::{ProductConfig, WalletSource},
     ledger::external::External,
-    safe_batch::{Batch, Call},
     store::{Store, StoreError},
 };
 
@@ -29,8 +28,6 @@ pub const LEAST_HISTORY: u64 = 7;
 pub const TOP_UP_DAYS: usize = 30;
 /// Longest that is told apart, days: ten years.
 const HORIZON: u64 = 3_650;
-/// Transfers are whole multiples of this, wei: 0.001 coin.
-const STEP: U256 = uint!(1_000_000_000_000_000_U256);
 
 /// How long a balance lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,15 +165,21 @@ impl History {
         if all > HORIZON { Lasts::Beyond } else { Lasts::Days(all) }
     }
 
-    /// What the dearest [`TOP_UP_DAYS`] in a row cost, wei. A shorter past is stretched, rounded up.
+    /// What the dearest [`TOP_UP_DAYS`] in a row cost, wei. Where the past ends it begins anew, as
+    /// often as it takes: so what lasts shorter by [`runway`](Self::runway) holds less than this.
     pub fn dearest_month(&self) -> U256 {
-        let sum = |days: &[U256]| days.iter().fold(U256::ZERO, |sum, day| sum.saturating_add(*day));
-        let length = self.days.len();
-        if length < TOP_UP_DAYS {
-            let stretched = sum(&self.days).saturating_mul(U256::from(TOP_UP_DAYS));
-            return if length == 0 { U256::ZERO } else { stretched.div_ceil(U256::from(length)) };
+        fn sum<'a>(days: impl Iterator<Item = &'a U256>) -> U256 {
+            days.fold(U256::ZERO, |sum, day| sum.saturating_add(*day))
         }
-        self.days.windows(TOP_UP_DAYS).map(sum).max().unwrap_or_default()
+        let length = self.days.len();
+        let (Some(rounds), Some(rest)) =
+            (TOP_UP_DAYS.checked_div(length), TOP_UP_DAYS.checked_rem(length))
+        else {
+            return U256::ZERO;
+        };
+        let from = |start: usize| sum(self.days.iter().cycle().skip(start).take(rest));
+        let dearest = (0..length).map(from).max().unwrap_or_default();
+        sum(self.days.iter()).saturating_mul(U256::from(rounds)).saturating_add(dearest)
     }
 }
 
@@ -196,68 +199,10 @@ pub fn is_ours(product: &ProductConfig) -> bool {
     !matches!(product.wallet, WalletSource::WatchOnly(_)) || product.strategy == External::KIND
 }
 
-/// A wallet that may have to be topped up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holding {
-    /// The product that has it.
-    pub product: String,
-    /// The wallet.
-    pub wallet: Address,
-    /// What it holds, wei.
-    pub balance: U256,
-    /// The least that it is to hold, wei.
-    pub least: U256,
-    /// Its past.
-    pub history: History,
-}
-
-impl Holding {
-    /// What it is missing to pay for the dearest month of its past and still hold the least, wei,
-    /// rounded up to 0.001 coin.
-    pub fn missing(&self) -> U256 {
-        let target = self.least.saturating_add(self.history.dearest_month());
-        let missing = target.saturating_sub(self.balance);
-        missing.checked_next_multiple_of(STEP).unwrap_or(missing)
-    }
-}
-
-/// A Safe's transfers to all wallets of a chain that miss something; `None` if none does.
-pub fn top_up(
-    (chain, chain_id): (&str, u64),
-    safe: Address,
-    holdings: &[Holding],
-    now: u64,
-) -> Option<Batch> {
-    let short: Vec<(&Holding, U256)> = holdings
-        .iter()
-        .map(|holding| (holding, holding.missing()))
-        .filter(|(_, missing)| !missing.is_zero())
-        .collect();
-    if short.is_empty() {
-        return None;
-    }
-    let lines: Vec<String> = short
-        .iter()
-        .map(|(of, missing)| format!("{} {}", of.product, ballast_chains::amount::ether(*missing)))
-        .collect();
-    let date = crate::clock::text(now);
-    let date = date.split('T').next().unwrap_or_default();
-    Some(Batch {
-        chain_id,
-        safe,
-        name: format!("Top up keeper wallets on {chain}, {date}"),
-        description: format!(
-            "Pays for the dearest {TOP_UP_DAYS} days of the last {HISTORY}, above min_balance: {}",
-            lines.join(", ")
-        ),
-        created_at: now,
-        calls: short.iter().map(|(of, missing)| Call::transfer(of.wallet, *missing)).collect(),
-    })
-}
-
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects, reason = "an overflow in a test is a failed test")]
 mod tests {
+    use alloy::primitives::uint;
     use proptest::prelude::*;
 
     use super::*;
@@ -312,37 +257,6 @@ mod tests {
         assert_eq!(old.days.len(), 365);
     }
 
-    #[test]
-    fn a_top_up_pays_for_the_dearest_month_and_leaves_the_least() {
-        let mut days = vec![0; 60];
-        days[10] = 5;
-        days[39] = 7;
-        days[45] = 1;
-        assert_eq!(history(&days).dearest_month(), U256::from(12));
-        assert_eq!(history(&[1, 2]).dearest_month(), U256::from(45));
-        let holding = |balance: u64, least: U256| Holding {
-            product: "one".into(),
-            wallet: Address::repeat_byte(balance.to_le_bytes()[0]),
-            balance: U256::from(balance),
-            least,
-            history: history(&days),
-        };
-        assert_eq!(holding(12, U256::ZERO).missing(), U256::ZERO);
-        assert_eq!(holding(11, U256::ZERO).missing(), STEP, "rounded up to a thousandth");
-        assert_eq!(holding(12, ETHER).missing(), ETHER);
-        let safe = Address::repeat_byte(9);
-        let full = [holding(12, U256::ZERO)];
-        assert_eq!(top_up(("mainnet", 1), safe, &full, 0), None);
-        let all = [holding(1, U256::ZERO), holding(12, U256::ZERO), holding(2, ETHER)];
-        let batch = top_up(("mainnet", 1), safe, &all, 1_790_812_800).unwrap();
-        assert_eq!(batch.name, "Top up keeper wallets on mainnet, 2026-10-01");
-        let calls = [
-            Call::transfer(Address::repeat_byte(1), STEP),
-            Call::transfer(Address::repeat_byte(2), ETHER + STEP),
-        ];
-        assert_eq!((batch.calls, batch.safe, batch.chain_id), (calls.to_vec(), safe, 1));
-    }
-
     /// Day by day, without dividing.
     fn slowly(balance: u64, days: &[u64], start: usize) -> u64 {
         let (mut rest, mut lasted) = (balance, 0_u64);
@@ -353,6 +267,21 @@ mod tests {
             }
         }
         lasted
+    }
+
+    #[test]
+    fn the_dearest_month_goes_on_where_the_past_begins_anew() {
+        let mut days = vec![0; 60];
+        days[59] = 5;
+        days[0] = 7;
+        days[30] = 1;
+        assert_eq!(history(&days).dearest_month(), U256::from(12));
+        // Thirty of two days are each of them fifteen times.
+        assert_eq!(history(&[1, 2]).dearest_month(), U256::from(45));
+        // Of twenty, with the ten dear ones twice.
+        let days: Vec<u64> = (0..20).map(|day| if day < 10 { 3 } else { 1 }).collect();
+        assert_eq!(history(&days).dearest_month(), U256::from(70));
+        assert_eq!(History::default().dearest_month(), U256::ZERO);
     }
 
     proptest! {
@@ -375,6 +304,18 @@ mod tests {
                 prop_assert!(reach(days) * 100 >= 95 * answers.len());
                 prop_assert!(reach(days + 1) * 100 < 95 * answers.len()
                     || answers.len() * 5 / 100 == 0 || answers.contains(&days));
+            }
+        }
+
+        /// Whoever is told that a wallet is low is told as well what it is missing.
+        #[test]
+        fn what_lasts_shorter_than_a_month_holds_less_than_the_dearest_costs(
+            days in proptest::collection::vec(0_u64..50, 1..80), balance in 0_u64..1_500,
+        ) {
+            let history = history(&days);
+            let lasts = history.runway(U256::from(balance)).map(|runway| runway.p95_days);
+            if lasts.is_some_and(|lasts| lasts.is_below(u64::try_from(TOP_UP_DAYS).unwrap())) {
+                prop_assert!(history.dearest_month() > U256::from(balance));
             }
         }
 

@@ -7,11 +7,13 @@
 //! balance moved. Once a day, by the blocks' time, all of it is reconciled.
 
 mod audit;
+mod complete;
 mod daily;
+mod gaps;
 mod undo;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::Arc,
 };
@@ -30,12 +32,12 @@ use super::{
     entry::{BlockRef, Checkpoint, Entry, Holder},
     flows::FlowError,
     queue::Waiting,
+    verdict::Verdict,
 };
 use crate::{
     config::Category,
     runtime::{Board, Reconciled},
     store::StoreError,
-    submission::lifecycle::Outcome,
 };
 
 /// Blocks between two looks at the balances: state that an ordinary node still has at each of them
@@ -45,8 +47,6 @@ const AUDIT_EVERY: u64 = 25;
 const MAX_BOOKED: usize = 32;
 /// Nonces that could not be booked and are left alone until the next look.
 const MAX_DEFERRED: usize = 512;
-/// Entries whose price or settlement is asked for again at one look.
-const MAX_COMPLETED: u64 = 16;
 
 /// A product, as far as its books go.
 pub struct Client {
@@ -80,11 +80,16 @@ pub struct Bookkeeper {
     known: HashMap<Address, Standing>,
     /// The stretch of blocks in which the balances were looked at last.
     looked: Option<u64>,
-    /// Wallets whose look waits for the journal: looked at again at the next head.
+    /// Wallets whose look waits for the journal, or failed: looked at again at the next head.
     unready: Vec<Address>,
+    /// Wallets whose books are reconciled at the next look, whatever the day: those that an earlier
+    /// process found unexplained, and those that went back.
+    doubtful: BTreeSet<Address>,
+    /// Whether it was told what earlier processes found.
+    has_recalled: bool,
     /// Nonces that could not be booked in this stretch.
     deferred: BTreeMap<(Address, u64), ()>,
-    /// Whether the last look failed, so that it is told once.
+    /// Whether something failed and no look went well since, so that it is told once.
     failing: bool,
 }
 
@@ -108,6 +113,12 @@ pub(super) enum BookError {
     /// The chain does not.
     #[error("the chain")]
     Chain(#[from] FlowError),
+    /// All that is known of a wallet is of another branch, or of another chain.
+    #[error(
+        "the chain has the block of none of the {1} checkpoints of {0}, and nothing of its books was \
+         taken back: make sure that the endpoints and the store are of the same chain"
+    )]
+    NoneStands(String, usize),
 }
 
 impl Bookkeeper {
@@ -131,6 +142,8 @@ impl Bookkeeper {
             known: HashMap::new(),
             looked: None,
             unready: Vec::new(),
+            doubtful: BTreeSet::new(),
+            has_recalled: false,
             deferred: BTreeMap::new(),
             failing: false,
         }
@@ -138,6 +151,10 @@ impl Bookkeeper {
 
     /// Runs until stopped.
     pub async fn run(mut self, mut heads: watch::Receiver<Option<Head>>, stop: CancellationToken) {
+        if let Err(error) = self.recall().await {
+            let detail = crate::error_chain(&error);
+            warn!(detail, "what is unexplained cannot be read; tried again at the next head");
+        }
         loop {
             tokio::select! {
                 biased;
@@ -158,7 +175,9 @@ impl Bookkeeper {
     pub async fn at(&mut self, head: &Head) {
         let kept = self.keep(head).await;
         match kept {
-            Ok(()) => self.failing = false,
+            Ok(true) => self.failing = false,
+            // Nothing was looked at that could have failed again.
+            Ok(false) => {}
             Err(error) => {
                 let (chain, detail) = (&self.profile.name, crate::error_chain(&error));
                 if !std::mem::replace(&mut self.failing, true) {
@@ -170,17 +189,41 @@ impl Bookkeeper {
             .set(f64::from(u8::from(self.failing)));
     }
 
-    async fn keep(&mut self, head: &Head) -> Result<(), BookError> {
+    /// Tells what reconciliations of earlier processes found.
+    async fn recall(&mut self) -> Result<(), StoreError> {
+        if self.has_recalled {
+            return Ok(());
+        }
+        for verdict in self.ledger.verdicts(self.profile.chain_id, &self.profile.name).await? {
+            let (wallet, product) = (verdict.holder.wallet, verdict.holder.product.clone());
+            let client = self.clients.iter().find(|client| client.product == product);
+            // Not of a wallet that the product does not have any more.
+            let is_its = |client: &Client| (client.wallet)().is_none_or(|has| has == wallet);
+            if client.is_some_and(is_its) {
+                if verdict.open.is_some() {
+                    self.doubtful.insert(wallet);
+                }
+                self.tell(&product, told_of(verdict));
+            }
+        }
+        self.has_recalled = true;
+        Ok(())
+    }
+
+    /// True after a look at all wallets.
+    async fn keep(&mut self, head: &Head) -> Result<bool, BookError> {
+        self.recall().await?;
         let stretch = head.number.checked_div(AUDIT_EVERY);
         let looks = self.looked != stretch;
         if looks {
             self.deferred.clear();
         }
-        let waiting = self.waiting().await?;
+        let (waiting, unread) = self.waiting().await?;
         if !looks && waiting.is_empty() && self.unready.is_empty() {
-            return Ok(());
+            unread?;
+            return Ok(false);
         }
-        let Some(settled) = self.settled(head).await? else { return Ok(()) };
+        let Some(settled) = self.settled(head).await? else { return Ok(false) };
         let now = Now { settled, head: head.number };
         let booked = self.book(&waiting, now).await;
         let unready = std::mem::take(&mut self.unready);
@@ -190,23 +233,35 @@ impl Bookkeeper {
             unready
         };
         let audited = self.audit(&wallets, now).await;
-        if looks && audited.is_ok() {
+        let mut chores = Ok(());
+        if looks {
+            // Wallets with which there was trouble are unready; that of one stops no other.
             self.looked = stretch;
-            self.complete().await?;
-            self.reconcile_daily(now).await?;
+            let completed = self.complete().await;
+            chores = completed.and(self.reconcile_daily(now).await);
         }
+        unread?;
         booked?;
-        audited
+        audited?;
+        chores.map(|()| looks)
     }
 
-    /// What the journal has for the ledger and was not tried in this stretch.
-    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+    /// What the journal has for the ledger and was not tried in this stretch, and whether all of it
+    /// can be read.
+    async fn waiting(&self) -> Result<(Vec<Waiting>, Result<(), StoreError>), StoreError> {
         let (id, name) = (self.profile.chain_id, &self.profile.name);
-        let mut waiting = self.ledger.waiting(id, name).await?;
-        let count = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+        let all = self.ledger.waiting(id, name).await?;
+        let count = u32::try_from(all.len()).unwrap_or(u32::MAX);
         metrics::gauge!("ballast_ledger_waiting", "chain" => name.clone()).set(f64::from(count));
-        waiting.retain(|slot| !self.deferred.contains_key(&(slot.wallet, slot.nonce)));
-        Ok(waiting)
+        let (mut waiting, mut unread) = (Vec::new(), Ok(()));
+        for slot in all {
+            match slot {
+                Ok(slot) if self.deferred.contains_key(&(slot.wallet, slot.nonce)) => {}
+                Ok(slot) => waiting.push(slot),
+                Err(error) => unread = Err(error),
+            }
+        }
+        Ok((waiting, unread))
     }
 
     /// The newest block that cannot fall away.
@@ -269,31 +324,6 @@ impl Bookkeeper {
         Ok(())
     }
 
-    /// Asks again for prices and strategies' words that were not to be had.
-    async fn complete(&self) -> Result<(), BookError> {
-        let (id, name) = (self.profile.chain_id, &self.profile.name);
-        for entry in self.ledger.incomplete(id, name, MAX_COMPLETED).await? {
-            let mut more = entry.clone();
-            if more.price.is_err() {
-                let price = self.chain.price(entry.block).await;
-                more.usd = price.as_ref().ok().map(|p| crate::money::Usd::cost(more.cost, p.price));
-                more.price = price.map_err(|why| why.to_string());
-            }
-            let owner = self.owner(&entry.holder.product);
-            if more.settlement.is_none() && (owner.strategy.is_some() || owner.gone) {
-                let receipts = super::chain::receipts_of(self.chain.as_ref(), vec![entry.hash]);
-                let receipts = receipts.await.map_err(FlowError::reading("a receipt"))?;
-                let paid = receipts.values().next();
-                more.settlement =
-                    paid.and_then(|paid| booking::settlement(Outcome::Confirmed, &owner, paid));
-            }
-            if more != entry {
-                self.ledger.complete(&more).await?;
-            }
-        }
-        Ok(())
-    }
-
     fn owner(&self, product: &str) -> Owner {
         let client = self.clients.iter().find(|client| client.product == product);
         client.map_or_else(Owner::gone, |client| Owner {
@@ -330,6 +360,15 @@ impl Bookkeeper {
         metrics::gauge!("ballast_ledger_reconciled_timestamp", "product" => product.to_owned())
             .set(reconciled.at as f64);
         self.board.reconciled(product, reconciled);
+    }
+}
+
+/// As the board has it.
+fn told_of(verdict: Verdict) -> Reconciled {
+    Reconciled {
+        block: verdict.block,
+        at: verdict.at,
+        problem: verdict.open.map(|open| open.problem),
     }
 }
 

@@ -39,6 +39,9 @@ pub(super) enum FlowError {
     /// A block that must be there is not.
     #[error("no endpoint has block {0}")]
     NoBlock(u64),
+    /// A transaction stands in a block, and its receipt is not to be had.
+    #[error("no endpoint has the receipt of {0}, which is in block {1}")]
+    NoReceipt(B256, u64),
 }
 
 impl FlowError {
@@ -135,6 +138,10 @@ pub(super) struct Evidence {
 }
 
 /// Reads it. `paid` tells how much of what came in its own transactions were paid, by transaction.
+///
+/// # Errors
+/// When something cannot be read. A receipt that is missing is such a case: without what a
+/// transaction cost nobody can tell how much came in beside it.
 pub(super) async fn evidence(
     chain: &dyn Chain,
     wallet: Address,
@@ -153,7 +160,11 @@ pub(super) async fn evidence(
     let mut mine = Vec::new();
     let mut outflow = U256::ZERO;
     for sent in body {
-        let Some(receipt) = receipts.remove(&sent.hash) else { continue };
+        if !own(&sent) && !direct(&sent) {
+            continue;
+        }
+        let receipt = receipts.remove(&sent.hash);
+        let receipt = receipt.ok_or(FlowError::NoReceipt(sent.hash, after.block.number))?;
         if own(&sent) {
             let cost = receipt.fees.total().unwrap_or(U256::MAX);
             outflow = outflow.saturating_add(cost).saturating_add(carried(&sent, &receipt));
@@ -206,8 +217,8 @@ fn rest(
 }
 
 /// The transaction that used a nonce, which is free after the block at `from` and used after `to`,
-/// with its receipt and block; `None` if the body does not have it, as where a chain counted it up by
-/// itself.
+/// with its receipt and block; `None` if the block has no such transaction: a chain counts nonces up
+/// by itself, for an authorisation of EIP-7702 for one.
 pub(super) async fn using(
     chain: &dyn Chain,
     (wallet, nonce): (Address, u64),
@@ -231,5 +242,6 @@ pub(super) async fn using(
     let receipts = receipts_of(chain, vec![sent.hash]).await;
     let mut receipts = receipts.map_err(FlowError::reading("receipts"))?;
     let receipt = receipts.remove(&sent.hash).filter(|paid| paid.block_hash == used.hash);
-    Ok(receipt.map(|receipt| (sent, receipt, used)))
+    let receipt = receipt.ok_or(FlowError::NoReceipt(sent.hash, used.number))?;
+    Ok(Some((sent, receipt, used)))
 }

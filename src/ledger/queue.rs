@@ -33,6 +33,19 @@ pub(super) struct Waiting {
     pub(super) intended: Option<String>,
 }
 
+/// What is known of a nonce that is used, beside the books of the stretch it was used in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trace {
+    /// Nothing: somebody else used the key.
+    Unknown,
+    /// The journal follows it, or has it for the ledger.
+    UnderWay,
+    /// The journal says that it is booked, and no entry is there.
+    Gone,
+    /// Its entry is there and names another block, or none.
+    Elsewhere,
+}
+
 /// The attempt that was included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Signed {
@@ -44,14 +57,14 @@ pub(super) struct Signed {
 }
 
 impl Ledger {
-    /// All of a chain's, by wallet and nonce, at most 512.
+    /// All of a chain's, by wallet and nonce, at most 512; one that cannot be read is there as why.
     pub(super) async fn waiting(
         &self,
         chain_id: u64,
         chain: &str,
-    ) -> Result<Vec<Waiting>, StoreError> {
+    ) -> Result<Vec<Result<Waiting, StoreError>>, StoreError> {
         let query = Statement::new(SELECT).with(chain_id).with(chain).with(MAX_WAITING);
-        self.store.rows(query).await?.iter().map(waiting).collect()
+        Ok(self.store.rows(query).await?.iter().map(waiting).collect())
     }
 
     /// How many final nonces of each chain are not booked; chains without any are left out.
@@ -65,15 +78,22 @@ impl Ledger {
             .collect()
     }
 
-    /// Whether the journal is not done with a nonce: it follows it, or has it for the ledger.
-    pub(super) async fn is_under_way(
+    /// What is known of a nonce that the books of a stretch do not have.
+    pub(super) async fn trace(
         &self,
         (chain_id, wallet): (u64, Address),
         nonce: u64,
-    ) -> Result<bool, StoreError> {
-        let query =
-            Statement::new(SELECT_UNDER_WAY).with(chain_id).with(text_of(wallet)).with(nonce);
-        Ok(!self.store.rows(query).await?.is_empty())
+    ) -> Result<Trace, StoreError> {
+        let query = Statement::new(SELECT_TRACE).with(chain_id).with(text_of(wallet)).with(nonce);
+        let rows = self.store.rows(query).await?;
+        let Some(row) = rows.first() else { return Ok(Trace::Unknown) };
+        let has = |column| CELLS.unsigned(row, column).map(|count| count > 0);
+        Ok(match (has("entries")?, has("waits")?, has("marked")?) {
+            (true, _, _) => Trace::Elsewhere,
+            (false, true, _) => Trace::UnderWay,
+            (false, false, true) => Trace::Gone,
+            (false, false, false) => Trace::Unknown,
+        })
     }
 }
 
@@ -84,8 +104,7 @@ fn waiting(row: &SqliteRow) -> Result<Waiting, StoreError> {
         wallet: CELLS.parse(row, "wallet")?,
         nonce: CELLS.unsigned(row, "nonce")?,
         product: CELLS.get(row, "product")?,
-        outcome: Outcome::from_label(&CELLS.get::<String>(row, "outcome")?)
-            .ok_or_else(|| CELLS.corrupt("an outcome that there is not".to_owned()))?,
+        outcome: CELLS.word(row, "outcome", Outcome::from_label)?,
         hash: CELLS.parse_known(row, "included_hash")?,
         receipt: receipt.and_then(Paid::of),
         signed: signed(row)?,
@@ -128,6 +147,11 @@ const COUNT: &str = "
 SELECT chain, COUNT(*) AS count FROM slots WHERE outcome IS NOT NULL AND booked IS NULL
 GROUP BY chain ORDER BY chain";
 
-const SELECT_UNDER_WAY: &str = "
-SELECT 1 FROM slots WHERE chain_id = $1 AND wallet = $2 AND nonce = $3
-    AND (outcome IS NOT NULL OR state <> 'planned')";
+const SELECT_TRACE: &str = "
+SELECT
+    (SELECT COUNT(*) FROM ledger_entries
+        WHERE chain_id = $1 AND wallet = $2 AND nonce = $3) AS entries,
+    (SELECT COUNT(*) FROM slots WHERE chain_id = $1 AND wallet = $2 AND nonce = $3
+        AND booked IS NULL AND (outcome IS NOT NULL OR state <> 'planned')) AS waits,
+    (SELECT COUNT(*) FROM slots WHERE chain_id = $1 AND wallet = $2 AND nonce = $3
+        AND booked IS NOT NULL AND outcome IS NOT NULL) AS marked";

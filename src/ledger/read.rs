@@ -194,16 +194,36 @@ impl Ledger {
         self.store.rows(query).await?.first().map(checkpoint).transpose()
     }
 
-    /// Entries of products on a chain for which the price, or the strategy's word, is still to be
-    /// had: from a nonce of a wallet on, at most so many.
-    pub(super) async fn incomplete(
+    /// Entries on a chain whose price is still to be had, the newest first, at most so many. What
+    /// cannot be read is left out: the reconciliation tells of it.
+    pub(super) async fn unpriced(
         &self,
-        chain_id: u64,
-        chain: &str,
+        (chain_id, chain): (u64, &str),
         limit: u64,
     ) -> Result<Vec<Entry>, StoreError> {
-        let query = Statement::new(INCOMPLETE).with(chain_id).with(chain).with(limit);
-        self.store.rows(query).await?.iter().map(entry).collect()
+        let query = Statement::new(UNPRICED).with(chain_id).with(chain).with(limit);
+        Ok(self.store.rows(query).await?.iter().filter_map(|row| entry(row).ok()).collect())
+    }
+
+    /// The same of a product, for which the strategy's word is still to be had.
+    pub(super) async fn unsettled(
+        &self,
+        (chain_id, chain): (u64, &str),
+        product: &str,
+        limit: u64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let query = Statement::new(UNSETTLED).with(chain_id).with(chain).with(product).with(limit);
+        Ok(self.store.rows(query).await?.iter().filter_map(|row| entry(row).ok()).collect())
+    }
+
+    /// The products on a chain that have such entries.
+    pub(super) async fn unsettled_products(
+        &self,
+        (chain_id, chain): (u64, &str),
+    ) -> Result<Vec<String>, StoreError> {
+        let query = Statement::new(UNSETTLED_PRODUCTS).with(chain_id).with(chain);
+        let rows = self.store.rows(query).await?;
+        rows.iter().map(|row| Columns::of(row, "an entry of the ledger").text()).collect()
     }
 }
 
@@ -281,13 +301,26 @@ SELECT chain_id, chain, wallet, product, block_number, block_hash, block_timesta
 FROM ledger_checkpoints WHERE chain_id = $1 AND wallet = $2 ORDER BY block_number DESC LIMIT 1";
 
 /// The last to be booked first: what an old block's state is needed for may never be had.
-const INCOMPLETE: &str = concat!(
+const UNPRICED: &str = concat!(
     "SELECT ",
     entry_columns!(),
     " FROM ledger_entries
-    WHERE chain_id = $1 AND chain = $2 AND (native_usd IS NULL OR settled = 0)
+    WHERE chain_id = $1 AND chain = $2 AND native_usd IS NULL
     ORDER BY block_number DESC LIMIT $3"
 );
+
+/// Apart from the prices, and product by product: what can never be had for one row must not stand
+/// before what can for another.
+const UNSETTLED: &str = concat!(
+    "SELECT ",
+    entry_columns!(),
+    " FROM ledger_entries
+    WHERE chain_id = $1 AND chain = $2 AND product = $3 AND settled = 0
+    ORDER BY block_number DESC LIMIT $4"
+);
+
+const UNSETTLED_PRODUCTS: &str = "
+SELECT DISTINCT product FROM ledger_entries WHERE chain_id = $1 AND chain = $2 AND settled = 0";
 
 /// Reads a row's columns one after another, which is quicker than by their names.
 struct Columns<'r> {

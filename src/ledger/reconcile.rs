@@ -131,6 +131,8 @@ pub struct Reconciliation {
     pub more_problems: u64,
     /// What could not be proven, and why.
     pub unproven: Vec<String>,
+    /// Entries that could not be held against their receipts.
+    pub unchecked: u64,
 }
 
 impl Reconciliation {
@@ -211,6 +213,7 @@ pub async fn reconcile(
         problems: notes.problems,
         more_problems: 0,
         unproven: notes.unproven,
+        unchecked: 0,
     };
     let mut work = Work {
         ledger,

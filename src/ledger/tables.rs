@@ -84,3 +84,20 @@ ALTER TABLE slots ADD COLUMN booked BIGINT;
 CREATE INDEX slots_unbooked ON slots (chain_id, product, wallet, nonce)
     WHERE outcome IS NOT NULL AND booked IS NULL;
 ";
+
+/// Migration: up to which block each wallet's books were reconciled last, and the stretch of blocks
+/// that they do not explain, while there is one.
+pub(crate) const VERDICTS: &str = "
+CREATE TABLE ledger_verdicts (
+    chain_id BIGINT NOT NULL,
+    wallet TEXT NOT NULL,
+    chain TEXT NOT NULL,
+    product TEXT NOT NULL,
+    block_number BIGINT NOT NULL,
+    block_timestamp BIGINT NOT NULL,
+    unexplained_from BIGINT,
+    unexplained_to BIGINT,
+    problem TEXT,
+    PRIMARY KEY (chain_id, wallet)
+);
+";

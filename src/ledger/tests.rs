@@ -1,3 +1,7 @@
 mod books;
+mod chores;
+mod damage;
 mod rows;
 mod sim;
+mod trouble;
+mod world;

@@ -5,7 +5,7 @@ use ballast_strategy_api::Settlement;
 
 use super::{
     Ledger,
-    entry::{Checkpoint, Entry, Holder, Inflow},
+    entry::{BlockRef, Checkpoint, Entry, Holder, Inflow},
     read::text_of,
 };
 use crate::store::{Statement, StoreError};
@@ -62,17 +62,29 @@ impl Ledger {
         self.store.commit(batch).await
     }
 
+    /// Has the journal give an entry again, which is not there any more.
+    pub(super) async fn ask_again(
+        &self,
+        (chain_id, wallet): (u64, Address),
+        nonce: u64,
+    ) -> Result<(), StoreError> {
+        let unmark = Statement::new(UNMARK).with(chain_id).with(text_of(wallet)).with(nonce);
+        self.store.commit(vec![unmark]).await
+    }
+
     /// Takes back what came in and was held after a block, and changes entries to what the chain
-    /// says now; those that it does not have any more are taken back and wait for the journal.
+    /// says now; those that it does not have any more are taken back and wait for the journal. What
+    /// was reconciled after the block was not.
     pub(super) async fn take_back(
         &self,
         (chain_id, wallet): (u64, Address),
-        after: u64,
+        after: BlockRef,
         gone: &[Entry],
         moved: &[Entry],
     ) -> Result<(), StoreError> {
-        let of = |sql| Statement::new(sql).with(chain_id).with(text_of(wallet)).with(after);
+        let of = |sql| Statement::new(sql).with(chain_id).with(text_of(wallet)).with(after.number);
         let mut batch = vec![of(DELETE_INFLOWS), of(DELETE_CHECKPOINTS)];
+        batch.extend(super::verdict::take_back(of, after.timestamp));
         batch.extend(gone.iter().chain(moved).map(|entry| at(DELETE_ENTRY, entry)));
         batch.extend(gone.iter().map(|entry| at(UNMARK, entry)));
         batch.extend(moved.iter().map(insert));

@@ -78,6 +78,10 @@ impl ProductTask {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
+                late = self.lane.late() => {
+                    self.lane.note_late(late).await;
+                    self.show_current();
+                }
                 changed = self.mailbox.heads.changed(), if !is_idle => changed?,
                 changed = self.mailbox.turns.changed() => {
                     changed?;

@@ -80,7 +80,7 @@ pub struct Reconciled {
     pub block: u64,
     /// Its time, seconds since 1970.
     pub at: u64,
-    /// What the books do not explain.
+    /// What the books do not explain, of these blocks or since earlier ones.
     pub problem: Option<String>,
 }
 

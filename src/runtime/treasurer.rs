@@ -2,11 +2,11 @@
 //! the wallets of a chain while one of them is low.
 //!
 //! It only reads the ledger and the board, and writes one small file for each chain beside the
-//! store: nothing that keeps a product waits for it. The file is gone again once no wallet is low, so
-//! that nobody signs the same top-up twice.
+//! store: nothing that keeps a product waits for it. The file is gone again once nothing is to be
+//! transferred, so that nobody signs the same top-up twice.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -20,7 +20,11 @@ use super::status::{Board, Reserves};
 use crate::{
     clock,
     config::{Config, ProductConfig},
-    finance::runway::{Holding, LEAST_HISTORY, Lasts, Runway, history, is_ours, top_up},
+    finance::{
+        runway::{LEAST_HISTORY, Lasts, Runway, history, is_ours},
+        top_up::{self, Holding, top_up},
+    },
+    safe_batch::Batch,
     store::{Store, StoreError},
 };
 
@@ -36,12 +40,12 @@ pub(crate) struct Treasurer {
     store: Store,
     board: Board,
     /// The files that were written, by chain.
-    prepared: BTreeMap<String, PathBuf>,
+    prepared: BTreeSet<String>,
 }
 
 impl Treasurer {
     pub(crate) fn new(config: Arc<Config>, store: Store, board: Board) -> Self {
-        Self { config, store, board, prepared: BTreeMap::new() }
+        Self { config, store, board, prepared: BTreeSet::new() }
     }
 
     /// Looks until stopped. A look that fails is tried again at the next.
@@ -65,7 +69,7 @@ impl Treasurer {
     async fn look(&mut self) -> Result<bool, StoreError> {
         let now = clock::now();
         let mut by_chain: BTreeMap<String, Vec<(Holding, bool)>> = BTreeMap::new();
-        let mut knows_all = true;
+        let mut unknown: BTreeSet<&str> = BTreeSet::new();
         let config = Arc::clone(&self.config);
         for product in config.products.values() {
             if !is_ours(product) {
@@ -76,12 +80,17 @@ impl Treasurer {
                     let low = is_low(product, &holding);
                     by_chain.entry(product.chain.clone()).or_default().push((holding, low));
                 }
-                None => knows_all = false,
+                None => {
+                    unknown.insert(&product.chain);
+                }
             }
         }
-        for (chain, holdings) in &by_chain {
-            let prepared = self.prepare((chain, knows_all), holdings, now);
-            for (holding, low) in holdings {
+        // Of a chain without wallets of ours an older file may be there all the same.
+        for chain in config.chains.keys() {
+            let holdings = by_chain.remove(chain).unwrap_or_default();
+            let knows_all = !unknown.contains(chain.as_str());
+            let prepared = self.prepare((chain, knows_all), &holdings, now);
+            for (holding, low) in &holdings {
                 let Some(runway) = holding.history.runway(holding.balance) else { continue };
                 gauge(&holding.product, chain, &runway);
                 let top_up = prepared.as_ref().map(|path| path.display().to_string());
@@ -89,7 +98,7 @@ impl Treasurer {
                 self.board.reserves(&holding.product, reserves);
             }
         }
-        Ok(knows_all)
+        Ok(unknown.is_empty())
     }
 
     /// `None` while its address or balance is not known.
@@ -115,45 +124,57 @@ impl Treasurer {
         }))
     }
 
-    /// The file of a chain's top-up, while one of its wallets is low. One that an earlier process
-    /// left goes too, as soon as every balance is known.
+    /// The file of a chain's top-up, while a transfer is missing. One that an earlier process left
+    /// goes too, as soon as every balance of the chain is known.
     fn prepare(
         &mut self,
         (name, knows_all): (&str, bool),
         holdings: &[(Holding, bool)],
         now: u64,
     ) -> Option<PathBuf> {
-        let chain = self.config.chains.get(name)?;
-        let safe = *self.config.finance.treasury_safes.get(name)?;
         let folder = self.config.store.path.parent().unwrap_or_else(|| Path::new("."));
-        let path = folder.join(format!("top-up-{name}.json"));
-        if !holdings.iter().any(|(_, low)| *low) {
-            if self.prepared.remove(name).is_some() || (knows_all && path.exists()) {
-                drop(std::fs::remove_file(&path));
-                info!(chain = name, path = %path.display(), "no wallet is low any more");
+        let path = top_up::path(folder, name);
+        let Some(batch) = self.batch(name, holdings, now) else {
+            if knows_all || self.prepared.contains(name) {
+                self.clear(name, &path);
             }
             return None;
-        }
-        let all: Vec<Holding> = holdings.iter().map(|(holding, _)| holding.clone()).collect();
-        let batch = top_up((name, chain.chain_id), safe, &all, now)?;
-        let written =
-            batch.to_json().map_err(std::io::Error::other).and_then(|text| replace(&path, &text));
-        if let Err(error) = written {
+        };
+        if let Err(error) = top_up::write(&path, &batch) {
             warn!(chain = name, %error, path = %path.display(), "the top-up cannot be written");
             return None;
         }
-        if self.prepared.insert(name.to_owned(), path.clone()).is_none() {
+        if self.prepared.insert(name.to_owned()) {
             info!(chain = name, path = %path.display(), "a top-up is ready for the Safe");
         }
         Some(path)
     }
-}
 
-/// Nobody reads half a file.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let beside = path.with_extension("json.new");
-    std::fs::write(&beside, text)?;
-    std::fs::rename(beside, path)
+    /// What the Safe of a chain is to transfer, while one of its wallets is low and misses something.
+    fn batch(&self, name: &str, holdings: &[(Holding, bool)], now: u64) -> Option<Batch> {
+        let chain = self.config.chains.get(name)?;
+        let safe = *self.config.finance.treasury_safes.get(name)?;
+        if !holdings.iter().any(|(_, low)| *low) {
+            return None;
+        }
+        let all: Vec<Holding> = holdings.iter().map(|(holding, _)| holding.clone()).collect();
+        top_up((name, chain.chain_id), safe, &all, now)
+    }
+
+    fn clear(&mut self, name: &str, path: &Path) {
+        match top_up::remove(path) {
+            Ok(is_gone) => {
+                self.prepared.remove(name);
+                if is_gone {
+                    info!(chain = name, path = %path.display(), "no top-up is needed any more");
+                }
+            }
+            Err(error) => warn!(
+                chain = name, %error, path = %path.display(),
+                "an old top-up cannot be removed: nobody may sign it"
+            ),
+        }
+    }
 }
 
 fn is_low(product: &ProductConfig, holding: &Holding) -> bool {
@@ -177,3 +198,6 @@ fn gauge(product: &str, chain: &str, runway: &Runway) {
         metrics::gauge!("ballast_wallet_runway_days", &labels).set(days);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,17 @@ impl Cells {
         text.map(|text| self.parse_text(column, text)).transpose()
     }
 
+    /// A fixed word.
+    pub(crate) fn word<T>(
+        self,
+        row: &SqliteRow,
+        column: &'static str,
+        of: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        let text: &str = self.get(row, column)?;
+        of(text).ok_or_else(|| self.corrupt(format!("{column} is {text:?}")))
+    }
+
     fn parse_text<T: FromStr<Err: fmt::Display>>(
         self,
         column: &'static str,

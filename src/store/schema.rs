@@ -177,6 +177,9 @@ ALTER TABLE slots ADD COLUMN operator_fee TEXT;
 ALTER TABLE attempts ADD COLUMN extra_fee TEXT;
 ";
 
+/// Whether an operator ordered an attempt; of older rows that is not known, and they were not.
+const ORDERED: &str = "ALTER TABLE attempts ADD COLUMN by_order BIGINT NOT NULL DEFAULT 0;";
+
 /// All migrations, oldest first. A migration that was released is never changed: the store of
 /// somebody has its checksum.
 pub(super) fn migrations() -> Migrator {
@@ -195,5 +198,7 @@ pub(super) fn migrations() -> Migrator {
         simple(8, "fees beside gas", EXTRA_FEES),
         simple(9, "what products act on", super::agreements::TABLES),
         simple(10, "sums of the ledger", crate::finance::sums::INDEX),
+        simple(11, "what reconciliations found", crate::ledger::tables::VERDICTS),
+        simple(12, "attempts that were ordered", ORDERED),
     ])
 }

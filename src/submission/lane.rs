@@ -26,7 +26,7 @@
 //! | a more urgent action is due, or another one while this one would fail | taken over at its nonce |
 //! | the same took effect at another nonce; the product may only delever and this does not; it was for what the product does not act on any more | not sent any more, and given up at once |
 //! | its deadline has passed; its call would fail, or nothing is due, for some blocks | given up, if that is cheaper than to let it fail |
-//! | an operator orders it | replaced or given up at once, under the same ceilings |
+//! | an operator orders it | replaced or given up at once, under the same ceilings; what was ordered is sent again in a pause too |
 //! | a ceiling is below the raise, or attempts are used up | held, and said once |
 
 mod book;
@@ -38,6 +38,7 @@ mod follow;
 mod foreign;
 mod gap;
 mod give_up;
+mod late;
 mod order;
 mod postcondition;
 mod pursue;
@@ -56,9 +57,10 @@ use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, Head, pool::Privacy, wallet::Wallet};
 use ballast_strategy_api::{Assessment, Decision, Exposure, Urgency};
 
-use self::{book::Book, foreign::Foreign};
+use self::{book::Book, foreign::Foreign, late::Late};
 pub use error::LaneError;
 pub use event::LaneEvent;
+pub use late::LateAnswer;
 pub use order::{Obeyed, Order, OrderKind};
 pub use pursuit::Pursuit;
 pub use snapshot::{AttemptSnapshot, LaneSnapshot, SlotSnapshot};
@@ -126,6 +128,8 @@ pub struct Lane {
     /// The wallet's balance when it was told last, and whether it has changed without our doing.
     balance: Option<U256>,
     moved: bool,
+    /// Endpoints that were not waited for.
+    late: Late,
     /// What happened outside of an observation; told with the next one.
     outbox: Vec<LaneEvent>,
     /// What an operator ordered, with the guard's word on it, and what became of it; both only
@@ -211,6 +215,7 @@ impl Lane {
             looked: None,
             balance: None,
             moved: false,
+            late: Late::default(),
             outbox: Vec::new(),
             order: None,
             obeyed: None,

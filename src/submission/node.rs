@@ -14,7 +14,7 @@ use ballast_chains::{
         FeeError, Quote,
         extra::{ExtraError, ExtraFees, ExtraQuote},
     },
-    pool::{Answer, ChainReceipt, Route},
+    pool::{ChainReceipt, Route, Sending},
     profile::FeeModel,
     reader::CallError,
 };
@@ -170,6 +170,6 @@ pub trait Node: Debug + Send + Sync + 'static {
         model: FeeModel,
         unsigned: Bytes,
     ) -> BoxFuture<'_, Result<ExtraQuote, ExtraError>>;
-    /// Hands a signed transaction to all endpoints of a route.
-    fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>>;
+    /// Hands a signed transaction to all endpoints of a route, once it is polled.
+    fn broadcast(&self, raw: Bytes, route: Route) -> Sending;
 }

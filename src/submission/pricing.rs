@@ -1,7 +1,8 @@
 //! What to offer for inclusion, and what never to exceed. Pure, in integers.
 //!
 //! An offer is the next base fee with room for its worst growth while we wait, plus a share of the
-//! market's tip that grows with the blocks waited: both by urgency, see [`curve`]. Above it stand
+//! market's tip that grows with the blocks waited: both by urgency, see [`curve`]. Where blocks have
+//! room the lowest tip is offered, and by nobody more. Above it stand
 //! ceilings: the absolute cap that the guard chose by urgency, a multiple of the market's current
 //! price, the cap on the whole transaction's cost at its gas limit, and what the wallet holds; the
 //! last two are for the fees that a chain takes beside gas × price as well ([`Terms::extra`]). An
@@ -184,7 +185,13 @@ fn wanted(quote: &Quote, terms: &Terms<'_>) -> Price {
     let curve = terms.curve();
     let floor = terms.fees.min_priority_fee_per_gas;
     // What overflows is beyond every ceiling, so saturating is exact enough.
-    let tip = percent_up(quote.priority_fee, curve.tip_percent(terms.waited)).max(floor);
+    let tip = match quote.lowest {
+        Some(lowest) if terms.waited < curve::ROOM_PATIENCE => {
+            percent_up(lowest, curve.tip_percent_of_lowest(terms.waited))
+        }
+        Some(_) | None => percent_up(quote.priority_fee, curve.tip_percent(terms.waited)),
+    };
+    let tip = tip.max(floor);
     let base = worst_growth(quote.next_base_fee, curve.blocks);
     Price { max_fee_per_gas: base.saturating_add(tip), max_priority_fee_per_gas: tip }
 }

@@ -187,6 +187,8 @@ pub struct Attempt {
     pub extra: U256,
     /// The head at which it was signed.
     pub signed_at_block: u64,
+    /// Whether an operator ordered it.
+    pub by_order: bool,
     /// The last answer of each endpoint, by its label.
     pub answers: BTreeMap<String, EndpointAnswer>,
 }

@@ -221,9 +221,12 @@ async fn what_is_pending_is_bumped_and_given_up_by_order() -> Result<()> {
     assert_eq!((&given_up["done"], &given_up["note"]), (&true.into(), &Value::Null), "{given_up}");
     let (code, out, _) = finish(world.operator(&["tx", "cancel", PRODUCT, "--json"])).await?;
     assert_eq!((code, &json(&out)["done"]), (1, &false.into()), "{out:?}");
+    // What was ordered is finished in the pause too: the node has forgotten it.
     world.proxy().heal();
-    world.told(&["resume", PRODUCT, "--json"]).await?;
     keeper.wait_for_line("step=\"final\"", DEADLINE).await?;
+    let (told, _) = world.told(&["tx", "list", "--state", "cancelled", "--json"]).await?;
+    assert_eq!(told["transactions"].as_array().map(Vec::len), Some(1), "{told}");
+    world.told(&["resume", PRODUCT, "--json"]).await?;
 
     // The same story from the keeper and from its store.
     let hash = bumped["hash"].as_str().unwrap();

@@ -1,13 +1,14 @@
 //! One node: how it is asked, and what is known of it.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use alloy::{
-    primitives::{U64, bytes::Bytes},
+    primitives::{B256, U64, bytes::Bytes},
     rpc::json_rpc::{Id, Request, ResponsePacket, ResponsePayload, RpcRecv, RpcSend},
 };
 use metrics::{counter, gauge, histogram};
@@ -92,6 +93,8 @@ pub(super) struct Endpoint {
     common: Common,
     limiter: Limiter,
     fitness: Mutex<Fitness>,
+    /// Raw transactions that it was handed and has not answered.
+    pub(super) sending: Mutex<BTreeSet<B256>>,
     /// What is known of it and block hashes.
     pub(super) numbered: Mutex<Numbered>,
     verifying: tokio::sync::Mutex<()>,
@@ -125,6 +128,7 @@ impl Endpoint {
             common,
             limiter: Limiter::new(profile.requests_per_second),
             fitness: Mutex::new(Fitness::new()),
+            sending: Mutex::default(),
             numbered: Mutex::default(),
             verifying: tokio::sync::Mutex::new(()),
         }

@@ -2,13 +2,24 @@
 //!
 //! A send is not a read: repeating it elsewhere after an error acts on a guess. So each endpoint
 //! is asked exactly once per call, each answer is reported as it is, and what could not be
-//! understood is [`SendAnswer::Ambiguous`], which counts as sent.
+//! understood is [`SendAnswer::Ambiguous`], which counts as sent. Nobody has to wait for all of them:
+//! one endpoint that has the transaction is enough to go on, and the others' answers come later.
+
+use std::{
+    fmt,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use alloy::{
     primitives::{B256, Bytes, keccak256},
     rpc::json_rpc::{Id, Request, ResponsePacket, ResponsePayload},
 };
-use futures::future::join_all;
+use futures::{
+    future::{BoxFuture, FutureExt as _},
+    stream::{FuturesUnordered, StreamExt as _},
+};
+use tokio::time::timeout;
 use url::Url;
 
 use super::{
@@ -76,29 +87,146 @@ pub struct Answer {
     pub answer: SendAnswer,
 }
 
+impl Answer {
+    /// Whether the endpoint has the transaction.
+    fn is_taken(&self) -> bool {
+        match &self.answer {
+            SendAnswer::Accepted | SendAnswer::AlreadyKnown => true,
+            SendAnswer::NonceTooLow
+            | SendAnswer::ReplacementUnderpriced
+            | SendAnswer::Underpriced
+            | SendAnswer::InsufficientFunds
+            | SendAnswer::Rejected(_)
+            | SendAnswer::Ambiguous(_) => false,
+        }
+    }
+}
+
+/// A raw transaction on its way to the endpoints of a route, which answer one after the other.
+///
+/// Nothing leaves before it is polled, and then the bytes may be out, also when it is dropped: they
+/// must be journalled before. Each answer comes within two time-outs, one for the endpoint's rate
+/// limit and one for the answer itself.
+pub struct Sending {
+    answers: FuturesUnordered<BoxFuture<'static, (usize, Answer)>>,
+    is_to_nobody: bool,
+}
+
+impl fmt::Debug for Sending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").field("unanswered", &self.answers.len()).finish_non_exhaustive()
+    }
+}
+
+impl Sending {
+    /// To whoever gives these answers.
+    pub fn of(answers: impl IntoIterator<Item = BoxFuture<'static, Answer>>) -> Self {
+        let numbered = |(place, answer): (usize, BoxFuture<'static, Answer>)| {
+            answer.map(move |answer| (place, answer)).boxed()
+        };
+        let answers: FuturesUnordered<_> = answers.into_iter().enumerate().map(numbered).collect();
+        let is_to_nobody = answers.is_empty();
+        Self { answers, is_to_nobody }
+    }
+
+    /// Whether the route has no endpoint at all.
+    pub fn is_to_nobody(&self) -> bool {
+        self.is_to_nobody
+    }
+
+    /// Waits until an endpoint has the transaction, until all have answered, or for as long as this,
+    /// whichever comes first. Gives the answers so far; the others come from what is left, which has
+    /// to be polled on.
+    pub async fn until_taken(&mut self, patience: Duration) -> Vec<Answer> {
+        let mut told = Vec::new();
+        let first = async {
+            while let Some((_, answer)) = self.answers.next().await {
+                let is_taken = answer.is_taken();
+                told.push(answer);
+                if is_taken {
+                    break;
+                }
+            }
+            // Whoever has answered as well. Polls those that were not reached so far.
+            while let Some(Some((_, answer))) = self.answers.next().now_or_never() {
+                told.push(answer);
+            }
+        };
+        // Who was too slow is not forgotten: see what is left.
+        drop(timeout(patience, first).await);
+        told
+    }
+
+    /// What has not answered yet, each for itself.
+    pub fn unanswered(self) -> impl Iterator<Item = BoxFuture<'static, Answer>> {
+        self.answers.into_iter().map(|answer| answer.map(|(_, answer)| answer).boxed())
+    }
+
+    /// Every answer, in the order of the endpoints.
+    pub async fn all(self) -> Vec<Answer> {
+        let mut all: Vec<(usize, Answer)> = self.answers.collect().await;
+        all.sort_unstable_by_key(|(place, _)| *place);
+        all.into_iter().map(|(_, answer)| answer).collect()
+    }
+}
+
+/// A raw transaction that an endpoint was handed and has not answered.
+#[derive(Debug)]
+struct UnderWay {
+    endpoint: Arc<Endpoint>,
+    hash: B256,
+}
+
+impl UnderWay {
+    /// `None` if the endpoint is busy with the very same bytes: to hand them over again before it
+    /// has answered does nothing but pile up behind an endpoint that hangs.
+    fn begin(endpoint: &Arc<Endpoint>, hash: B256) -> Option<Self> {
+        let mut sending = endpoint.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        sending.insert(hash).then(|| Self { endpoint: Arc::clone(endpoint), hash })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut sending = self.endpoint.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        sending.remove(&self.hash);
+    }
+}
+
 impl Pool {
-    /// Hands a signed transaction to all endpoints of a route at once and waits for every answer,
-    /// at most one time-out for the endpoint's rate limit and one for its answer. Endpoints with a
-    /// known wrong chain id are left out. An empty list means that nobody was asked.
-    ///
-    /// Must be journalled before: once this is polled the bytes may be out, also when the future
-    /// is dropped.
-    pub async fn broadcast(&self, raw: Bytes, route: Route) -> Vec<Answer> {
+    /// Hands a signed transaction to all endpoints of a route at once, once the answer is polled.
+    /// Left out are endpoints with a known wrong chain id, and those that have been handed the same
+    /// bytes before and have not answered yet: no endpoint has more than one answer to any bytes
+    /// outstanding.
+    pub fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
         let hash = keccak256(&raw);
         let request = Request::new("eth_sendRawTransaction", Id::Number(1), (raw,));
-        let body = match serde_json::to_vec(&request) {
-            Ok(body) => body.into(),
-            Err(_) => return Vec::new(),
+        let Ok(body) = serde_json::to_vec(&request) else { return Sending::of([]) };
+        let call = Call {
+            body: body.into(),
+            class: "send",
+            share: Share::Sends,
+            requests: 1,
+            pinned: false,
         };
-        let call = Call { body, class: "send", share: Share::Sends, requests: 1, pinned: false };
-        let right = |endpoint: &&std::sync::Arc<Endpoint>| {
-            route.reaches(endpoint) && !endpoint.fitness().has_wrong_chain()
-        };
-        let sends = self.shared.endpoints.iter().filter(right).map(async |endpoint| {
-            let answer = endpoint.send(&call, hash).await;
-            Answer { endpoint: endpoint.label.clone(), answer }
+        let reached: Vec<&Arc<Endpoint>> = self
+            .shared
+            .endpoints
+            .iter()
+            .filter(|e| route.reaches(e) && !e.fitness().has_wrong_chain())
+            .collect();
+        let is_to_nobody = reached.is_empty();
+        let free = reached.into_iter().filter_map(|endpoint| UnderWay::begin(endpoint, hash));
+        let sends = free.map(|under_way| {
+            let call = call.clone();
+            async move {
+                let endpoint = &under_way.endpoint;
+                let answer = endpoint.send(&call, hash).await;
+                Answer { endpoint: endpoint.label.clone(), answer }
+            }
+            .boxed()
         });
-        join_all(sends).await
+        Sending { is_to_nobody, ..Sending::of(sends) }
     }
 }
 

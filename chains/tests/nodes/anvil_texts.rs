@@ -50,7 +50,7 @@ impl Scene {
 
     /// What anvil says, and what the pool makes of it.
     async fn send(&self, raw: Bytes) -> (String, SendAnswer) {
-        let answer = self.pool.broadcast(raw.clone(), Route::Public).await.remove(0).answer;
+        let answer = self.pool.broadcast(raw.clone(), Route::Public).all().await.remove(0).answer;
         let text = self.anvil.node().rpc::<_, U256>("eth_sendRawTransaction", (raw,)).await;
         let text = text.err().map(|error| format!("{error:#}")).unwrap_or_default();
         (text.to_lowercase(), answer)
@@ -62,7 +62,7 @@ async fn what_anvil_says_is_understood() {
     let scene = Scene::new().await;
     let first = scene.raw(transaction());
     assert_eq!(
-        scene.pool.broadcast(first.clone(), Route::Public).await[0].answer,
+        scene.pool.broadcast(first.clone(), Route::Public).all().await[0].answer,
         SendAnswer::Accepted
     );
 
@@ -110,7 +110,10 @@ async fn what_anvil_says_is_understood() {
 async fn a_used_nonce_is_understood() {
     let scene = Scene::new().await;
     let first = scene.raw(transaction());
-    assert_eq!(scene.pool.broadcast(first, Route::Public).await[0].answer, SendAnswer::Accepted);
+    assert_eq!(
+        scene.pool.broadcast(first, Route::Public).all().await[0].answer,
+        SendAnswer::Accepted
+    );
     scene.anvil.node().mine(1).await.unwrap();
     let (text, answer) =
         scene.send(scene.raw(TxEip1559 { value: U256::from(1), ..transaction() })).await;

@@ -1,16 +1,16 @@
 //! Raw transactions and receipts.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use alloy::{
     primitives::{B256, Bytes, keccak256},
     providers::Provider as _,
 };
 use ballast_chains::pool::{Answer, EndpointState, Pool, Route, SendAnswer};
-use ballast_test_support::{Fault, MockNode, RAW_TRANSACTION, RpcProxy};
+use ballast_test_support::{Fault, MockNode, RAW_TRANSACTION, RpcProxy, wait_until};
 use serde_json::{Value, json};
 
-use crate::chain::{CHAIN_ID, TIMEOUT, endpoint, profile, until_state};
+use crate::chain::{CHAIN_ID, DEADLINE, TIMEOUT, endpoint, profile, until_state};
 
 const RAW: Bytes = Bytes::from_static(&[0x02, 0xf8, 0x01]);
 
@@ -42,7 +42,7 @@ async fn every_endpoint_gets_the_same_bytes_once_and_answers_for_itself() {
     let pool = Pool::new(&profile(endpoints)).unwrap();
 
     let start = Instant::now();
-    let told = answers(pool.broadcast(RAW, Route::Public).await);
+    let told = answers(pool.broadcast(RAW, Route::Public).all().await);
     assert!(start.elapsed() < TIMEOUT * 3 / 2, "the answers took {:?}", start.elapsed());
 
     assert_eq!(told[0], SendAnswer::Accepted);
@@ -58,6 +58,58 @@ async fn every_endpoint_gets_the_same_bytes_once_and_answers_for_itself() {
 }
 
 #[tokio::test]
+async fn who_has_it_is_enough_to_go_on_and_who_hangs_is_not_asked_twice_at_once() {
+    let node = MockNode::start(CHAIN_ID).await.unwrap();
+    let [hanging, good] = <[RpcProxy; 2]>::try_from(proxies(&node, 2).await).unwrap();
+    hanging.inject(Fault::Hang.on(RAW_TRANSACTION));
+    let mut profile = profile(vec![endpoint(&hanging.http_url()), endpoint(&good.http_url())]);
+    profile.request_timeout = Duration::from_secs(3_600);
+    let pool = Pool::new(&profile).unwrap();
+    let asked = || [hanging.raw_transactions().len(), good.raw_transactions().len()];
+    let long = Duration::from_secs(3_600);
+
+    let mut sending = pool.broadcast(RAW, Route::Public);
+    let told = sending.until_taken(long).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].answer, SendAnswer::Accepted);
+    let late: Vec<_> = sending.unanswered().map(tokio::spawn).collect();
+    wait_until("the one that hangs was asked", DEADLINE, async || asked() == [1, 1]).await.unwrap();
+
+    // The next block comes, and the endpoint has not answered yet.
+    let mut again = pool.broadcast(RAW, Route::Public);
+    assert!(!again.is_to_nobody());
+    assert_eq!(again.until_taken(long).await.len(), 1);
+    assert_eq!(asked(), [1, 2], "the same bytes were handed to an endpoint that is busy with them");
+    let mut other = pool.broadcast(Bytes::from_static(&[0x02, 0xf8, 0x02]), Route::Public);
+    other.until_taken(long).await;
+    assert_eq!(other.unanswered().count(), 1, "other bytes are");
+
+    drop(hanging);
+    let told = futures::future::join_all(late).await.remove(0).unwrap();
+    assert!(matches!(told.answer, SendAnswer::Ambiguous(_)), "{told:?}");
+    let told = pool.broadcast(RAW, Route::Public).all().await;
+    assert_eq!(told.len(), 2, "it has answered, and is asked again");
+}
+
+#[tokio::test]
+async fn where_nobody_has_it_the_wait_is_bounded() {
+    let node = MockNode::start(CHAIN_ID).await.unwrap();
+    let proxies = proxies(&node, 2).await;
+    proxies[0].inject(Fault::Hang.on(RAW_TRANSACTION));
+    proxies[1].inject(Fault::rpc_error(-32000, "nonce too low: next nonce 7").on(RAW_TRANSACTION));
+    let mut profile = profile(proxies.iter().map(|proxy| endpoint(&proxy.http_url())).collect());
+    profile.request_timeout = Duration::from_secs(3_600);
+    let pool = Pool::new(&profile).unwrap();
+    let mut sending = pool.broadcast(RAW, Route::Public);
+    // Without the bound this would be an hour.
+    let told = sending.until_taken(Duration::from_millis(200)).await;
+    let told = answers(told);
+    assert!(told.is_empty() || told == [SendAnswer::NonceTooLow], "{told:?}");
+    assert_eq!(sending.unanswered().count(), 2 - told.len());
+    assert!(pool.broadcast(RAW, Route::Private).is_to_nobody());
+}
+
+#[tokio::test]
 async fn only_send_endpoints_are_asked_and_never_one_of_another_chain() {
     let node = MockNode::start(CHAIN_ID).await.unwrap();
     let proxies = proxies(&node, 3).await;
@@ -68,7 +120,7 @@ async fn only_send_endpoints_are_asked_and_never_one_of_another_chain() {
     pool.probe_all().await;
     until_state(&pool, 2, EndpointState::Quarantined).await;
 
-    let told = pool.broadcast(RAW, Route::Public).await;
+    let told = pool.broadcast(RAW, Route::Public).all().await;
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].answer, SendAnswer::Accepted);
     assert_eq!(told[0].endpoint, proxies[1].http_url().trim_start_matches("http://"));
@@ -88,18 +140,18 @@ async fn private_bytes_reach_private_endpoints_and_nobody_else() {
     let pool = Pool::new(&profile).unwrap();
     let counts = || -> Vec<_> { proxies.iter().map(|p| p.raw_transactions().len()).collect() };
 
-    assert_eq!(pool.broadcast(RAW, Route::Private).await.len(), 2);
+    assert_eq!(pool.broadcast(RAW, Route::Private).all().await.len(), 2);
     assert_eq!(counts(), [0, 0, 1, 1]);
-    assert_eq!(pool.broadcast(RAW, Route::Public).await.len(), 2);
+    assert_eq!(pool.broadcast(RAW, Route::Public).all().await.len(), 2);
     assert_eq!(counts(), [0, 1, 1, 2]);
-    assert_eq!(pool.broadcast(RAW, Route::Everywhere).await.len(), 3, "the shared one once");
+    assert_eq!(pool.broadcast(RAW, Route::Everywhere).all().await.len(), 3, "the shared one once");
     assert_eq!(counts(), [0, 2, 2, 3]);
     assert_eq!(relay.count("eth_blockNumber"), 0, "a relay gets no reads");
 
     // Without private endpoints a private transaction goes nowhere, rather than public.
     profile.private_send.clear();
     let pool = Pool::new(&profile).unwrap();
-    assert!(pool.broadcast(RAW, Route::Private).await.is_empty());
+    assert!(pool.broadcast(RAW, Route::Private).all().await.is_empty());
     assert_eq!(counts(), [0, 2, 2, 3]);
 }
 
@@ -108,7 +160,7 @@ async fn answer_with_another_hash_is_not_taken_for_acceptance() {
     let node = MockNode::start(CHAIN_ID).await.unwrap();
     node.on(RAW_TRANSACTION, |_| Ok(json!(B256::repeat_byte(9))));
     let pool = Pool::new(&profile(vec![endpoint(&node.http_url())])).unwrap();
-    let told = answers(pool.broadcast(RAW, Route::Public).await);
+    let told = answers(pool.broadcast(RAW, Route::Public).all().await);
     assert!(matches!(told[..], [SendAnswer::Ambiguous(_)]), "{told:?}");
 }
 

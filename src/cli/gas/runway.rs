@@ -20,7 +20,10 @@ use crate::{
     },
     clock,
     config::Config,
-    finance::runway::{Holding, LEAST_HISTORY, Lasts, Runway, decimal, history, is_ours, top_up},
+    finance::{
+        runway::{LEAST_HISTORY, Lasts, Runway, decimal, history, is_ours},
+        top_up::{self, Holding, top_up},
+    },
     runtime::{Board, wire},
     store::Store,
 };
@@ -105,7 +108,8 @@ pub(super) async fn runway(session: Session, args: Args) -> Result<Exit> {
         table(&told, &config, colours(&session.environment));
     }
     if let Some(dir) = &args.top_up {
-        write(dir, &config, &all, now)?;
+        let is_all = args.product.is_none();
+        write((dir, is_all), &config, &all, now)?;
     }
     Ok(Exit::Done)
 }
@@ -250,26 +254,39 @@ fn table(told: &[Told], config: &Config, colours: bool) {
     );
 }
 
-/// One file for each chain that names its Safe.
-fn write(dir: &Path, config: &Config, all: &[(String, Holding)], now: u64) -> Result<()> {
+/// One file for each chain that names its Safe and whose wallets miss something. An older one goes
+/// where they do not: nobody is to sign it a second time.
+fn write(
+    (dir, is_all): (&Path, bool),
+    config: &Config,
+    all: &[(String, Holding)],
+    now: u64,
+) -> Result<()> {
     std::fs::create_dir_all(dir).wrap_err_with(|| format!("making {}", dir.display()))?;
     for (name, chain) in &config.chains {
         let of_chain = all.iter().filter(|(of, _)| of == name);
         let holdings: Vec<Holding> = of_chain.map(|(_, holding)| holding.clone()).collect();
+        if holdings.is_empty() && !is_all {
+            // It was not asked for.
+            continue;
+        }
+        let path = top_up::path(dir, name);
         let short = holdings.iter().any(|holding| !holding.missing().is_zero());
-        let Some(safe) = config.finance.treasury_safes.get(name) else {
-            if short {
+        let safe = config.finance.treasury_safes.get(name);
+        let batch = safe.and_then(|safe| top_up((name, chain.chain_id), *safe, &holdings, now));
+        let (Some(safe), Some(batch)) = (safe, batch) else {
+            if safe.is_some() {
+                out::note(&format!("{name}: no wallet misses anything"));
+            } else if short {
                 out::note(&format!("chains/{name}.toml names no treasury_safe: no top-up for it"));
+            }
+            let is_gone = top_up::remove(&path);
+            if is_gone.wrap_err_with(|| format!("removing the old {}", path.display()))? {
+                out::note(&format!("{name}: removed the old {}", path.display()));
             }
             continue;
         };
-        let Some(batch) = top_up((name, chain.chain_id), *safe, &holdings, now) else {
-            out::note(&format!("{name}: no wallet misses anything"));
-            continue;
-        };
-        let path = dir.join(format!("top-up-{name}.json"));
-        let text = batch.to_json().wrap_err("writing JSON")?;
-        std::fs::write(&path, text).wrap_err_with(|| format!("writing {}", path.display()))?;
+        top_up::write(&path, &batch).wrap_err_with(|| format!("writing {}", path.display()))?;
         out::note(&format!(
             "{name}: {} transfers for {safe} in {}",
             batch.calls.len(),

@@ -13,7 +13,7 @@ use super::{
         chain::Account,
         entry::{BlockRef, Checkpoint, Inflow},
         flows::{self, Evidence, FlowError, Known, Point},
-        queue::Waiting,
+        queue::{Trace, Waiting},
         read::Stretch,
     },
     BookError, Bookkeeper, Standing,
@@ -21,7 +21,7 @@ use super::{
 use crate::{store::StoreError, submission::lifecycle::Outcome};
 
 /// Nonces that are found and booked for one wallet at one look; the others follow at the next.
-const MAX_FOUND: usize = 16;
+pub(super) const MAX_FOUND: usize = 16;
 /// Blocks with inflows that are booked for one wallet at one look.
 const MAX_INFLOW_BLOCKS: usize = 32;
 /// Entries that are read at once.
@@ -47,14 +47,19 @@ impl Bookkeeper {
         if wallets.is_empty() {
             return Ok(());
         }
-        self.undo(wallets, now.settled).await?;
-        let balances = self.chain.balances(wallets.to_vec(), now.settled).await;
-        let balances = balances.map_err(FlowError::reading("balances"))?;
-        let mut failed = Ok(());
-        for (wallet, balance) in wallets.iter().zip(balances) {
-            let Some(product) = self.product_of(*wallet).map(str::to_owned) else { continue };
-            if let Err(error) = self.audit_one(*wallet, &product, balance, now).await {
+        let (wallets, mut failed) = self.undo(wallets, now.settled).await;
+        let balances = match self.chain.balances(wallets.clone(), now.settled).await {
+            Ok(balances) => balances,
+            Err(error) => {
+                self.unready.extend(wallets);
+                return Err(FlowError::reading("balances")(error).into());
+            }
+        };
+        for (wallet, balance) in wallets.into_iter().zip(balances) {
+            let Some(product) = self.product_of(wallet).map(str::to_owned) else { continue };
+            if let Err(error) = self.audit_one(wallet, &product, balance, now).await {
                 // Trouble with one wallet is no reason not to look at the others.
+                self.unready.push(wallet);
                 failed = Err(error);
             }
         }
@@ -95,23 +100,31 @@ impl Bookkeeper {
     ) -> Result<(), BookError> {
         let account = self.chain.account(wallet, now.settled).await;
         let account = account.map_err(FlowError::reading("a wallet's state"))?;
-        let to = Point { block: now.settled, account };
+        let (from, to) = (point_of(&standing.at), Point { block: now.settled, account });
         let missing: Vec<u64> = (standing.at.nonce..account.nonce)
             .filter(|nonce| !booked.nonces.contains(nonce))
             .take(MAX_FOUND)
             .collect();
         if !missing.is_empty() {
-            if !self.book_missing(wallet, product, &missing, now).await? {
-                // The journal is not done with one of them, or there are more than these.
-                if !self.deferred.keys().any(|(of, _)| *of == wallet) {
-                    self.unready.push(wallet);
+            match self.book_missing(wallet, product, &missing, now).await {
+                Ok(true) => {}
+                Ok(false) => {
+                    // The journal is not done with one of them, or there are more than these.
+                    if !self.deferred.keys().any(|(of, _)| *of == wallet) {
+                        self.unready.push(wallet);
+                    }
+                    return Ok(());
                 }
-                return Ok(());
+                Err(BookError::Chain(FlowError::Chain { source, .. }))
+                    if self.is_lost(&from, &to) =>
+                {
+                    return self.give_up(wallet, standing, to, &source).await;
+                }
+                Err(error) => return Err(error),
             }
             let blocks = (standing.at.block.number, now.settled.number);
             booked = self.booked(wallet, blocks).await?;
         }
-        let from = point_of(&standing.at);
         let (inflows, done) = match self.inflows(wallet, product, (from, to), &booked, now).await {
             Ok(found) => found,
             Err(FlowError::Chain { source, .. }) if self.is_lost(&from, &to) => {
@@ -134,7 +147,7 @@ impl Bookkeeper {
     }
 
     /// Finds and books nonces that are used and not in the journal. False while some are left.
-    async fn book_missing(
+    pub(super) async fn book_missing(
         &self,
         wallet: Address,
         product: &str,
@@ -145,9 +158,20 @@ impl Bookkeeper {
         let mut entries = Vec::new();
         let mut all = missing.len() < MAX_FOUND;
         for nonce in missing {
-            if self.ledger.is_under_way(key, *nonce).await? {
-                all = false;
-                continue;
+            match self.ledger.trace(key, *nonce).await? {
+                Trace::Unknown => {}
+                // The reconciliation tells of a row that is not where it should be.
+                Trace::Elsewhere => continue,
+                Trace::UnderWay => {
+                    all = false;
+                    continue;
+                }
+                Trace::Gone => {
+                    warn!(product, nonce, "its entry is gone: booked again from the journal");
+                    self.ledger.ask_again(key, *nonce).await?;
+                    all = false;
+                    continue;
+                }
             }
             let waiting = Waiting {
                 wallet,
@@ -163,7 +187,10 @@ impl Bookkeeper {
             let (holder, owner) = (self.holder(wallet, product), self.owner(product));
             match booking::entry(self.chain.as_ref(), holder, &waiting, &owner, now).await {
                 Ok(Some(entry)) => entries.push(entry),
-                Ok(None) => all = false,
+                // There will never be anything to book; the reconciliation tells of it.
+                Ok(None) => {
+                    warn!(product, nonce, "the chain counted a nonce without a transaction")
+                }
                 Err(error) => {
                     self.write(&entries).await?;
                     return Err(error.into());
@@ -221,10 +248,17 @@ impl Bookkeeper {
             let is_last = u64::try_from(page.len()).is_ok_and(|len| len < PAGE);
             for (nonce, entry) in page {
                 next = nonce.saturating_add(1);
-                // A row that cannot be read is told by the daily reconciliation, and must not keep
-                // the books from being kept.
-                let Ok(entry) = entry else { continue };
                 booked.nonces.insert(nonce);
+                let entry = match entry {
+                    Ok(entry) => entry,
+                    Err(error) => {
+                        // Its nonce is booked all the same: it must not keep the books from being
+                        // kept. The daily reconciliation tells of it.
+                        let detail = crate::error_chain(&error);
+                        warn!(%wallet, nonce, detail, "an entry is left out of the books");
+                        continue;
+                    }
+                };
                 let out = entry.outflow().and_then(|wei| I256::try_from(wei).ok());
                 let flow = booked.out.entry(entry.block.number).or_insert(I256::ZERO);
                 *flow = flow.saturating_sub(out.unwrap_or(I256::MAX));
@@ -245,7 +279,9 @@ impl Bookkeeper {
         }
         let stored = self.ledger.newest(self.profile.chain_id, wallet).await?;
         let Some(stored) = stored else { return Ok(None) };
-        let reconciled = day(stored.block.timestamp);
+        let verdict = self.ledger.verdict((self.profile.chain_id, wallet)).await?;
+        let reconciled = verdict.map_or(stored.block.timestamp, |verdict| verdict.at);
+        let reconciled = day(reconciled);
         let standing = Standing { at: stored.clone(), stored, reconciled };
         self.known.insert(wallet, standing.clone());
         Ok(Some(standing))
@@ -353,7 +389,7 @@ pub(super) fn point_of(at: &Checkpoint) -> Point {
     Point { block: at.block, account: Account { balance: at.balance, nonce: at.nonce } }
 }
 
-fn checkpoint_of(like: &Checkpoint, at: Point) -> Checkpoint {
+pub(super) fn checkpoint_of(like: &Checkpoint, at: Point) -> Checkpoint {
     Checkpoint {
         holder: like.holder.clone(),
         block: at.block,

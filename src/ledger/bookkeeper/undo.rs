@@ -16,48 +16,64 @@ use super::{
     BookError, Bookkeeper,
 };
 
-/// Checkpoints that are looked through for one that still stands, the newest first.
-const MAX_LOOKS: usize = 64;
 /// Entries that are looked at again at once.
 const PAGE: u64 = 100;
 
 impl Bookkeeper {
     /// Goes back, for each wallet whose last checkpoint is of a block that is not canonical any
-    /// more, to the newest that is.
+    /// more, to the newest that is. Gives the wallets of which that is settled, and the trouble with
+    /// the others.
     pub(super) async fn undo(
         &mut self,
         wallets: &[Address],
         settled: BlockRef,
-    ) -> Result<(), BookError> {
+    ) -> (Vec<Address>, Result<(), BookError>) {
         let mut canonical = BTreeMap::from([(settled.number, Some(settled.hash))]);
+        let (mut sound, mut failed) = (Vec::new(), Ok(()));
         for wallet in wallets {
-            let newest = match self.known.get(wallet) {
-                Some(standing) => Some(standing.at.clone()),
-                None => self.ledger.newest(self.profile.chain_id, *wallet).await?,
-            };
-            let Some(newest) = newest.filter(|at| at.block.number <= settled.number) else {
-                continue;
-            };
-            if self.stands(&newest.block, &mut canonical).await? {
-                continue;
+            match self.undo_one(*wallet, settled, &mut canonical).await {
+                Ok(()) => sound.push(*wallet),
+                Err(error) => failed = Err(error),
             }
-            self.go_back(*wallet, &newest, &mut canonical).await?;
         }
-        Ok(())
+        (sound, failed)
     }
 
+    async fn undo_one(
+        &mut self,
+        wallet: Address,
+        settled: BlockRef,
+        canonical: &mut BTreeMap<u64, Option<B256>>,
+    ) -> Result<(), BookError> {
+        let newest = match self.known.get(&wallet) {
+            Some(standing) => Some(standing.at.clone()),
+            None => self.ledger.newest(self.profile.chain_id, wallet).await?,
+        };
+        let Some(newest) = newest.filter(|at| at.block.number <= settled.number) else {
+            return Ok(());
+        };
+        if self.stands(&newest.block, canonical).await? {
+            return Ok(());
+        }
+        self.go_back(wallet, &newest, canonical).await
+    }
+
+    /// Whether the chain still has a block. A node that does not have it, or not yet, proves
+    /// nothing: it stands.
     async fn stands(
         &self,
         block: &BlockRef,
         canonical: &mut BTreeMap<u64, Option<B256>>,
     ) -> Result<bool, FlowError> {
-        if let Some(hash) = canonical.get(&block.number) {
-            return Ok(*hash == Some(block.hash));
-        }
-        let known = self.chain.block(Place::Number(block.number)).await;
-        let known = known.map_err(FlowError::reading("a block"))?.map(|block| block.hash);
-        canonical.insert(block.number, known);
-        // A node that does not have it yet proves nothing.
+        let known = match canonical.get(&block.number) {
+            Some(known) => *known,
+            None => {
+                let known = self.chain.block(Place::Number(block.number)).await;
+                let known = known.map_err(FlowError::reading("a block"))?.map(|block| block.hash);
+                canonical.insert(block.number, known);
+                known
+            }
+        };
         Ok(known.is_none_or(|hash| hash == block.hash))
     }
 
@@ -69,25 +85,28 @@ impl Bookkeeper {
     ) -> Result<(), BookError> {
         let key = (self.profile.chain_id, wallet);
         let held = self.ledger.held(key, (0, newest.block.number)).await?;
+        let product = &newest.holder.product;
         let mut after = None;
-        for at in held.iter().rev().take(MAX_LOOKS) {
+        for at in held.iter().rev() {
             if self.stands(&at.block, canonical).await? {
-                after = Some(at.block.number);
+                after = Some(at.block);
                 break;
             }
         }
-        let after = after.unwrap_or_default();
-        let (gone, moved) = self.look_again(wallet, after).await?;
-        let product = &newest.holder.product;
+        let Some(after) = after else {
+            return Err(BookError::NoneStands(product.clone(), held.len()));
+        };
+        let (gone, moved) = self.look_again(wallet, after.number).await?;
         warn!(
             product,
-            after,
+            after = after.number,
             gone = gone.len(),
             moved = moved.len(),
             "the chain took back final blocks: the books go back with it"
         );
         self.ledger.take_back(key, after, &gone, &moved).await?;
         self.known.remove(&wallet);
+        self.doubtful.insert(wallet);
         Ok(())
     }
 

@@ -119,7 +119,9 @@ impl Work<'_> {
 
     /// What receipts and transactions say of rows.
     async fn check_with_chain(&mut self, entries: &[Entry]) {
+        let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         let Some(chain) = self.chain else {
+            self.found.unchecked = self.found.unchecked.saturating_add(count);
             return self.unproven("no row was held against its receipt".to_owned());
         };
         let hashes: Vec<B256> = entries.iter().map(|entry| entry.hash).collect();
@@ -131,7 +133,7 @@ impl Work<'_> {
         let (receipts, sent) = match (receipts, sent) {
             (Ok(receipts), Ok(sent)) => (receipts, sent),
             (Err(error), _) | (_, Err(error)) => {
-                let count = entries.len();
+                self.found.unchecked = self.found.unchecked.saturating_add(count);
                 return self.unproven(format!("{count} rows and more against receipts: {error}"));
             }
         };

@@ -49,6 +49,8 @@ pub(super) enum Act {
     Internal(u64),
     /// Money leaves without a transaction of its own.
     Lost(u64),
+    /// The chain counts the wallet's nonce up without a transaction of its own.
+    Counted,
 }
 
 #[derive(Debug, Clone)]
@@ -72,6 +74,12 @@ struct Inner {
     priced: bool,
     /// Makes the hashes of another branch different.
     branch: u8,
+    /// A block that the node says it does not have.
+    without_block: Option<u64>,
+    /// Whether the node says that it has no receipts.
+    without_receipts: bool,
+    /// A wallet whose state the node does not give.
+    silent_on: Option<Address>,
 }
 
 impl Sim {
@@ -80,7 +88,15 @@ impl Sim {
         let accounts = wallets.iter().map(|wallet| (*wallet, account)).collect();
         let at = BlockRef { number: 0, hash: B256::repeat_byte(1), timestamp: GENESIS };
         let genesis = Block { at, accounts, body: Vec::new(), receipts: Vec::new() };
-        let inner = Inner { blocks: vec![genesis], keeps: None, priced: true, branch: 0 };
+        let inner = Inner {
+            blocks: vec![genesis],
+            keeps: None,
+            priced: true,
+            branch: 0,
+            without_block: None,
+            without_receipts: false,
+            silent_on: None,
+        };
         Self(Arc::new(Mutex::new(inner)))
     }
 
@@ -112,6 +128,18 @@ impl Sim {
 
     pub(super) fn set_priced(&self, priced: bool) {
         self.inner().priced = priced;
+    }
+
+    pub(super) fn hide_block(&self, number: Option<u64>) {
+        self.inner().without_block = number;
+    }
+
+    pub(super) fn hide_receipts(&self, hides: bool) {
+        self.inner().without_receipts = hides;
+    }
+
+    pub(super) fn be_silent_on(&self, wallet: Option<Address>) {
+        self.inner().silent_on = wallet;
     }
 
     /// All receipts of a wallet's transactions, the oldest first.
@@ -169,6 +197,7 @@ impl Block {
         match act {
             Act::Internal(wei) => account.balance += U256::from(wei),
             Act::Lost(wei) => account.balance -= U256::from(wei).min(account.balance),
+            Act::Counted => account.nonce += 1,
             Act::Paid(wei, works) => {
                 if works {
                     account.balance += U256::from(wei);
@@ -241,11 +270,16 @@ impl Chain for Sim {
         let Place::Number(number) = place else { panic!("there are no tags here") };
         let inner = self.inner();
         let block = inner.blocks.iter().find(|block| block.at.number == number);
+        let block = block.filter(|_| inner.without_block != Some(number));
         Box::pin(ready(Ok(block.map(|block| block.at))))
     }
 
     fn account(&self, of: Address, at: BlockRef) -> BoxFuture<'_, Result<Account, CallError>> {
-        Box::pin(ready(self.inner().state(at).map(|block| block.accounts[&of])))
+        let inner = self.inner();
+        if inner.silent_on == Some(of) {
+            return Box::pin(ready(Err(CallError::Unavailable("no answer".into()))));
+        }
+        Box::pin(ready(inner.state(at).map(|block| block.accounts[&of])))
     }
 
     fn balances(
@@ -279,7 +313,9 @@ impl Chain for Sim {
     fn receipts(&self, hashes: Vec<B256>) -> BoxFuture<'_, Result<Vec<Option<Paid>>, CallError>> {
         let inner = self.inner();
         let all: Vec<&Paid> = inner.blocks.iter().flat_map(|block| &block.receipts).collect();
-        let find = |hash: &B256| all.iter().find(|paid| paid.hash == *hash).copied().cloned();
+        let has = !inner.without_receipts;
+        let find =
+            |hash: &B256| all.iter().find(|paid| has && paid.hash == *hash).copied().cloned();
         Box::pin(ready(Ok(hashes.iter().map(find).collect())))
     }
 

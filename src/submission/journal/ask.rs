@@ -50,19 +50,19 @@ impl LaneJournal {
     /// The greatest nonce ever journalled.
     pub(in super::super) async fn highest_nonce(&self) -> Result<Option<u64>, StoreError> {
         let rows = self.store.rows(self.by_wallet(sql::SELECT_HIGHEST)).await?;
-        rows.first().map(|row| read::unsigned(row, "nonce")).transpose()
+        rows.first().map(|row| read::CELLS.unsigned(row, "nonce")).transpose()
     }
 
     /// The wallet's nonce when its lane was opened for the first time; `None` if it never was.
     pub(in super::super) async fn first_nonce(&self) -> Result<Option<u64>, StoreError> {
         let rows = self.store.rows(self.by_wallet(sql::SELECT_LANE)).await?;
-        rows.first().map(|row| read::unsigned(row, "first_nonce")).transpose()
+        rows.first().map(|row| read::CELLS.unsigned(row, "first_nonce")).transpose()
     }
 
     /// The newest nonces that are journalled, ascending, at most so many.
     pub(in super::super) async fn newest_nonces(&self, most: u64) -> Result<Vec<u64>, StoreError> {
         let rows = self.store.rows(self.by_wallet(sql::SELECT_NEWEST).with(most)).await?;
-        rows.iter().rev().map(|row| read::unsigned(row, "nonce")).collect()
+        rows.iter().rev().map(|row| read::CELLS.unsigned(row, "nonce")).collect()
     }
 
     /// All slots that are not final, by nonce.
@@ -90,7 +90,7 @@ impl LaneJournal {
             .with(self.product.as_str())
             .with(self.wallet());
         let rows = self.store.rows(query).await?;
-        rows.iter().map(|row| read::parsed(row, "wallet")).collect()
+        rows.iter().map(|row| read::CELLS.parse(row, "wallet")).collect()
     }
 
     fn by_wallet(&self, sql: &'static str) -> Statement {

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use super::{
     Journal, TransactionRow,
     list::{attempt, transaction},
-    read::{get, unsigned},
+    read::CELLS,
 };
 use crate::store::{Statement, StoreError};
 
@@ -109,7 +109,7 @@ impl Journal {
 
     async fn life(&self, row: &SqliteRow) -> Result<TransactionLife, StoreError> {
         let mut of = transaction(row)?;
-        let included: Option<String> = get(row, "included_hash")?;
+        let included: Option<String> = CELLS.get(row, "included_hash")?;
         let ask = |sql| {
             let key = Statement::new(sql).with(of.chain_id).with(of.wallet.as_str());
             self.store.rows(key.with(of.nonce))
@@ -117,7 +117,7 @@ impl Journal {
         let (attempts, answers, events) =
             (ask(ATTEMPTS).await?, ask(ANSWERS).await?, ask(EVENTS).await?);
         for row in &attempts {
-            of.add(attempt(row)?, included.clone(), get(row, "urgency")?);
+            of.add(attempt(row)?, included.clone(), CELLS.get(row, "urgency")?);
         }
         // Somebody else's transaction: nothing was signed for it.
         if attempts.is_empty() {
@@ -125,8 +125,8 @@ impl Journal {
         }
         Ok(TransactionLife {
             transaction: of,
-            block_hash: get(row, "included_block_hash")?,
-            postcondition: get(row, "postcondition")?,
+            block_hash: CELLS.get(row, "included_block_hash")?,
+            postcondition: CELLS.get(row, "postcondition")?,
             answers: answers.iter().map(answer).collect::<Result<_, _>>()?,
             events: events.iter().map(event).collect::<Result<_, _>>()?,
         })
@@ -135,23 +135,23 @@ impl Journal {
 
 fn answer(row: &SqliteRow) -> Result<AnswerRow, StoreError> {
     Ok(AnswerRow {
-        hash: get(row, "hash")?,
-        endpoint: get(row, "endpoint")?,
-        verdict: get(row, "verdict")?,
-        detail: get(row, "detail")?,
-        block: unsigned(row, "block_number")?,
+        hash: CELLS.get(row, "hash")?,
+        endpoint: CELLS.get(row, "endpoint")?,
+        verdict: CELLS.get(row, "verdict")?,
+        detail: CELLS.get(row, "detail")?,
+        block: CELLS.unsigned(row, "block_number")?,
     })
 }
 
 fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
-    let block: Option<i64> = get(row, "block_number")?;
+    let block: Option<i64> = CELLS.get(row, "block_number")?;
     Ok(EventRow {
-        number: unsigned(row, "number")?,
-        kind: get(row, "kind")?,
-        hash: get(row, "hash")?,
+        number: CELLS.unsigned(row, "number")?,
+        kind: CELLS.get(row, "kind")?,
+        hash: CELLS.get(row, "hash")?,
         block: block.and_then(|block| u64::try_from(block).ok()),
-        detail: get(row, "detail")?,
-        at: unsigned(row, "at")?,
+        detail: CELLS.get(row, "detail")?,
+        at: CELLS.unsigned(row, "at")?,
     })
 }
 

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{
     Journal,
-    read::{extra_fees, get, unsigned},
+    read::{CELLS, extra_fees},
 };
 use crate::store::{Statement, StoreError};
 
@@ -132,7 +132,7 @@ impl Journal {
                 page.push(next);
             }
             if let Some(last) = page.last_mut() {
-                last.add(attempt, get(&row, "included_hash")?, get(&row, "urgency")?);
+                last.add(attempt, CELLS.get(&row, "included_hash")?, CELLS.get(&row, "urgency")?);
             }
         }
         let whole = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -185,20 +185,20 @@ impl std::fmt::Display for Cursor {
 }
 
 pub(super) fn transaction(row: &SqliteRow) -> Result<TransactionRow, StoreError> {
-    let gas_used: Option<i64> = get(row, "gas_used")?;
+    let gas_used: Option<i64> = CELLS.get(row, "gas_used")?;
     let gas_used = gas_used.and_then(|gas| u64::try_from(gas).ok());
-    let price: Option<String> = get(row, "effective_gas_price")?;
+    let price: Option<String> = CELLS.get(row, "effective_gas_price")?;
     let extra = extra_fees(row)?;
-    let block: Option<i64> = get(row, "included_block")?;
-    let succeeded: Option<i64> = get(row, "succeeded")?;
+    let block: Option<i64> = CELLS.get(row, "included_block")?;
+    let succeeded: Option<i64> = CELLS.get(row, "succeeded")?;
     Ok(TransactionRow {
-        product: get(row, "product")?,
-        chain: get(row, "chain")?,
-        chain_id: unsigned(row, "chain_id")?,
-        wallet: get(row, "wallet")?,
-        nonce: unsigned(row, "nonce")?,
-        state: get(row, "state")?,
-        outcome: get(row, "outcome")?,
+        product: CELLS.get(row, "product")?,
+        chain: CELLS.get(row, "chain")?,
+        chain_id: CELLS.unsigned(row, "chain_id")?,
+        wallet: CELLS.get(row, "wallet")?,
+        nonce: CELLS.unsigned(row, "nonce")?,
+        state: CELLS.get(row, "state")?,
+        outcome: CELLS.get(row, "outcome")?,
         action: String::new(),
         urgency: String::new(),
         hash: String::new(),
@@ -209,21 +209,21 @@ pub(super) fn transaction(row: &SqliteRow) -> Result<TransactionRow, StoreError>
         operator_fee_wei: extra.operator_fee.map(|fee| fee.to_string()),
         gas_used,
         effective_gas_price: price,
-        created_at: unsigned(row, "created_at")?,
+        created_at: CELLS.unsigned(row, "created_at")?,
         attempts: Vec::new(),
     })
 }
 
 pub(super) fn attempt(row: &SqliteRow) -> Result<AttemptRow, StoreError> {
     Ok(AttemptRow {
-        hash: get(row, "hash")?,
-        kind: get(row, "kind")?,
-        action: get(row, "action")?,
-        call: get(row, "label")?,
-        max_fee_per_gas: get(row, "max_fee_per_gas")?,
-        max_priority_fee_per_gas: get(row, "max_priority_fee_per_gas")?,
-        gas_limit: unsigned(row, "gas_limit")?,
-        signed_at_block: unsigned(row, "signed_at_block")?,
+        hash: CELLS.get(row, "hash")?,
+        kind: CELLS.get(row, "kind")?,
+        action: CELLS.get(row, "action")?,
+        call: CELLS.get(row, "label")?,
+        max_fee_per_gas: CELLS.get(row, "max_fee_per_gas")?,
+        max_priority_fee_per_gas: CELLS.get(row, "max_priority_fee_per_gas")?,
+        gas_limit: CELLS.unsigned(row, "gas_limit")?,
+        signed_at_block: CELLS.unsigned(row, "signed_at_block")?,
     })
 }
 

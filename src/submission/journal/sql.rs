@@ -39,8 +39,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 pub(super) const INSERT_ATTEMPT: &str = "
 INSERT INTO attempts (chain_id, wallet, nonce, number, intent, hash, kind, label, raw, target,
     calldata, value, gas_limit, max_fee_per_gas, max_priority_fee_per_gas, signed_at_block,
-    extra_fee)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+    extra_fee, by_order)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 
 pub(super) const INSERT_EVENT: &str = "
 INSERT INTO events (chain_id, wallet, nonce, number, kind, hash, block_number, detail, at)

@@ -85,6 +85,7 @@ async fn attempt(kind: AttemptKind, nonce: u64, fee: u128, intent: Arc<Intent>) 
         price: Price { max_fee_per_gas: fee, max_priority_fee_per_gas: 1 },
         extra: U256::from(77),
         signed_at_block: 42,
+        by_order: false,
         answers: BTreeMap::new(),
     }
 }

@@ -66,6 +66,7 @@ impl LaneJournal {
             .with(attempt.price.max_priority_fee_per_gas.to_string())
             .with(attempt.signed_at_block)
             .with(attempt.extra.to_string())
+            .with(u64::from(attempt.by_order))
     }
 
     pub(super) fn attempt_event(&self, nonce: u64, attempt: &Attempt, why: &str) -> Statement {

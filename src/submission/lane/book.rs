@@ -54,6 +54,9 @@ pub(super) struct Watched {
     pub(super) failing_since: Option<u64>,
     /// Whether its newest intent took effect elsewhere; found anew at every head.
     pub(super) repeats: bool,
+    /// Whether an operator ordered its newest attempt, and nothing has helped it on without an
+    /// order since.
+    pub(super) insists: bool,
     /// Why it is not replaced, once that was told.
     pub(super) told: Option<&'static str>,
 }
@@ -69,6 +72,7 @@ impl Watched {
             waiting_since: None,
             failing_since: None,
             repeats: false,
+            insists: false,
             told: None,
         }
     }

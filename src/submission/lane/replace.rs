@@ -19,7 +19,7 @@ use super::{
     Lane, LaneError, LaneEvent, MAX_ATTEMPTS_PER_NONCE,
     send::{Draft, Word},
 };
-use crate::guard::Upkeep;
+use crate::guard::{Leave, Upkeep};
 
 /// What a raise is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,33 @@ impl Lane {
             let sent = self.book.slots.get(nonce).and_then(|watched| watched.sent_at_block);
             if sent != Some(head.number) && !self.is_kept_back(*nonce, head, upkeep) {
                 self.send(*nonce, Some(head.number), Word::Guard).await;
+            }
+        }
+    }
+
+    /// Of what waits at `free`, what goes on while the product is stopped: to stop it is what one does
+    /// before giving something up, and an order that a node forgets is not carried out. A
+    /// cancellation is harmless at any time; a call goes on only in the stop that it was ordered in,
+    /// since a later stop is the newer word.
+    pub(super) fn ordered(&self, free: &[u64], upkeep: &Upkeep) -> Vec<u64> {
+        if upkeep.ordered < Leave::Resend {
+            return Vec::new();
+        }
+        let is_ordered = |nonce: &u64| {
+            self.book.slots.get(nonce).is_some_and(|watched| {
+                let newest = watched.slot.newest();
+                newest.by_order && (newest.kind == AttemptKind::Cancellation || watched.insists)
+            })
+        };
+        free.iter().copied().filter(is_ordered).collect()
+    }
+
+    /// Sends that again, like [`resend`](Self::resend). Nothing is signed.
+    pub(super) async fn resend_ordered(&mut self, nonces: &[u64], head: &Head, upkeep: &Upkeep) {
+        for nonce in nonces {
+            let sent = self.book.slots.get(nonce).and_then(|watched| watched.sent_at_block);
+            if sent != Some(head.number) && !self.is_kept_back(*nonce, head, upkeep) {
+                self.send(*nonce, Some(head.number), Word::Operator).await;
             }
         }
     }
@@ -112,6 +139,9 @@ impl Lane {
         let attempt = self.sign(draft, head, word).await?;
         let hash = attempt.hash;
         self.book.append_attempt(attempt, nonce, &why).await?;
+        if let Some(watched) = self.book.slots.get_mut(&nonce) {
+            watched.insists = word == Word::Operator;
+        }
         self.send(nonce, Some(head.number), word).await;
         events.push(LaneEvent::Replaced { nonce, action, kind, hash, price, why });
         Ok(hash)

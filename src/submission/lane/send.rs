@@ -1,10 +1,10 @@
 //! From a call to bytes at the nodes: sign, journal, broadcast, note the answers. In this order,
 //! always.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use alloy::primitives::{B256, U256};
-use ballast_chains::Head;
+use alloy::primitives::U256;
+use ballast_chains::{Head, pool::Answer};
 use ballast_strategy_api::{Call, Exposure};
 
 use super::{
@@ -17,8 +17,13 @@ use super::{
     },
     Lane, LaneError,
     book::Book,
+    late::Sent,
 };
 use crate::{failpoint, guard::Upkeep};
+
+/// How long the lane stands still for endpoints that do not answer, however short blocks are: whoever
+/// answers later than this is not one to wait for.
+const SEND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything that an attempt is made of.
 #[derive(Debug)]
@@ -79,6 +84,7 @@ impl Lane {
             price,
             extra,
             signed_at_block: head.number,
+            by_order: word == Word::Operator,
             answers: BTreeMap::new(),
         })
     }
@@ -119,24 +125,38 @@ impl Lane {
         let first = first.unwrap_or_else(|| watched.slot.newest()).signed_at_block;
         let waited = at_block.map(|block| block.saturating_sub(first));
         failpoint::before("broadcast");
-        let answers = self.node.broadcast(raw, self.privacy.route(waited)).await;
-        failpoint::after("broadcast");
-        if answers.is_empty() {
+        let mut sending = self.node.broadcast(raw, self.privacy.route(waited));
+        if sending.is_to_nobody() {
             return self.subject.nobody_to_send_to(nonce);
         }
-        let answers = answers.into_iter().map(|said| (said.endpoint, said.answer.into())).collect();
-        self.note_answers(nonce, hash, answers, at_block).await;
+        let answers = sending.until_taken(self.send_patience()).await;
+        failpoint::after("broadcast");
+        let of = Sent { nonce, hash, at_block };
+        self.late.keep(of, sending);
+        self.note_answers(of, answers).await;
     }
 
-    async fn note_answers(
-        &mut self,
-        nonce: u64,
-        hash: B256,
-        answers: BTreeMap<String, EndpointAnswer>,
-        at_block: Option<u64>,
-    ) {
+    /// How long the lane stands still for endpoints of which none has taken the transaction: a block,
+    /// since the next one is when something else can be done, and never longer than one is given to
+    /// answer.
+    fn send_patience(&self) -> Duration {
+        self.profile.request_timeout.min(self.profile.block_time.max(SEND_PATIENCE))
+    }
+
+    /// Notes what endpoints made of an attempt, also if its nonce has moved on meanwhile.
+    pub(super) async fn note_answers(&mut self, of: Sent, answers: Vec<Answer>) {
+        let Sent { nonce, hash, at_block } = of;
+        if answers.is_empty() {
+            return;
+        }
+        let answers: BTreeMap<String, EndpointAnswer> =
+            answers.into_iter().map(|said| (said.endpoint, said.answer.into())).collect();
         let Some(watched) = self.book.slots.get_mut(&nonce) else { return };
         let slot = &mut watched.slot;
+        // A slot that a reorganisation emptied may be another one by now.
+        if slot.attempt(hash).is_none() {
+            return;
+        }
         let state = match slot.state.clone().on(verdict(&answers)) {
             Ok(state) => state,
             Err(unexpected) => return self.subject.unexpected(nonce, &unexpected),

@@ -51,6 +51,7 @@ impl Lane {
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
         self.book.reload().await?;
+        self.note_all_late().await;
         // Trouble with a former wallet is no reason not to follow the present one.
         let formers = self.follow_formers(head, strategy, events).await;
         self.observe_own(head, strategy, upkeep, events).await?;
@@ -116,10 +117,16 @@ impl Lane {
         upkeep: &Upkeep,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), LaneError> {
+        let free = self.waiting(evidence);
         if upkeep.leave < Leave::Resend {
+            let ordered = self.ordered(&free, upkeep);
+            self.note_repeats(&ordered).await?;
+            self.resend_ordered(&ordered, head, upkeep).await;
             return Ok(());
         }
-        let free = self.waiting(evidence);
+        for watched in self.book.slots.values_mut() {
+            watched.insists = false;
+        }
         if !free.is_empty() && (self.need.idle_since.is_some() || upkeep.delever_only) {
             self.forget_other_branch(head).await;
         }

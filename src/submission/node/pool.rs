@@ -15,7 +15,7 @@ use ballast_chains::{
         self, FeeError, Quote,
         extra::{self, ExtraError, ExtraFees, ExtraQuote},
     },
-    pool::{Answer, ChainReceipt, Pool, Route},
+    pool::{ChainReceipt, Pool, Route, Sending},
     profile::FeeModel,
     reader::CallError,
 };
@@ -170,8 +170,8 @@ impl Node for Pool {
         Box::pin(async move { extra::quote(&self.provider(), at.hash, model, &unsigned).await })
     }
 
-    fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>> {
-        Box::pin(Self::broadcast(self, raw, route))
+    fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
+        Self::broadcast(self, raw, route)
     }
 }
 

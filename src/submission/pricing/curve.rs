@@ -12,6 +12,13 @@
 //! | emergency, full pressure | 12 | 500 % | 150 | 3,000 % |
 //!
 //! Between no and full pressure the emergency's figures grow evenly; rounded down.
+//!
+//! Where every recent block had room ([`lowest`](ballast_chains::fees::Quote::lowest)) more than the
+//! lowest tip buys nothing, and on a chain that hardly anybody else uses that tip is our own: a share
+//! above 100 % would outbid it again with each action. So everybody starts at 100 % of the lowest
+//! there, and only waiting adds to it. Whoever has waited for [`ROOM_PATIENCE`] blocks with room was
+//! not taken at that price, whatever it bought before: from then on it is the market's tip by the
+//! table.
 
 use alloy::primitives::{I256, U256};
 use ballast_chains::fees::MAX_CHANGE_DENOMINATOR;
@@ -19,6 +26,10 @@ use ballast_strategy_api::{Observation, Unit, Urgency, decision::CEILING_DISTANC
 
 /// One in 18-decimal fixed point.
 const ONE: u64 = 1_000_000_000_000_000_000;
+
+/// Blocks with room in which the lowest tip must have bought nothing before it is taken for too low:
+/// what comes late to a builder misses one, what a node loses is sent again at the next.
+pub(super) const ROOM_PATIENCE: u64 = 3;
 
 /// How close a product is to the point where nobody can save it: 0 is far, 100 is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,8 +107,17 @@ impl Curve {
 
     /// Percent of the market's tip after so many blocks.
     pub(super) fn tip_percent(self, waited: u64) -> u128 {
+        self.grown(self.start, waited)
+    }
+
+    /// Percent of the lowest tip after so many blocks, where all of them have room.
+    pub(super) fn tip_percent_of_lowest(self, waited: u64) -> u128 {
+        self.grown(100, waited)
+    }
+
+    fn grown(self, start: u128, waited: u64) -> u128 {
         let grown = self.growth.saturating_mul(u128::from(waited));
-        self.start.saturating_add(grown).min(self.most)
+        start.saturating_add(grown).min(self.most)
     }
 }
 
@@ -155,6 +175,10 @@ mod tests {
         let curve = Curve::of(Urgency::Prompt, Pressure::UNKNOWN);
         assert_eq!([0, 1, 10, 100].map(|waited| curve.tip_percent(waited)), [125, 140, 275, 400]);
         assert_eq!(curve.tip_percent(u64::MAX), 400);
+        let of_lowest = |waited| curve.tip_percent_of_lowest(waited);
+        assert_eq!([0, 1, 2].map(of_lowest), [100, 115, 130]);
+        let most = Curve::of(Urgency::Emergency, Pressure::percent(100));
+        assert_eq!([0, 1, 2].map(|waited| most.tip_percent_of_lowest(waited)), [100, 250, 400]);
     }
 
     #[test]

@@ -62,7 +62,8 @@ impl WaysOut {
 mod tests {
     use super::*;
 
-    const QUOTE: Quote = Quote { legacy: false, next_base_fee: 10, priority_fee: 2, least: 11 };
+    const QUOTE: Quote =
+        Quote { legacy: false, next_base_fee: 10, priority_fee: 2, lowest: None, least: 11 };
 
     fn price(max_fee_per_gas: u128, max_priority_fee_per_gas: u128) -> Price {
         Price { max_fee_per_gas, max_priority_fee_per_gas }

@@ -1,5 +1,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "small numbers, checked by eye")]
 
+mod quiet;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -16,7 +18,7 @@ fn fees(relative_cap: u32, bump: u32, min_tip: u128) -> FeeProfile {
 }
 
 fn quote(next: u128, tip: u128) -> Quote {
-    Quote { legacy: false, next_base_fee: next, priority_fee: tip, least: next + 1 }
+    Quote { legacy: false, next_base_fee: next, priority_fee: tip, lowest: None, least: next + 1 }
 }
 
 fn terms(fees: &FeeProfile, urgency: Urgency, cap: u128, cost: Option<u128>) -> Terms<'_> {
@@ -145,7 +147,8 @@ fn the_last_attempt_of_an_emergency_goes_to_the_cap() {
 fn a_legacy_price_is_one_price_and_replaced_like_one() {
     let fees = fees(5, 1_250, 1);
     let terms = terms(&fees, Urgency::Prompt, 100 * GWEI, None);
-    let at = Quote { legacy: true, next_base_fee: 0, priority_fee: 8 * GWEI, least: GWEI };
+    let at =
+        Quote { legacy: true, next_base_fee: 0, priority_fee: 8 * GWEI, lowest: None, least: GWEI };
     let first = price(&at, &terms).unwrap();
     assert_eq!(first, of(10 * GWEI, 10 * GWEI), "no room that would be paid for nothing");
     let next = replacement(first, &at, &terms).unwrap();
@@ -217,7 +220,8 @@ proptest! {
             (magnitudes(), proptest::option::of(magnitudes()), 0_u64..40_000_000, magnitudes()),
         (relative, bump) in (0_u32..20, 0_u32..10_000),
         (percent, waited, last, legacy) in (0_u8..=100, 0_u64..200, any::<bool>(), any::<bool>()),
-        (old_fee, old_tip) in (magnitudes(), magnitudes()),
+        (old_fee, old_tip, lowest) in
+            (magnitudes(), magnitudes(), proptest::option::of(magnitudes())),
     ) {
         let fees = fees(relative, bump, min_tip);
         let mut terms = terms(&fees, urgency, cap, None);
@@ -227,10 +231,12 @@ proptest! {
             cost.map(|cost| U256::from(cost) * U256::from(1_000_000));
         (terms.pressure, terms.waited, terms.last) = (Pressure::percent(percent), waited, last);
         let at = if legacy {
+            // A price is never told below the least.
+            let lowest = lowest.map(|lowest| lowest.max(next + min_tip));
             let priority_fee = tip.max(next + min_tip);
-            Quote { legacy, next_base_fee: 0, priority_fee, least: next + min_tip }
+            Quote { legacy, next_base_fee: 0, priority_fee, lowest, least: next + min_tip }
         } else {
-            Quote { least: next + min_tip, ..quote(next, tip) }
+            Quote { lowest, least: next + min_tip, ..quote(next, tip) }
         };
         let old = of(old_fee, old_tip.min(old_fee));
         for (fresh, offer) in [(true, price(&at, &terms)), (false, replacement(old, &at, &terms))] {

@@ -43,6 +43,7 @@ fn attempt(id: u8, kind: AttemptKind, of: &Action, data: u8) -> Attempt {
         price: Price { max_fee_per_gas: 1, max_priority_fee_per_gas: 1 },
         extra: Default::default(),
         signed_at_block: 1,
+        by_order: false,
         answers: BTreeMap::new(),
     }
 }

@@ -95,5 +95,10 @@ async fn a_low_wallet_is_told_and_a_top_up_is_ready() -> Result<()> {
     let keeper = command.start()?;
     let gone = async || !ready.exists();
     let gone = wait_until("no top-up", DEADLINE, gone).await;
-    gone.map_err(|error| keeper.failure(&error.to_string()))
+    gone.map_err(|error| keeper.failure(&error.to_string()))?;
+    // Nor those that the command has written.
+    let (code, _, err) = finish(world.ballast(&args)).await?;
+    assert_eq!(code, 0, "{err:?}");
+    assert!(!dir.join("top-up-local.json").exists(), "{err:?}");
+    Ok(())
 }

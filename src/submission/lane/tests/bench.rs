@@ -266,7 +266,7 @@ pub(super) fn profile(finality: Finality) -> ChainProfile {
         send: Vec::new(),
         private_send: Vec::new(),
         public_after: None,
-        request_timeout: Duration::from_secs(1),
+        request_timeout: Duration::from_secs(10),
         stale_after: Duration::from_secs(60),
         min_turn_interval: Duration::ZERO,
         assess_timeout: Duration::from_secs(3),

@@ -124,3 +124,68 @@ async fn an_order_keeps_to_the_caps_and_to_what_the_guard_says() {
     }
     assert!(first > GWEI && attempts(&bench) == 1);
 }
+
+/// Mines empty blocks, each of which the nodes use to forget what they had; gives what was sent.
+async fn forgetful(bench: &mut Bench, blocks: usize) -> Vec<alloy::primitives::B256> {
+    let before = bench.sim.sent().len();
+    for _ in 0..blocks {
+        bench.sim.drop_pool();
+        bench.sim.mine_empty();
+        assert_eq!(bench.observe().await, []);
+    }
+    bench.sim.sent().split_off(before)
+}
+
+#[tokio::test]
+async fn a_cancellation_that_was_ordered_in_a_pause_is_sent_until_it_is_included() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    bench.upkeep = Upkeep::for_test(Leave::Watch);
+    bench.stopped.store(true, std::sync::atomic::Ordering::Relaxed);
+    bench.sim.mine_empty();
+    assert!(forgetful(&mut bench, 2).await.is_empty(), "nothing was ordered");
+    bench.sim.mine_empty();
+    let (events, _) = order(&mut bench, OrderKind::Cancel).await;
+    let [LaneEvent::Replaced { hash, .. }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(forgetful(&mut bench, 3).await, [*hash; 3]);
+    bench.restart().await;
+    assert_eq!(forgetful(&mut bench, 2).await, [*hash; 2], "the journal knows what was ordered");
+    // Without a signer, or in a dry run, nothing leaves.
+    bench.upkeep.ordered = Leave::Watch;
+    assert!(forgetful(&mut bench, 2).await.is_empty());
+    bench.upkeep.ordered = Leave::Resend;
+    assert_eq!(forgetful(&mut bench, 1).await, [*hash]);
+    bench.sim.mine_pool();
+    assert_eq!(bench.steps().await, ["included"]);
+    assert_eq!(bench.pass(3).await.len(), 1, "it is final");
+    assert_eq!(bench.column(0, "outcome").await.as_deref(), Some("cancelled"));
+}
+
+#[tokio::test]
+async fn what_was_given_up_without_an_order_is_not_sent_in_a_pause() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    bench.nothing_due();
+    let events = bench.pass(2).await;
+    assert!(
+        matches!(events[..], [LaneEvent::Replaced { kind: AttemptKind::Cancellation, .. }]),
+        "{events:?}"
+    );
+    bench.upkeep = Upkeep::for_test(Leave::Watch);
+    assert!(forgetful(&mut bench, 3).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_bump_is_sent_on_in_the_pause_that_it_was_ordered_in_and_in_no_later_one() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    bench.upkeep = Upkeep::for_test(Leave::Watch);
+    bench.sim.mine_empty();
+    let (events, _) = order(&mut bench, OrderKind::Bump).await;
+    let [LaneEvent::Replaced { hash, .. }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(forgetful(&mut bench, 2).await, [*hash; 2]);
+    bench.upkeep = Upkeep::for_test(Leave::Resend);
+    assert_eq!(forgetful(&mut bench, 1).await, [*hash]);
+    bench.upkeep = Upkeep::for_test(Leave::Watch);
+    assert!(forgetful(&mut bench, 2).await.is_empty(), "the second pause is the newer word");
+}

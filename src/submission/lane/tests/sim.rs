@@ -62,8 +62,11 @@ pub(super) struct Faults {
     pub(super) answer: Option<SendAnswer>,
     /// … and are lost on the way.
     pub(super) swallowed: bool,
-    /// A broadcast never returns; [`Sim::reached`] tells that it began.
+    /// An endpoint has no answer before it is [`released`](Sim::released); [`Sim::reached`] tells
+    /// that it was asked.
     pub(super) hanging: bool,
+    /// There is another endpoint, which has no answer before it is released.
+    pub(super) slow: bool,
     /// The node ignores block overrides.
     pub(super) no_overrides: bool,
     /// The node answers block tags with an error.
@@ -124,6 +127,7 @@ pub(super) struct Sim {
     world: Arc<Mutex<World>>,
     store: Store,
     pub(super) reached: Arc<Notify>,
+    pub(super) released: Arc<Notify>,
 }
 
 impl Sim {
@@ -152,7 +156,8 @@ impl Sim {
             world.push(Vec::new(), 0);
         }
         let world = Arc::new(Mutex::new(world));
-        Self { world, store: store.clone(), reached: Arc::new(Notify::new()) }
+        let (reached, released) = (Arc::default(), Arc::default());
+        Self { world, store: store.clone(), reached, released }
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {

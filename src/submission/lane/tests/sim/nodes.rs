@@ -12,12 +12,12 @@ use ballast_chains::{
         extra::{ExtraError, ExtraQuote},
         next_base_fee,
     },
-    pool::{Answer, Route, SendAnswer},
+    pool::{Answer, Route, SendAnswer, Sending},
     profile::FeeModel,
     reader::CallError,
 };
 use ballast_strategy_api::Call;
-use futures::future::{BoxFuture, pending, ready};
+use futures::future::{BoxFuture, FutureExt as _, ready};
 
 use super::{Block, GWEI, Sim, reverts, succeeds};
 use crate::{
@@ -186,10 +186,10 @@ impl Node for Sim {
             Err(FeeError::Overflow(head.number))
         } else if legacy {
             let priority_fee = least.max(next + world.tip);
-            Ok(Quote { legacy, next_base_fee: 0, priority_fee, least })
+            Ok(Quote { legacy, next_base_fee: 0, priority_fee, lowest: None, least })
         } else {
             let priority_fee = min_priority_fee.max(world.tip);
-            Ok(Quote { legacy, next_base_fee: next, priority_fee, least })
+            Ok(Quote { legacy, next_base_fee: next, priority_fee, lowest: None, least })
         };
         Box::pin(ready(quote))
     }
@@ -205,25 +205,41 @@ impl Node for Sim {
         Box::pin(ready(told))
     }
 
-    fn broadcast(&self, raw: Bytes, route: Route) -> BoxFuture<'_, Vec<Answer>> {
-        Box::pin(async move {
-            let hash = keccak256(&raw);
-            let journalled = "SELECT 1 FROM attempts WHERE hash = $1";
-            let row = Statement::new(journalled).with(hash.to_string());
-            let rows = self.store.rows(row).await.unwrap();
-            assert_eq!(rows.len(), 1, "broadcast before it was journalled");
-            self.reached.notify_one();
-            if self.world().faults.hanging {
-                return pending().await;
-            }
-            let mut world = self.world();
-            world.sent.push(hash);
-            world.routes.push(route);
-            let tx = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
-            let faults = world.faults.clone();
-            let said = (!faults.swallowed).then(|| world.accept(hash, tx));
-            let answer = faults.answer.or(said).unwrap_or(SendAnswer::Ambiguous("time-out".into()));
-            vec![Answer { endpoint: "node".into(), answer }]
-        })
+    fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
+        let own = self.clone().take(raw.clone(), route).boxed();
+        let slow = self.world().faults.slow.then(|| self.clone().take_slowly(raw).boxed());
+        Sending::of(std::iter::once(own).chain(slow))
+    }
+}
+
+impl Sim {
+    async fn take(self, raw: Bytes, route: Route) -> Answer {
+        let hash = keccak256(&raw);
+        let journalled = "SELECT 1 FROM attempts WHERE hash = $1";
+        let row = Statement::new(journalled).with(hash.to_string());
+        let rows = self.store.rows(row).await.unwrap();
+        assert_eq!(rows.len(), 1, "broadcast before it was journalled");
+        self.reached.notify_one();
+        let hangs = self.world().faults.hanging;
+        if hangs {
+            self.released.notified().await;
+        }
+        let mut world = self.world();
+        world.sent.push(hash);
+        world.routes.push(route);
+        let tx = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
+        let faults = world.faults.clone();
+        let said = (!faults.swallowed).then(|| world.accept(hash, tx));
+        let answer = faults.answer.or(said).unwrap_or(SendAnswer::Ambiguous("time-out".into()));
+        Answer { endpoint: "node".into(), answer }
+    }
+
+    /// Another endpoint, which answers when it is released.
+    async fn take_slowly(self, raw: Bytes) -> Answer {
+        self.released.notified().await;
+        let mut world = self.world();
+        let tx = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
+        let answer = world.accept(keccak256(&raw), tx);
+        Answer { endpoint: "slow".into(), answer }
     }
 }
