@@ -1,5 +1,7 @@
 //! Composite indices: the module that trades them, and the manager's extension in front of it.
 
+#![expect(clippy::too_many_arguments, reason = "sol! makes a function of an event's parts")]
+
 use alloy::sol;
 
 sol! {

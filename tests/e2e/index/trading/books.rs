@@ -127,6 +127,8 @@ impl Books {
                 ensure!(made.is_empty() || token == stage.weth(), "{symbol} was traded");
                 continue;
             }
+            let count = usize::try_from(trade["trades"].as_u64().ok_or_eyre("no trades")?)?;
+            ensure!(made.len() == count, "{symbol}: {} trades in place of {count}", made.len());
             let planned = number(&trade["cost"])? / number(&trade["value"])?;
             let moved: f64 = made.iter().map(|trade| self.value(trade, stage)).sum();
             let cost = self.lost(&made) / moved;
