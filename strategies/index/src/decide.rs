@@ -260,7 +260,7 @@ impl<'a> Look<'a> {
             let lots = self.survey.lots.iter();
             lots.filter(|lot| self.survey.is_wanted(lot)).map(|lot| (lot, self.stand(lot)))
         };
-        let mut holds = wanted().filter_map(|(lot, stand)| match stand {
+        let holds = wanted().filter_map(|(lot, stand)| match stand {
             Stand::Held(hold) => Some((lot, hold)),
             _ => None,
         });
