@@ -124,7 +124,7 @@ impl World {
             let size = (held - wanted).min(asset.max_size);
             let received = swap(&mut self.assets[place].pool, size, false)?;
             if received < limit {
-                return Err("INSUFFICIENT_OUTPUT_AMOUNT");
+                return Err("UniswapV2Router: INSUFFICIENT_OUTPUT_AMOUNT");
             }
             token_after = asset.held.balance - size;
             weth_after = self.weth.balance + received - self.fee_of(received);
@@ -132,7 +132,7 @@ impl World {
             let size = ((wanted - held) * ONE / (ONE - self.protocol_fee)).min(asset.max_size);
             let needed = needed(&mut self.assets[place].pool, size)?;
             if needed > limit.min(self.weth.balance) {
-                return Err("EXCESSIVE_INPUT_AMOUNT");
+                return Err("UniswapV2Router: EXCESSIVE_INPUT_AMOUNT");
             }
             token_after = asset.held.balance + size - self.fee_of(size);
             weth_after = self.weth.balance - needed;
@@ -162,7 +162,7 @@ impl World {
             .ok_or("SafeMath: subtraction overflow")?;
         let received = swap(&mut self.assets[place].pool, size, true)?;
         if received < least {
-            return Err("INSUFFICIENT_OUTPUT_AMOUNT");
+            return Err("UniswapV2Router: INSUFFICIENT_OUTPUT_AMOUNT");
         }
         let net = received - self.fee_of(received);
         let weth = self.edited(self.weth, self.weth.balance - size)?;
@@ -347,12 +347,12 @@ impl World {
 fn swap(pool: &mut Hop, amount: U256, back: bool) -> Result<U256, Refused> {
     let hop = if back { pool.reversed() } else { *pool };
     if amount.is_zero() {
-        return Err("INSUFFICIENT_INPUT_AMOUNT");
+        return Err("UniswapV2Library: INSUFFICIENT_INPUT_AMOUNT");
     }
     let kept = amount * U256::from(1_000_000 - hop.fee);
     let out = kept * hop.reserve_out / (hop.reserve_in * U256::from(1_000_000) + kept);
     if out.is_zero() {
-        return Err("INSUFFICIENT_OUTPUT_AMOUNT");
+        return Err("UniswapV2: INSUFFICIENT_OUTPUT_AMOUNT");
     }
     let after = Hop {
         reserve_in: hop.reserve_in + amount,
@@ -367,7 +367,7 @@ fn swap(pool: &mut Hop, amount: U256, back: bool) -> Result<U256, Refused> {
 fn needed(pool: &mut Hop, amount: U256) -> Result<U256, Refused> {
     let hop = pool.reversed();
     if amount.is_zero() {
-        return Err("INSUFFICIENT_OUTPUT_AMOUNT");
+        return Err("UniswapV2Library: INSUFFICIENT_OUTPUT_AMOUNT");
     }
     let rest = hop.reserve_out.checked_sub(amount).filter(|rest| !rest.is_zero());
     let rest = rest.ok_or("ds-math-sub-underflow")?;

@@ -200,9 +200,13 @@ fn raise_helps(snapshot: &Snapshot, dust: U256) -> Option<bool> {
     let started_at = snapshot.terms.started_at.checked_mul(ONE)?.checked_div(share)?;
     let raised = Terms { started_at, ..snapshot.terms };
     Some(snapshot.components.iter().any(|component| {
-        let size = raised.size(&component.position).ok().flatten();
-        let bought = size.filter(|size| size.side == Side::Buy);
-        let value = bought.and_then(|size| component.price()?.value(size.left));
+        let target = |terms: &Terms| terms.normalised(component.position.target_unit).ok();
+        let rise = target(&raised).zip(target(&snapshot.terms));
+        // By what the target rises alone: what is one unit short of it is met, and stays short.
+        let rise = rise.and_then(|(after, now)| after.checked_sub(now)).filter(|r| *r > U256::ONE);
+        let amount =
+            rise.and_then(|rise| snapshot.terms.supply.checked_mul(rise)?.checked_div(ONE));
+        let value = amount.and_then(|amount| component.price()?.value(amount));
         value.is_some_and(|value| value > dust)
     }))
 }

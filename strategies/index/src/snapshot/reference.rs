@@ -8,7 +8,7 @@ use ballast_chains::{
 use ballast_strategy_api::StrategyError;
 use futures::future;
 
-use super::{Hint, Look};
+use super::{look::Look, read::Hint};
 use crate::{
     decimal::ONE,
     market::{Pool, Reading, Way},

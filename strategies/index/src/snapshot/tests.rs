@@ -414,3 +414,15 @@ async fn what_cannot_be_connected_says_why() {
     };
     assert!(why.contains("is no module of the index"), "{why}");
 }
+
+#[tokio::test]
+async fn it_hurries_once_the_rest_takes_as_long_as_there_is_time() {
+    let urgency = async |deadline: &str| {
+        let params = || params(json!({ "deadline": deadline }));
+        let checked = check_contract::<CompositeIndex>(&block(&Script::default()), params).await;
+        acts(checked.unwrap().assessment.decision).urgency
+    };
+    // 50 pieces of BOUGHT in tens: four rests of 600 s.
+    assert_eq!(urgency("41m").await, Urgency::Routine);
+    assert_eq!(urgency("40m").await, Urgency::Prompt);
+}
