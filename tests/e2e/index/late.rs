@@ -55,11 +55,12 @@ async fn a_rebalance_that_nobody_starts_is_told_until_somebody_does() -> Result<
     let stage = Stage::start().await?;
     stage.write_product(accounts::OPERATOR)?;
     let ballast = std::fs::read_to_string(stage.world.dir.path().join("ballast.toml"))?;
-    let notify = "[[notify]]\nkind = \"webhook\"\nurl = { env = \"HOOK_URL\" }\n";
-    let ballast = format!("{ballast}\n{notify}min_severity = \"info\"\n");
+    let ballast = format!(
+        "{ballast}\n[[notify]]\nkind = \"webhook\"\nurl = \"{}\"\nmin_severity = \"info\"\n",
+        inbox.url(HOOK)
+    );
     stage.write("ballast.toml", &ballast)?;
-    let command = stage.world.ballast(&["--log", "info,ballast=debug", "run"]);
-    let mut keeper = command.env("HOOK_URL", inbox.url(HOOK)).start()?;
+    let mut keeper = stage.world.keeper().await?;
     let notice = |status: &str| {
         let bodies = inbox.letters(HOOK).into_iter();
         let mut notices =
