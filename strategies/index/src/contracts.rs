@@ -1,4 +1,5 @@
 //! The functions that are read, and those that a batch may call.
+#![expect(clippy::too_many_arguments, reason = "an event of the module has eight parts")]
 
 use alloy::sol;
 

@@ -159,7 +159,7 @@ impl<'a> Look<'a> {
                 let component = snapshot.components.get(lot.place)?;
                 Some(Ready { lot, component, limit })
             }
-            _ => None,
+            Stand::Met | Stand::Small | Stand::Resting | Stand::Held(_) | Stand::TooDear => None,
         });
         ready.collect()
     }
@@ -293,7 +293,7 @@ impl tail::Last<'_> {
                 let data = call.abi_encode();
                 Some(look.act(TRADE_REMAINING, data, label, key(look, component), expects))
             }
-            Self::Later(decision) => Some(decision),
+            Self::Later { soonest } => Some(resting_until(soonest, look.snapshot.now, false)),
         }
     }
 }

@@ -84,7 +84,7 @@ fn weth(look: Look<'_>) -> [Option<Observation>; 2] {
             let seen = Observation::new("unit", signed(unit)?, Unit::Count).of("WETH");
             Some(Observation { target: Some(target), ..seen })
         }),
-        share(look, weth.unit, |amount| Some(amount))
+        share(look, weth.unit, Some)
             .map(|held| Observation::new("weight", held, Unit::Ratio).of("WETH")),
     ]
 }

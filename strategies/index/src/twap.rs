@@ -5,7 +5,7 @@
 //! an earlier block, so it needs neither a pool that keeps a history nor a memory here. A price that
 //! was only reached in the newest block has no weight in it.
 //!
-//! Source: `UniswapV2Pair._update` (UQ112x112 × seconds, both directions, wrapping), `Oracle.sol` of
+//! Source: `UniswapV2Pair._update` (`UQ112x112` × seconds, both directions, wrapping), `Oracle.sol` of
 //! Uniswap V3 (ticks × seconds).
 
 use alloy::primitives::{Address, U256, U512};
@@ -34,7 +34,7 @@ const TICK: (u32, u32) = (10_001, 10_000);
 /// A pool's sums at one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sums {
-    /// Of the price of token 0 in token 1 and of token 1 in token 0, UQ112x112 × seconds.
+    /// Of the price of token 0 in token 1 and of token 1 in token 0, `UQ112x112` × seconds.
     V2 {
         /// Of token 0 in token 1.
         price0: U256,

@@ -226,6 +226,7 @@ impl World {
     }
 
     /// What the strategy would have read, with what it would have been told on asking.
+    #[expect(clippy::too_many_lines, reason = "a table of what is read")]
     fn snapshot(&self) -> (Snapshot, Survey) {
         let components = self.assets.iter().enumerate().map(|(place, asset)| {
             let pool = Pool {

@@ -16,7 +16,9 @@ impl Look<'_> {
         };
         let holds = wanted().filter_map(|(lot, stand)| match stand {
             Stand::Held(hold) => Some((lot, hold)),
-            _ => None,
+            Stand::Met | Stand::Small | Stand::Resting | Stand::TooDear | Stand::Ready { .. } => {
+                None
+            }
         });
         let resting = wanted().filter(|(_, stand)| matches!(stand, Stand::Resting));
         let soonest = resting.map(|(lot, _)| lot.ready_at).min();

@@ -1,9 +1,8 @@
 //! The last buy: nothing is left to sell, and no whole trade can be paid any more.
 
 use alloy::primitives::U256;
-use ballast_strategy_api::Decision;
 
-use super::{Look, Ready, Stand, hold, resting_until, survey::Lot};
+use super::{Look, Ready, Stand, hold, survey::Lot};
 use crate::{
     decimal::ONE,
     module::Side,
@@ -20,7 +19,7 @@ pub(super) enum Last<'a> {
     /// All that remains goes into this component.
     Remaining { component: &'a Component, least: U256, expected: U256 },
     /// Whoever could take it, or pay for a whole trade, rests.
-    Later(Decision),
+    Later { soonest: U256 },
 }
 
 /// A component that could take what remains.
@@ -59,7 +58,7 @@ pub(super) fn last_buy(look: Look<'_>) -> Option<Last<'_>> {
     }
     // The same, of those that rest.
     let soonest = look.takers(false).map(|taker| taker.lot.ready_at).min()?;
-    Some(Last::Later(resting_until(soonest, look.snapshot.now, false)))
+    Some(Last::Later { soonest })
 }
 
 impl<'a> Taker<'a> {

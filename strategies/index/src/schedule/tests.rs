@@ -225,7 +225,7 @@ fn says(field: &str, number: u64, most: u64) -> bool {
             (_, Some((low, high))) => (low.parse().unwrap(), high.parse().unwrap()),
             (one, None) => (one.parse().unwrap(), one.parse().unwrap()),
         };
-        (low..=high).contains(&number) && (number - low) % step == 0
+        (low..=high).contains(&number) && (number - low).is_multiple_of(step)
     })
 }
 

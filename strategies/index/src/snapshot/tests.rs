@@ -199,7 +199,7 @@ async fn decision(script: &Script) -> Decision {
 fn acts(decision: Decision) -> Action {
     match decision {
         Decision::Act(action) => action,
-        other => panic!("{other:?}"),
+        other @ (Decision::Wait { .. } | Decision::Blocked { .. }) => panic!("{other:?}"),
     }
 }
 
@@ -283,7 +283,7 @@ async fn an_oracle_takes_the_place_of_the_average() {
                 assert_eq!(reason, why);
                 assert!(detail.contains("SOLD"), "{detail}");
             }
-            other => panic!("{other:?}"),
+            other @ (Decision::Wait { .. } | Decision::Act(_)) => panic!("{other:?}"),
         }
     }
 }

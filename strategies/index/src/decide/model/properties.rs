@@ -86,9 +86,10 @@ struct Run {
 }
 
 /// More looks than any rebalance here takes.
-const MOST_LOOKS: usize = 1_500;
+const MOST_LOOKS: usize = 6_000;
 
 /// Lets decisions and events alternate until nothing is due any more, and checks every step.
+#[expect(clippy::too_many_lines, reason = "one loop, with what holds of each step")]
 fn run(mut world: World, mut events: Vec<Event>, restless: bool) -> Result<Run, TestCaseError> {
     let (mut trades, mut last_bought, mut idle) = (0, None, 0_u32);
     let mut told = Vec::new();
@@ -138,14 +139,14 @@ fn run(mut world: World, mut events: Vec<Event>, restless: bool) -> Result<Run, 
                 world.now += 12;
             }
             Decision::Wait { reason, until } => {
-                let until = until.unwrap_or(world.now + 300);
+                let until = until.unwrap_or(world.now + 900);
                 prop_assert!(until > world.now);
                 world.now = until;
                 idle += 1;
                 over = Some(reason);
             }
             Decision::Blocked { reason, .. } => {
-                world.now += 300;
+                world.now += 900;
                 idle += 1;
                 over = Some(reason);
             }
