@@ -29,6 +29,8 @@ pub(crate) mod tables;
 mod verdict;
 mod write;
 
+#[cfg(test)]
+pub(crate) use self::queue::SELECT as WAITING;
 pub use entry::{BlockRef, Checkpoint, Entry, Fees, Holder, Inflow, PricedAt, Source};
 pub use read::{Filter, Period};
 

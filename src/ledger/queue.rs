@@ -125,7 +125,7 @@ fn signed(row: &SqliteRow) -> Result<Option<Signed>, StoreError> {
 }
 
 /// The reason stands in the event that was written with the attempt.
-const SELECT: &str = "
+pub(crate) const SELECT: &str = "
 SELECT s.wallet AS wallet, s.nonce AS nonce, s.product AS product, s.outcome AS outcome,
     s.included_hash AS included_hash, s.receipt AS receipt, a.target AS target, a.value AS value,
     i.action AS action, i.urgency AS urgency,

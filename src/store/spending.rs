@@ -53,13 +53,20 @@ CREATE TABLE forgiven (
 /// Migration: the block at which an action was first seen to be due, without a break since.
 pub(super) const DUE_BLOCKS: &str = "ALTER TABLE first_due ADD COLUMN since_block BIGINT;";
 
-/// Migration: what is read of a product's inclusions at each of them. It is all in the index: the row
-/// of a slot holds the receipt, and each column behind that is found by going through it.
+/// Migration: indexes for what is read at each head, so that its cost does not grow with the journal.
+/// What is read of inclusions is all in the index, since the row of a slot holds the receipt, and each
+/// column behind that is found by going through it. What waits for inclusion, and what waits for the
+/// ledger, are the few that the journal is not done with.
 pub(super) const INDEX: &str = "
 DROP INDEX slots_by_inclusion;
 CREATE INDEX slots_by_inclusion ON slots (product, chain_id, included_block, nonce, wallet,
-    included_hash, included_block_hash, outcome, succeeded, gas_used, effective_gas_price, postcondition)
-    WHERE included_block IS NOT NULL;
+    included_hash, included_block_hash, outcome, succeeded, gas_used, effective_gas_price,
+    postcondition) WHERE included_block IS NOT NULL;
+CREATE INDEX slots_waiting ON slots (product, chain_id, wallet, nonce)
+    WHERE outcome IS NULL AND included_block IS NULL;
+DROP INDEX slots_unbooked;
+CREATE INDEX slots_unbooked ON slots (chain_id, chain, wallet, nonce)
+    WHERE outcome IS NOT NULL AND booked IS NULL;
 ";
 
 /// Since when an action is due.
@@ -273,12 +280,14 @@ WHERE s.product = $1 AND s.chain_id = $2 AND s.included_block IS NOT NULL
     AND s.included_block > $4 AND (f.product IS NULL OR s.included_block > f.included_block)
 ORDER BY s.included_block DESC, s.nonce DESC LIMIT $3";
 
+/// By the slots that wait, which are few; without the word, all attempts there are may come first.
 const SELECT_PENDING: &str = "
 SELECT a.wallet AS wallet, a.nonce AS nonce, a.gas_limit AS gas_limit,
     a.max_fee_per_gas AS max_fee_per_gas, a.extra_fee AS extra_fee
 FROM slots s
-JOIN attempts a ON a.chain_id = s.chain_id AND a.wallet = s.wallet AND a.nonce = s.nonce
-WHERE s.product = $1 AND s.chain_id = $2 AND s.outcome IS NULL AND s.included_block IS NULL";
+CROSS JOIN attempts a
+WHERE s.product = $1 AND s.chain_id = $2 AND s.outcome IS NULL AND s.included_block IS NULL
+    AND a.chain_id = s.chain_id AND a.wallet = s.wallet AND a.nonce = s.nonce";
 
 const SELECT_FIRST_DUE: &str =
     "SELECT since, since_block FROM first_due WHERE product = $1 AND action = $2 AND answers = $3";

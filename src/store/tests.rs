@@ -90,7 +90,9 @@ async fn a_group_is_synced_if_one_of_it_must_be() {
         store.write(forget(), Durable::Now),
         store.write(forget(), Durable::InOrder),
     );
-    (first.unwrap(), now.unwrap(), last.unwrap());
+    first.unwrap();
+    now.unwrap();
+    last.unwrap();
     assert_eq!(level().await, 2, "one of them does");
 }
 

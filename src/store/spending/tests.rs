@@ -270,3 +270,24 @@ async fn what_cannot_be_read_is_told_and_not_taken_for_nothing() {
     let read = costs_of(&store, ETH2X, CHAIN, 0).await;
     assert!(matches!(read, Err(StoreError::Corrupt { .. })), "{read:?}");
 }
+
+/// What is read at each head goes to the rows that matter by an index, however long the journal is.
+#[tokio::test]
+async fn no_query_of_a_head_goes_through_the_whole_journal() {
+    let store = store(&[]).await;
+    for (sql, values, expected) in [
+        (SELECT_COSTS, 4, "slots_by_inclusion (product=? AND chain_id=? AND included_block>?)"),
+        (SELECT_RECENT, 4, "COVERING INDEX slots_by_inclusion (product=? AND chain_id=? AND"),
+        (SELECT_PENDING, 2, "slots_waiting (product=? AND chain_id=?)"),
+        (crate::ledger::WAITING, 3, "slots_unbooked (chain_id=? AND chain=?)"),
+    ] {
+        let explained = format!("EXPLAIN QUERY PLAN {sql}");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(explained));
+        for _ in 0..values {
+            query = query.bind(1_i64);
+        }
+        let rows = query.fetch_all(store.reads()).await.unwrap();
+        let first: String = sqlx::Row::get(&rows[0], "detail");
+        assert!(first.contains(expected), "{first}");
+    }
+}
