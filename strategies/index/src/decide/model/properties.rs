@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     super::{
-        FINISHED, HELD_UP, RAISE, TRADE_REMAINING,
+        FINISHED, HELD_UP, KEPT, RAISE, TRADE_REMAINING,
         hold::{SMALL_MAXIMUM, TOO_LITTLE},
     },
     ONE, World,
@@ -234,7 +234,7 @@ proptest! {
     #[test]
     fn a_rebalance_ends_whatever_happens(world in worlds(), events in prop::collection::vec(events(), 0..60)) {
         let ended = run(world, events, true)?;
-        let known = [FINISHED, HELD_UP, SMALL_MAXIMUM, TOO_LITTLE, "too little to trade"].contains(&ended.reason);
+        let known = [FINISHED, HELD_UP, KEPT, SMALL_MAXIMUM, TOO_LITTLE, "too little to trade"].contains(&ended.reason);
         prop_assert!(known, "{}", ended.reason);
         let world = &ended.world;
         for asset in &world.assets {
