@@ -60,7 +60,8 @@ impl Devnet {
         let options = AnvilOptions { chain_id, mining, port, ..AnvilOptions::default() };
         let (basis, index) = (basis.as_ref(), index.as_ref());
         let contracts = Contracts { fli: &fli, basis, index };
-        let (anvil, deployment) = cache.load(options, contracts).await?;
+        // Large, and everybody who starts a devnet would carry it.
+        let (anvil, deployment) = Box::pin(cache.load(options, contracts)).await?;
         Ok(Self { anvil, deployment })
     }
 
