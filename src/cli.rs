@@ -295,7 +295,7 @@ async fn dispatch(command: Command, session: Session) -> Result<Exit> {
         Command::Tx(TxCommand::Cancel(args)) => tx::order(session, "cancel", args).await,
         Command::Gas(command) => gas::gas(session, command).await,
         Command::Wallet(command) => wallet::wallet(session, command).await,
-        Command::Demo(demo) => demo::demo(session, demo).await,
+        Command::Demo(demo) => Box::pin(demo::demo(session, demo)).await,
     }
 }
 
