@@ -295,7 +295,6 @@ async fn dispatch(command: Command, session: Session) -> Result<Exit> {
         Command::Tx(TxCommand::Cancel(args)) => tx::order(session, "cancel", args).await,
         Command::Gas(command) => gas::gas(session, command).await,
         Command::Wallet(command) => wallet::wallet(session, command).await,
-        // Three products and their markets at once: too much for the stack of every other command.
         Command::Demo(demo) => Box::pin(demo::demo(session, demo)).await,
     }
 }

@@ -120,7 +120,7 @@ fn what_is_late_is_told_with_its_moment() {
     let [three, four] = ["2026-11-30T21:00:00Z", "2026-11-30T20:00:00Z"].map(since);
     for (name, lasts, most, expected) in [
         (START_DUE, 0, Some(3), None),
-        (START_DUE, 3, Some(3), Some(("start_due", Info, 0, three.clone()))),
+        (START_DUE, 3, Some(3), Some(("start_due", Info, 0, three))),
         (START_DUE, 4, Some(3), Some(("start_due", Warning, 0, four.clone()))),
         (START_DUE, 4, None, Some(("start_due", Info, 0, four.clone()))),
         (STANDING_STILL, 0, Some(3), None),

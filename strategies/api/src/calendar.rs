@@ -80,7 +80,8 @@ mod tests {
         let mut before = Date::of_day(0);
         for day in 1..150_000 {
             let Date { year, month, day } = Date::of_day(day);
-            let leap = before.year % 4 == 0 && (before.year % 100 != 0 || before.year % 400 == 0);
+            let every = |years| before.year.is_multiple_of(years);
+            let leap = every(4) && (!every(100) || every(400));
             let last = match before.month {
                 2 => 28 + u64::from(leap),
                 4 | 6 | 9 | 11 => 30,

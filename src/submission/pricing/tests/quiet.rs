@@ -50,6 +50,7 @@ impl Chain {
     }
 
     /// What `eth_feeHistory` tells of ten blocks, as geth reckons it.
+    #[allow(clippy::float_arithmetic, reason = "the node's answer has a float")]
     fn quote(&self) -> Quote {
         let from = self.blocks.len().saturating_sub(10);
         let (mut gas_used_ratio, mut reward) = (Vec::new(), Vec::new());
