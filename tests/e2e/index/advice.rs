@@ -55,7 +55,8 @@ async fn what_is_advised_is_what_the_chain_then_has() -> Result<()> {
     stage.write("weights.csv", &stage.reweighted())?;
     let (batch, quoter) = (stage.path("params.json"), stage.quoter());
     let usdc = stage.token("USDC").to_string();
-    let trader = accounts::keeper_address(1).to_string();
+    // Nobody that trades yet.
+    let trader = accounts::keeper_address(5).to_string();
     let more = ["--gas-price", "30gwei", "--via", &usdc, "--v3-quoter", &quoter];
     let asks = ["--batch", &batch, "--trader", &trader, "--raise-target", "0.25%"];
     let asked = [&more[..], &asks].concat();
