@@ -179,7 +179,8 @@ impl Basket {
             What::Decided(decision) => {
                 self.state = match (decision.kind, decision.reason.as_str()) {
                     (_, reason) if reason.starts_with(FINISHED) => State::Finished,
-                    ("wait", _) => State::Waits(block),
+                    // For time, or for pools to be traded back to where they belong.
+                    ("wait" | "blocked", _) => State::Waits(block),
                     _ => State::Trades,
                 };
                 self.tell_trades(block).await?;
@@ -205,6 +206,9 @@ impl Basket {
     /// Finds what was traded up to this block, and tells it with the share that the component has now.
     async fn tell_trades(&mut self, to: u64) -> Result<()> {
         let from = self.searched_to.saturating_add(1);
+        if from > to {
+            return Ok(());
+        }
         let found = self.market.trades(from, to).await?;
         let shares = if found.is_empty() { Vec::new() } else { self.market.shares().await? };
         for trade in &found {

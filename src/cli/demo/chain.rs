@@ -248,6 +248,9 @@ impl Chain {
     /// Finds what the keeper has got into blocks up to this one, and tells it.
     pub(super) async fn tell_trades(&mut self, to: u64) -> Result<()> {
         let from = self.searched_to.saturating_add(1);
+        if from > to {
+            return Ok(());
+        }
         let found = self.venue.trades(self.wallet(), from, to).await?;
         for trade in &found {
             let how = if trade.succeeded { "" } else { " REVERTED" };

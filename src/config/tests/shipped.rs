@@ -25,19 +25,22 @@ const NOBODY: [u8; 4] = [0xba, 0x11, 0xa5, 0x70];
 const CHAINS: [(&str, u64); 5] =
     [("arbitrum", 42161), ("base", 8453), ("mainnet", 1), ("optimism", 10), ("polygon", 137)];
 
-/// How many products each chain has: all leveraged and basis ones whose extension or token is known.
+/// How many products each chain has: all whose extension or token is known.
 const PRODUCTS: [(&str, usize); 5] =
-    [("arbitrum", 13), ("base", 14), ("mainnet", 9), ("optimism", 1), ("polygon", 6)];
+    [("arbitrum", 13), ("base", 14), ("mainnet", 14), ("optimism", 1), ("polygon", 6)];
 
 /// Chains whose sequencer has a feed that says whether it is up; every chain has one of the price.
 const SEQUENCERS: [&str; 3] = ["arbitrum", "base", "optimism"];
 
 /// Every product that was ended; all others are kept.
-const ENDED: [&str; 10] = [
+const ENDED: [&str; 13] = [
+    "bed",
     "btc2x-fli",
     "btc2x-fli-p",
+    "data",
     "eth2x-fli",
     "eth2x-fli-p",
+    "gmi",
     "ibtc-fli-p",
     "icreth",
     "ieth-fli-p",

@@ -45,7 +45,10 @@ impl Look<'_> {
         if !self.survey.is_wanted(lot) {
             return Stand::Small;
         }
-        if let Some(hold) = &lot.hold {
+        // A trade moves its pool; while the component rests after it, that holds nothing up.
+        if let Some(hold) = &lot.hold
+            && (lot.is_ready || hold.reason != hold::OFF_REFERENCE)
+        {
             return Stand::Held(hold.clone());
         }
         if !lot.is_ready {
