@@ -3,7 +3,7 @@
 //! There is one writer, a task that owns the only writing connection. Journal batches go first:
 //! those that wait together become one transaction, and whoever handed one in hears back only when it
 //! is written: on the disk (`synchronous=FULL`) if something is sent on the strength of it, else in
-//! order before whatever is ([`Durable`]). Decisions and series come second, gathered into one
+//! order before whatever is (`Durable`). Decisions and series come second, gathered into one
 //! transaction per block; when the disk cannot follow they are dropped and counted, never the journal. Readers have connections of their own and wait for no write; those of people are apart
 //! from those of guard and submission ([`Store::for_looking`]), so whoever looks delays nobody who
 //! acts.

@@ -7,7 +7,7 @@
 //! there is no base fee to leave room for: a quote has the whole price as its `priority_fee`, and
 //! the same arithmetic prices both.
 //!
-//! What a history of blocks says of the market is in [`market`]; what a chain takes beside gas ×
+//! What a history of blocks says of the market is in `market`; what a chain takes beside gas ×
 //! price in [`extra`].
 #![deny(
     clippy::arithmetic_side_effects,
@@ -117,8 +117,8 @@ pub async fn quote(
     of_history(&history.await.map_err(FeeError::History)?, head, model, min_priority_fee)
 }
 
-/// The quote of a chain with base fees, by what `eth_feeHistory` told of [`HISTORY_BLOCKS`] with
-/// [`TIP_PERCENTILES`].
+/// The quote of a chain with base fees, by what `eth_feeHistory` told of `HISTORY_BLOCKS` with
+/// `TIP_PERCENTILES`.
 ///
 /// # Errors
 /// When the head has no base fee, or it cannot be raised without overflow.

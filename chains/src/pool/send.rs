@@ -214,7 +214,7 @@ impl Drop for UnderWay {
 
 impl Pool {
     /// Hands a signed transaction to all endpoints of a route at once, once the answer is polled.
-    /// Left out are endpoints with a known wrong chain id, and those that owe [`MAX_UNANSWERED`]
+    /// Left out are endpoints with a known wrong chain id, and those that owe `MAX_UNANSWERED`
     /// answers to the same bytes.
     pub fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
         let hash = keccak256(&raw);

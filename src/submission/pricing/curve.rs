@@ -16,7 +16,7 @@
 //! Where every recent block had room ([`lowest`](ballast_chains::fees::Quote::lowest)) more than the
 //! lowest tip buys nothing, and on a chain that hardly anybody else uses that tip is our own: a share
 //! above 100 % would outbid it again with each action. So everybody starts at 100 % of the lowest
-//! there, and only waiting adds to it. Whoever has waited for [`ROOM_PATIENCE`] blocks with room was
+//! there, and only waiting adds to it. Whoever has waited for `ROOM_PATIENCE` blocks with room was
 //! not taken at that price, whatever it bought before: from then on it is the market's tip by the
 //! table.
 

@@ -1,7 +1,7 @@
 //! What `check` tells of an index beyond a decision: who may trade it, what would make trades revert,
 //! and settings that look odd. None of it is asked at a block of the keeper's work.
 //!
-//! Reading is here; what follows from it is pure: [`access`] (who may), [`parts`] (the components),
+//! Reading is here; what follows from it is pure: `access` (who may), `parts` (the components),
 //! [`sources`] (where prices come from).
 
 pub mod access;
