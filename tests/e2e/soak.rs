@@ -155,7 +155,7 @@ impl Soak {
                 self.report.node_restarts += 1;
             }
             Event::Reorg(depth) if depth < self.states => {
-                self.world.node().reorg(depth).await?;
+                self.fall_away(depth).await?;
                 self.report.reorgs += 1;
                 self.report.deepest = self.report.deepest.max(depth);
             }
@@ -165,6 +165,20 @@ impl Soak {
                 self.dear = blocks;
                 self.report.dear += 1;
             }
+        }
+        Ok(())
+    }
+
+    /// The newest blocks fall away, and not the time that has passed: blocks that come instead of others
+    /// are no earlier. Else a day could end again while a trade that it made due is in the pool; the
+    /// contract refuses that trade, and no keeper can help it.
+    async fn fall_away(&self, depth: u64) -> Result<()> {
+        let node = self.world.node();
+        let before = node.head().await?.timestamp;
+        node.reorg(depth).await?;
+        if node.head().await?.timestamp < before {
+            node.set_next_base_fee(BASE_FEE).await?;
+            node.mine_at(before).await?;
         }
         Ok(())
     }
