@@ -2,6 +2,7 @@
 //! than from this crate's code, to hold decisions against.
 
 mod properties;
+mod scenes;
 mod worlds;
 
 use alloy::{

@@ -14,7 +14,7 @@ use crate::{
 
 /// What the last buy is.
 pub(super) enum Last<'a> {
-    /// A trade whose limit is all there is: it is paid if the price does not move.
+    /// A trade that all there is pays for, whose limit is that at the most.
     Trade(Ready<'a>),
     /// All that remains goes into this component.
     Remaining { component: &'a Component, least: U256, expected: U256 },
@@ -118,7 +118,8 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// A whole trade that all there is pays for at the price quoted, and no better.
+    /// A whole trade that all there is pays for at the price quoted, if not with the tolerance. It
+    /// may be a fraction of what there is, where more of it was kept for others.
     fn paid_by_all(self) -> Option<Ready<'a>> {
         let free = self.survey.free;
         let lots = self.survey.lots.iter().filter(|lot| lot.is_open(Side::Buy));
@@ -130,7 +131,8 @@ impl<'a> Look<'a> {
             let is_paid = lot.hold.is_none() && lot.is_ready && needed <= free && !is_dear;
             // A rehearsal at a higher limit than there is was not made.
             let is_refused = matches!(offer.rehearsal, Rehearsal::Refused(_));
-            (is_paid && !is_refused).then_some(Ready { lot, component, limit: free })
+            let limit = free.min(self.terms.policy.most(needed)?);
+            (is_paid && !is_refused).then_some(Ready { lot, component, limit })
         });
         paid.next()
     }
