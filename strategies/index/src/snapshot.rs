@@ -7,6 +7,8 @@ pub mod offers;
 pub mod read;
 mod reference;
 
+use std::time::Duration;
+
 use alloy::primitives::{Address, U256};
 
 use crate::{
@@ -23,6 +25,8 @@ pub use reference::{NoReference, Reference, Source};
 pub struct Snapshot {
     /// The block's time.
     pub now: u64,
+    /// How long a block usually takes.
+    pub block_time: Duration,
     /// Who would send.
     pub caller: Address,
     /// Whether the module lets it trade.

@@ -5,6 +5,8 @@ mod properties;
 mod scenes;
 mod worlds;
 
+use std::time::Duration;
+
 use alloy::{
     primitives::{Address, U256, uint},
     sol_types::SolCall,
@@ -258,6 +260,7 @@ impl World {
         });
         let mut snapshot = Snapshot {
             now: self.now,
+            block_time: Duration::from_secs(12),
             caller: Address::repeat_byte(0xca),
             may_trade: true,
             anyone: false,

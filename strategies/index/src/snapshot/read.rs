@@ -129,6 +129,7 @@ fn assemble(
     };
     let snapshot = Snapshot {
         now: at.header().timestamp,
+        block_time: at.block_time(),
         caller: at.caller(),
         may_trade: general.may_trade,
         anyone: general.anyone,
