@@ -30,7 +30,7 @@ use crate::{
     module::{Position, Terms},
     plan::state::symbol_of,
     strategy::CompositeIndex,
-    twap,
+    twap::{self, Past},
 };
 
 /// The registry of adapters among the Controller's resources.
@@ -66,8 +66,8 @@ pub(super) struct Seen {
     pub(super) reference: Result<Reference, NoReference>,
 }
 
-/// The block some minutes ago, found once for all components.
-type Earlier = Shared<BoxFuture<'static, Result<BlockReader, ReadError>>>;
+/// The blocks of the last minutes, found once for all components.
+type Earlier = Shared<BoxFuture<'static, Result<Past, ReadError>>>;
 
 /// Reads one block.
 pub(super) struct Look<'a> {
@@ -81,7 +81,7 @@ pub(super) struct Look<'a> {
 impl<'a> Look<'a> {
     pub(super) fn new(index: &'a CompositeIndex, at: &'a BlockReader) -> Self {
         let reader = at.clone();
-        let earlier = async move { twap::earlier(&reader).await }.boxed().shared();
+        let earlier = async move { twap::past(&reader).await }.boxed().shared();
         let (reader, feed) = (at.clone(), index.policy.eth_usd_feed);
         let dollars = async move {
             match feed {
