@@ -78,7 +78,7 @@ impl Look<'_> {
             },
             async {
                 match (pools, feed) {
-                    (Some(pools), None) if hint.was_unmet => Some(self.before(pools).await),
+                    (Some(pools), None) => Some(self.before(pools).await),
                     _ => None,
                 }
             },
@@ -98,9 +98,8 @@ impl Look<'_> {
                 let now = self.at.header().timestamp;
                 by_pools(pools.unwrap_or_default(), readings, &trails, now, seconds)
             }),
-            (None, Some(Ok(_)), None) => Err(NoReference::because("it was not asked for")),
             (None, Some(Err(why)), _) => Err(NoReference::because(why.clone())),
-            (None, None, _) => {
+            (None, Some(Ok(_)), None) | (None, None, _) => {
                 Err(NoReference::because("where it is traded has no average: name a feed for it"))
             }
         };

@@ -259,6 +259,30 @@ fn answer_feed(block: &mut ScriptedBlock, price: u128, age: u64) {
     block.answer_any::<feed::latestRoundDataCall>(FEED, &round);
 }
 
+/// What is on its target has a reference as well: its pool alone says what the index is worth, and with
+/// that what is too little to trade, to nobody.
+#[tokio::test]
+async fn what_is_too_little_is_not_for_a_bent_pool_to_say() {
+    let script =
+        Script { sold_unit: ONE / 4 + ONE / 500, bought_unit: ONE * 3 / 4, ..Script::default() };
+    let mut block = block(&script);
+    let bent = IPool::slot0Return {
+        sqrtPriceX96: U160::from(300) << 96,
+        tick: I24::try_from(114_000).unwrap(),
+        observationIndex: 0,
+        observationCardinality: 1,
+        observationCardinalityNext: 1,
+        feeProtocol: 0,
+        unlocked: true,
+    };
+    block.answer_any::<IPool::slot0Call>(POOL, &bent);
+    let Assessment { decision, observations } = assess(&block).await;
+    let call = tradeCall::abi_decode(&acts(decision).candidates.first.data).unwrap();
+    assert_eq!(call.component, SOLD);
+    let dust = named(&observations, "dust", "").unwrap();
+    assert!(dust.value < I256::try_from(ONE / 10).unwrap(), "{dust:?}");
+}
+
 #[tokio::test]
 async fn an_oracle_takes_the_place_of_the_average() {
     let feeds = || params(json!({ "feeds": { SOLD.to_string(): format!("{FEED} ETH") } }));

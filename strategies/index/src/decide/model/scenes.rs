@@ -4,7 +4,7 @@ use alloy::{primitives::U256, sol_types::SolCall};
 use ballast_strategy_api::{Action, Decision, Pending};
 
 use super::{
-    super::{RAISE, stands},
+    super::{RAISE, hold::OFF_REFERENCE, stands},
     Asset, Held, ONE, START, World,
     properties::is_within,
 };
@@ -171,4 +171,28 @@ fn no_trade_stands_where_none_could_be_made() {
     });
     assert_eq!(acts(&met).name, RAISE);
     assert!(!still_stands(&world, &met));
+}
+
+/// A pool that says a multiple of the price, or a part of it.
+fn bent(world: &World, place: usize, times: u64, over: u64) -> World {
+    changed(world, |world| {
+        let pool = &mut world.assets[place].pool;
+        pool.reserve_out = pool.reserve_out * U256::from(times) / U256::from(over);
+    })
+}
+
+#[test]
+fn a_bent_pool_makes_no_other_trade_too_little() {
+    // The second is on its target, a hundredth of the index.
+    let world = world(0, vec![asset(60, 58, 5), asset(1, 1, 5)]);
+    let bent = bent(&world, 1, 100_000, 1);
+    assert_eq!(acts(&bent).candidates, acts(&world).candidates);
+}
+
+#[test]
+fn a_pool_that_is_bent_down_is_told_and_not_called_dust() {
+    let world = world(0, vec![asset(60, 58, 5), asset(40, 40, 5)]);
+    let decision = bent(&world, 0, 1, 100_000).decide().0;
+    let Decision::Blocked { reason, .. } = decision else { panic!("{decision:?}") };
+    assert_eq!(reason, OFF_REFERENCE);
 }
