@@ -72,7 +72,8 @@ impl Look<'_> {
                 format!("{} base units", lot.size.map_or(U256::ZERO, |s| s.now)),
             );
         };
-        if let Some(off) = self.too_dear(component, side, size.now, amount, offer.by) {
+        // What the module trades is exact: only what is paid for it, or comes in, is rounded.
+        if let Some(off) = self.too_dear(component, side, (size.now, amount), amount, offer.by) {
             let detail = format!("{} worse, fees and what it moves included", percent(off));
             return held(hold::DEAR, detail);
         }
@@ -105,13 +106,14 @@ impl Look<'_> {
         most.is_some_and(|most| limit > most)
     }
 
-    /// By what share a quote is worse than the reference, where that is more than the policy has it.
+    /// By what share a quote, base units of the component for wei, is worse than the reference, where that
+    /// is more than the policy has it. `rounded` is which of both is not exact.
     pub(super) fn too_dear(
         self,
         component: &Component,
         side: Side,
-        quantity: U256,
-        amount: U256,
+        (quantity, amount): (U256, U256),
+        rounded: U256,
         by: By,
     ) -> Option<U256> {
         if by == By::Reference {
@@ -123,8 +125,8 @@ impl Look<'_> {
         if amount.max(quantity) < EXACT {
             return None;
         }
-        // A token without decimals cannot be bought by halves.
-        let coarse = ONE.checked_div(amount.min(quantity)).unwrap_or(ONE);
+        // A token without decimals does not come in by halves.
+        let coarse = ONE.checked_div(rounded).unwrap_or(ONE);
         let widest = self.terms.policy.widest().saturating_add(coarse);
         let quoted = Price::of_units(amount, quantity)?;
         let (against, is_worse) = match side {

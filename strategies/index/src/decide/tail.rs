@@ -101,8 +101,9 @@ impl<'a> Look<'a> {
                 let (received, paid) = ((*amount)?, self.survey.surplus);
                 // The module has the last word on whether it fits, and was asked.
                 let is_refused = matches!(rehearsal, Rehearsal::Refused(_));
-                if is_refused || self.too_dear(component, Side::Buy, received, paid, *by).is_some()
-                {
+                let quote = (received, paid);
+                let dear = self.too_dear(component, Side::Buy, quote, received, *by);
+                if is_refused || dear.is_some() {
                     return None;
                 }
                 received
@@ -127,7 +128,8 @@ impl<'a> Look<'a> {
             let component = self.snapshot.components.get(lot.place)?;
             let offer = component.offers.trade.as_ref()?;
             let (size, needed) = (lot.size?, offer.amount?);
-            let is_dear = self.too_dear(component, Side::Buy, size.now, needed, offer.by).is_some();
+            let quote = (size.now, needed);
+            let is_dear = self.too_dear(component, Side::Buy, quote, needed, offer.by).is_some();
             let is_paid = lot.hold.is_none() && lot.is_ready && needed <= free && !is_dear;
             // A rehearsal at a higher limit than there is was not made.
             let is_refused = matches!(offer.rehearsal, Rehearsal::Refused(_));

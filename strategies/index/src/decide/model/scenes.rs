@@ -4,7 +4,11 @@ use alloy::{primitives::U256, sol_types::SolCall};
 use ballast_strategy_api::{Action, Decision, Pending};
 
 use super::{
-    super::{RAISE, hold::OFF_REFERENCE, stands},
+    super::{
+        RAISE,
+        hold::{DEAR, OFF_REFERENCE},
+        stands,
+    },
     Asset, Held, ONE, START, World,
     properties::is_within,
 };
@@ -195,4 +199,40 @@ fn a_pool_that_is_bent_down_is_told_and_not_called_dust() {
     let decision = bent(&world, 0, 1, 100_000).decide().0;
     let Decision::Blocked { reason, .. } = decision else { panic!("{decision:?}") };
     assert_eq!(reason, OFF_REFERENCE);
+}
+
+/// Five pieces of a token without decimals are exactly five: that they cannot be halved is no reason to
+/// take a tenth less for them.
+#[test]
+fn pieces_that_cannot_be_halved_are_no_cheaper_to_trade() {
+    for target in [45, 55] {
+        let pieces = U256::from(50);
+        let pool = Hop { reserve_in: pieces, reserve_out: ONE * pieces, fee: 3_000 };
+        let whole = Asset {
+            held: Held { virtual_unit: pieces, balance: pieces },
+            target: U256::from(target),
+            max_size: U256::from(5),
+            decimals: 0,
+            pool,
+            calm: pool,
+            ..asset(0, 0, 0)
+        };
+        let deep = Hop {
+            reserve_in: pieces * U256::from(100),
+            reserve_out: ONE * pieces * U256::from(100),
+            fee: 3_000,
+        };
+        let deep = Asset { pool: deep, calm: deep, ..whole.clone() };
+        let of = |asset: Asset| {
+            changed(&world(0, vec![asset]), |world| {
+                world.supply = ONE;
+                let free = ONE * U256::from(10);
+                world.weth = Held { virtual_unit: free, balance: free };
+            })
+        };
+        let decision = of(whole).decide().0;
+        let Decision::Blocked { reason, .. } = decision else { panic!("{target}: {decision:?}") };
+        assert_eq!(reason, DEAR, "{target}");
+        assert_eq!(acts(&of(deep)).name, super::super::TRADE, "{target}");
+    }
 }
