@@ -304,14 +304,14 @@ impl World {
                     let rehearsal = limit.map_or(Rehearsal::None, |limit| {
                         tried(&|world: &mut Self| world.trade(place, limit))
                     });
-                    let offer = Offer { amount, by, rehearsal };
+                    let offer = Offer { amount, by, back: None, rehearsal };
                     snapshot.components[place].offers.trade = Some(offer);
                 }
                 Wish::Remaining(_) => {
                     let (amount, by) = remaining_by_state(component, survey.surplus);
                     let rehearsal =
                         tried(&|world: &mut Self| world.trade_remaining(place, U256::ZERO));
-                    let offer = Offer { amount, by, rehearsal };
+                    let offer = Offer { amount, by, back: None, rehearsal };
                     snapshot.components[place].offers.remaining = Some(offer);
                 }
             }

@@ -13,7 +13,7 @@ use crate::{
     price::Price,
     refusal,
     snapshot::{
-        Component,
+        Component, Reference, Source,
         offers::{By, Offer, Rehearsal},
     },
 };
@@ -77,6 +77,10 @@ impl Look<'_> {
             let detail = format!("{} worse, fees and what it moves included", percent(off));
             return held(hold::DEAR, detail);
         }
+        if self.is_one_sided(component, side, size.now, offer) {
+            let detail = "its average may be what somebody left there: name a feed for it";
+            return held(hold::ONE_SIDED, detail.to_owned());
+        }
         let policy = self.terms.policy;
         let limit = match side {
             Side::Sell => policy.least(amount),
@@ -104,6 +108,28 @@ impl Look<'_> {
     fn is_kept(self, lot: &Lot, limit: U256) -> bool {
         let most = self.survey.spendable(lot, self.terms.policy);
         most.is_some_and(|most| limit > most)
+    }
+
+    /// Whether nobody could trade with a V3 pool the other way at about the reference, where that is its own
+    /// average: liquidity on one side keeps a price that nobody can correct, and all the time that an
+    /// average takes. To put some on the other side is to let everybody trade at that price.
+    pub(super) fn is_one_sided(
+        self,
+        component: &Component,
+        side: Side,
+        quantity: U256,
+        offer: &Offer,
+    ) -> bool {
+        let Ok(Reference { low, source: Source::Pools { .. }, .. }) = &component.reference else {
+            return false;
+        };
+        let worth = low.value(quantity).unwrap_or_default();
+        let is_dear = |back: U256| {
+            let quote = (quantity, back);
+            back.is_zero()
+                || self.too_dear(component, side.back(), quote, worth, offer.by).is_some()
+        };
+        offer.by == By::Quoter && offer.back.is_none_or(is_dear)
     }
 
     /// By what share a quote, base units of the component for wei, is worse than the reference, where that

@@ -97,13 +97,16 @@ impl<'a> Look<'a> {
         .filter_map(move |lot| {
             let component = self.snapshot.components.get(lot.place)?;
             let received = if ready {
-                let Offer { amount, by, rehearsal } = component.offers.remaining.as_ref()?;
+                let offer = component.offers.remaining.as_ref()?;
+                let Offer { amount, by, rehearsal, .. } = offer;
                 let (received, paid) = ((*amount)?, self.survey.surplus);
                 // The module has the last word on whether it fits, and was asked.
                 let is_refused = matches!(rehearsal, Rehearsal::Refused(_));
                 let quote = (received, paid);
                 let dear = self.too_dear(component, Side::Buy, quote, received, *by);
-                if is_refused || dear.is_some() {
+                let about = remaining_by_state(component, paid).0?;
+                let one_sided = self.is_one_sided(component, Side::Buy, about, offer);
+                if is_refused || dear.is_some() || one_sided {
                     return None;
                 }
                 received
@@ -130,7 +133,9 @@ impl<'a> Look<'a> {
             let (size, needed) = (lot.size?, offer.amount?);
             let quote = (size.now, needed);
             let is_dear = self.too_dear(component, Side::Buy, quote, needed, offer.by).is_some();
-            let is_paid = lot.hold.is_none() && lot.is_ready && needed <= free && !is_dear;
+            let one_sided = self.is_one_sided(component, Side::Buy, size.now, offer);
+            let is_paid =
+                lot.hold.is_none() && lot.is_ready && needed <= free && !is_dear && !one_sided;
             // A rehearsal at a higher limit than there is was not made.
             let is_refused = matches!(offer.rehearsal, Rehearsal::Refused(_));
             let limit = free.min(self.terms.policy.most(needed)?);
