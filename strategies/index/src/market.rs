@@ -10,6 +10,7 @@ use crate::{
         IPair::{getReservesCall, price0CumulativeLastCall, price1CumulativeLastCall},
         IPool::{liquidityCall, observeCall, slot0Call},
     },
+    decimal::narrow,
     price::Price,
     quote::Hop,
     twap::{self, Sums},
@@ -123,7 +124,6 @@ impl Pool {
     fn in_range(&self, root: U512, liquidity: U512) -> Option<(Hop, Price)> {
         let first = liquidity.checked_shl(Q96)?.checked_div(root)?;
         let second = liquidity.checked_mul(root)?.wrapping_shr(Q96);
-        let narrow = |wide: U512| U256::checked_from_limbs_slice(wide.as_limbs());
         let hop = self.hop((narrow(first)?, narrow(second)?));
         if hop.reserve_in.is_zero() || hop.reserve_out.is_zero() {
             return None;

@@ -5,11 +5,11 @@ use ballast_chains::BlockReader;
 use ballast_strategy_api::StrategyError;
 
 use crate::{
-    decimal::ONE,
+    decimal::{ONE, narrow},
     exchange::{Desk, Noted, Way},
     market::{self, Pool},
     module::Side,
-    quote::{Hop, WHOLE, amount_in, amount_out},
+    quote::{self, Hop, WHOLE},
 };
 
 /// Where a component is traded.
@@ -77,13 +77,7 @@ impl Venue {
     /// The intermediate asset for a trade of `amount` base units, by the pools' formula.
     pub fn traded(&self, side: Side, amount: U256) -> Option<U256> {
         let Self::Pools(hops) = self else { return None };
-        match side {
-            Side::Sell => amount_out(hops, amount),
-            Side::Buy => {
-                let back: Vec<Hop> = hops.iter().rev().map(Hop::reversed).collect();
-                amount_in(&back, amount)
-            }
-        }
+        quote::traded(hops, side, amount)
     }
 
     /// The share that is lost against the price of the pools where `amount` base units are traded
@@ -119,10 +113,6 @@ impl Venue {
             kept.checked_mul(whole.checked_sub(U256::from(hop.fee))?)?.checked_div(whole)
         })
     }
-}
-
-fn narrow(wide: U512) -> Option<U256> {
-    U256::checked_from_limbs_slice(wide.as_limbs())
 }
 
 #[cfg(test)]

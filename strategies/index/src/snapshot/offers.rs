@@ -15,7 +15,7 @@ use crate::{
     market::{Kind, Pool},
     module::Side,
     params::Policy,
-    quote::{Hop, amount_in, amount_out},
+    quote::{amount_out, reversed, traded},
     strategy::CompositeIndex,
 };
 
@@ -204,11 +204,7 @@ pub fn by_state(of: &Component, side: Side, amount: U256) -> (Option<U256>, By) 
     match &of.market {
         Market::Pools { hops, .. } => {
             let by = if single_v3(of).is_some() { By::InRange } else { By::Formula };
-            let traded = match side {
-                Side::Sell => amount_out(hops, amount),
-                Side::Buy => amount_in(&reversed(hops), amount),
-            };
-            (traded, by)
+            (traded(hops, side, amount), by)
         }
         Market::Unknown | Market::Nowhere(_) => {
             let value = of.reference.as_ref().ok().and_then(|reference| match side {
@@ -232,9 +228,4 @@ pub fn remaining_by_state(of: &Component, surplus: U256) -> (Option<U256>, By) {
             (price.and_then(|price| price.value(surplus)), By::Reference)
         }
     }
-}
-
-/// The pools from the intermediate asset to the component.
-fn reversed(hops: &[Hop]) -> Vec<Hop> {
-    hops.iter().rev().map(Hop::reversed).collect()
 }
