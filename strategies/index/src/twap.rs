@@ -390,7 +390,7 @@ mod tests {
         /// Stands at a tick with so much liquidity for some seconds.
         fn stands(&mut self, seconds: u64, tick: i64, liquidity: u128) {
             for _ in 0..seconds {
-                if self.now % HALF == 0 {
+                if self.now.is_multiple_of(HALF) {
                     self.trail.push(self.reading());
                 }
                 self.now += 1;
