@@ -41,7 +41,7 @@ pub(crate) use errors::read_call_error;
 pub use fitness::EndpointState;
 pub(crate) use probe::Sighting;
 pub use receipts::ChainReceipt;
-pub use send::{Answer, Privacy, Route, Sending};
+pub use send::{Answer, Privacy, Route, Sending, Wanted};
 
 use crate::{
     heads::Dispute,

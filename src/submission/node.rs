@@ -14,7 +14,7 @@ use ballast_chains::{
         FeeError, Quote,
         extra::{ExtraError, ExtraFees, ExtraQuote},
     },
-    pool::{ChainReceipt, Route, Sending},
+    pool::{ChainReceipt, Route, Sending, Wanted},
     profile::FeeModel,
     reader::CallError,
 };
@@ -174,6 +174,7 @@ pub trait Node: Debug + Send + Sync + 'static {
         model: FeeModel,
         unsigned: Bytes,
     ) -> BoxFuture<'_, Result<ExtraQuote, ExtraError>>;
-    /// Hands a signed transaction to all endpoints of a route, once it is polled.
-    fn broadcast(&self, raw: Bytes, route: Route) -> Sending;
+    /// Hands a signed transaction to all endpoints of a route, once it is polled; what is not wanted
+    /// any more when its turn comes does not leave.
+    fn broadcast(&self, raw: Bytes, route: Route, wanted: Wanted) -> Sending;
 }

@@ -147,6 +147,7 @@ impl Book {
         }
         watched.slot.state = state;
         watched.slot.postcondition = postcondition;
+        watched.outgoing = None;
         watched.postcondition_tries = 0;
         watched.failing_since = None;
         let income = at

@@ -18,7 +18,7 @@ use ballast_chains::{
         self, FeeError, Quote,
         extra::{self, ExtraError, ExtraFees, ExtraQuote},
     },
-    pool::{ChainReceipt, Pool, Route, Sending},
+    pool::{ChainReceipt, Pool, Route, Sending, Wanted},
     profile::FeeModel,
     reader::CallError,
 };
@@ -205,8 +205,8 @@ impl Node for Pool {
         Box::pin(async move { extra::quote(&self.provider(), at.hash, model, &unsigned).await })
     }
 
-    fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
-        Self::broadcast(self, raw, route)
+    fn broadcast(&self, raw: Bytes, route: Route, wanted: Wanted) -> Sending {
+        Self::broadcast(self, raw, route, wanted)
     }
 }
 

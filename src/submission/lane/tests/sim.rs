@@ -69,6 +69,8 @@ pub(super) struct Faults {
     pub(super) slow: bool,
     /// The same, for what the first endpoint takes.
     pub(super) slow_beside_taken: bool,
+    /// There is another endpoint, at which a turn comes when it is [`released`](Sim::released).
+    pub(super) limited: bool,
     /// The node ignores block overrides.
     pub(super) no_overrides: bool,
     /// The node answers block tags with an error.
@@ -103,6 +105,9 @@ pub(super) struct World {
     pub(super) pool: BTreeMap<u64, B256>,
     /// Every broadcast, in order.
     pub(super) sent: Vec<B256>,
+    /// Turns that came at the endpoint with a limit, and what was sent there.
+    pub(super) turns: usize,
+    pub(super) sent_in_turn: Vec<B256>,
     /// Who was told of each of them.
     pub(super) routes: Vec<Route>,
     pub(super) faults: Faults,
@@ -148,6 +153,8 @@ impl Sim {
             known: BTreeMap::new(),
             pool: BTreeMap::new(),
             sent: Vec::new(),
+            turns: 0,
+            sent_in_turn: Vec::new(),
             routes: Vec::new(),
             faults: Faults::default(),
             base_fee: 10 * GWEI,

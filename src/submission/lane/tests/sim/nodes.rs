@@ -12,7 +12,7 @@ use ballast_chains::{
         extra::{ExtraError, ExtraQuote},
         next_base_fee,
     },
-    pool::{Answer, Route, SendAnswer, Sending},
+    pool::{Answer, Route, SendAnswer, Sending, Wanted},
     profile::FeeModel,
     reader::CallError,
 };
@@ -227,10 +227,13 @@ impl Node for Sim {
         Box::pin(ready(told))
     }
 
-    fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
-        let own = self.clone().take(raw.clone(), route).boxed();
-        let slow = self.is_slow_beside(&raw).then(|| self.clone().take_slowly(raw).boxed());
-        Sending::of(std::iter::once(own).chain(slow))
+    fn broadcast(&self, raw: Bytes, route: Route, wanted: Wanted) -> Sending {
+        let own = self.clone().take(raw.clone(), route).map(Some).boxed();
+        let slow = self.is_slow_beside(&raw);
+        let slow = slow.then(|| self.clone().take_slowly(raw.clone()).map(Some).boxed());
+        let limited = self.world().faults.limited;
+        let limited = limited.then(|| self.clone().take_in_turn(raw, wanted).boxed());
+        Sending::of([Some(own), slow, limited].into_iter().flatten())
     }
 }
 
@@ -267,6 +270,21 @@ impl Sim {
         let said = (!faults.swallowed).then(|| world.accept(hash, tx));
         let answer = faults.answer.or(said).unwrap_or(SendAnswer::Ambiguous("time-out".into()));
         Answer { endpoint: "node".into(), answer }
+    }
+
+    /// Another endpoint, whose limit lets it be sent when it is released.
+    async fn take_in_turn(self, raw: Bytes, wanted: Wanted) -> Option<Answer> {
+        self.released.notified().await;
+        let mut world = self.world();
+        world.turns += 1;
+        if !wanted.holds() {
+            return None;
+        }
+        let hash = keccak256(&raw);
+        world.sent_in_turn.push(hash);
+        let tx = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
+        let answer = world.accept(hash, tx);
+        Some(Answer { endpoint: "limited".into(), answer })
     }
 
     /// Another endpoint, which answers when it is released.
