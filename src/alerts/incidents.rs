@@ -35,6 +35,11 @@ pub(crate) fn of(event: &LaneEvent) -> Option<Incident> {
             Severity::Warning,
             "the wallet before has transactions that are not final",
         ),
+        LaneEvent::ReceiptMissing { .. } => incident(
+            "receipt_missing",
+            Severity::Critical,
+            "a transaction is in a final block and no endpoint has its receipt: all else waits for it",
+        ),
         LaneEvent::NotReplaced { .. } => {
             incident("not_replaced", Severity::Warning, "a transaction waits and is not replaced")
         }

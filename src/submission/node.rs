@@ -117,6 +117,9 @@ pub trait Node: Debug + Send + Sync + 'static {
     /// Receipts by hash, in the order asked, in one request where the node allows it.
     fn receipts(&self, hashes: Vec<B256>)
     -> BoxFuture<'_, Result<Vec<Option<Receipt>>, CallError>>;
+    /// What any endpoint has of these, in no order, where there are several; of one transaction perhaps
+    /// several that name different blocks.
+    fn receipts_anywhere(&self, hashes: Vec<B256>) -> BoxFuture<'_, Vec<Receipt>>;
     /// Both for several wallets in one request, in the order asked: all of it or nothing.
     fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>>;
     /// Blocks by their places, in the order asked; `None` for one that the node does not have.

@@ -306,3 +306,41 @@ async fn receipts_come_one_by_one_where_batches_are_refused() {
     assert!(receipts.iter().all(Option::is_some), "{receipts:?}");
     assert!(refused.fired() > 0);
 }
+
+/// `null` is an answer: a read goes no further than the first endpoint.
+#[tokio::test]
+async fn a_receipt_that_the_first_endpoint_has_not_is_found_at_the_others() {
+    let hashes = [keccak256([1]), keccak256([2])];
+    let nodes = [node_with_receipts(B256::ZERO).await, node_with_receipts(hashes[1]).await];
+    let [lost, hanging, good, failing] = <[RpcProxy; 4]>::try_from(
+        [proxies(&nodes[0], 2).await, proxies(&nodes[1], 2).await]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>(),
+    )
+    .unwrap();
+    let method = "eth_getTransactionReceipt";
+    let nothing = lost.inject(Fault::rewrite(|_, _| Value::Null).on(method));
+    let of = |proxies: &[&RpcProxy]| {
+        Pool::new(&profile(proxies.iter().map(|p| endpoint(&p.http_url())).collect())).unwrap()
+    };
+    let alone = of(&[&good]);
+    alone.probe_all().await;
+    until_state(&alone, 0, EndpointState::Fit).await;
+    assert!(alone.receipts_anywhere(&hashes).await.is_empty(), "it was asked before");
+    assert_eq!(good.count(method), 0);
+
+    let pool = of(&[&lost, &hanging, &failing, &good]);
+    pool.probe_all().await;
+    for place in 0..4 {
+        until_state(&pool, place, EndpointState::Fit).await;
+    }
+    assert!(pool.receipts(&hashes[..1]).await.unwrap()[0].is_none(), "the first one's word");
+    let faults =
+        [hanging.inject(Fault::Hang.on(method)), failing.inject(Fault::status(500).on(method))];
+    let told: Vec<B256> =
+        pool.receipts_anywhere(&hashes).await.iter().map(|r| r.inner.transaction_hash).collect();
+    assert_eq!(told, hashes[..1], "the good one's word, which has no other");
+    assert_eq!(nothing.fired(), 3, "one by the read, and both here");
+    assert!(faults.iter().all(|fault| fault.fired() > 0), "{faults:?}");
+}

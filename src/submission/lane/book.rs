@@ -51,6 +51,10 @@ pub(super) struct Watched {
     /// Heads in a row that found the nonce taken and no receipt, and the last of them.
     pub(super) taken_sightings: u8,
     pub(super) taken_at_block: Option<u64>,
+    /// The attempt that a settled block has at the nonce, though no endpoint has its receipt; told.
+    pub(super) without_receipt: Option<B256>,
+    /// Observations in a row that found the nonce used and no receipt.
+    pub(super) receipt_missed: u32,
     /// Tries to read the postcondition.
     pub(super) postcondition_tries: u8,
     /// The head at which it began to wait again, after a block that held it fell away.
@@ -74,6 +78,8 @@ impl Watched {
             outgoing: None,
             taken_sightings: 0,
             taken_at_block: None,
+            without_receipt: None,
+            receipt_missed: 0,
             postcondition_tries: 0,
             waiting_since: None,
             failing_since: None,

@@ -58,6 +58,15 @@ pub enum LaneEvent {
         /// Native currency that the call paid to the wallet, wei.
         income: U256,
     },
+    /// An attempt is in a block that cannot fall away, and no endpoint has its receipt.
+    ReceiptMissing {
+        /// The nonce.
+        nonce: u64,
+        /// The action's name.
+        action: String,
+        /// The attempt.
+        hash: B256,
+    },
     /// The block that held it is no longer canonical.
     Reorged {
         /// The nonce.
@@ -137,6 +146,7 @@ impl LaneEvent {
             Self::Replaced { .. } => "replaced",
             Self::NotReplaced { .. } => "not_replaced",
             Self::Included { .. } => "included",
+            Self::ReceiptMissing { .. } => "receipt_missing",
             Self::Reorged { .. } => "reorged",
             Self::PostconditionHeld { .. } => "postcondition_held",
             Self::PostconditionMissed { .. } => "postcondition_missed",
@@ -176,6 +186,11 @@ impl fmt::Display for LaneEvent {
                 }
                 if income.is_zero() { Ok(()) } else { write!(f, ", income {}", ether(*income)) }
             }
+            Self::ReceiptMissing { nonce, action, hash } => write!(
+                f,
+                "{action} at nonce {nonce} is in a final block ({hash}), but no endpoint has its receipt: \
+                 nothing more is sent before one has; look at the chain's endpoints, or add one"
+            ),
             Self::Reorged { nonce, block } => write!(
                 f,
                 "block {block} fell away; the transaction at nonce {nonce} waits for inclusion again"

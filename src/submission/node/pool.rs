@@ -71,6 +71,13 @@ impl Node for Pool {
         })
     }
 
+    fn receipts_anywhere(&self, hashes: Vec<B256>) -> BoxFuture<'_, Vec<Receipt>> {
+        Box::pin(async move {
+            let receipts = Self::receipts_anywhere(self, &hashes).await;
+            receipts.into_iter().filter_map(included).collect()
+        })
+    }
+
     fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>> {
         Box::pin(async move {
             let provider = self.provider();

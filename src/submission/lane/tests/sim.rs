@@ -50,6 +50,10 @@ pub(super) struct Faults {
     pub(super) calls_unanswered: bool,
     /// No receipt is known yet.
     pub(super) receipts_lag: bool,
+    /// Another endpoint has those that this one has not.
+    pub(super) receipts_elsewhere: bool,
+    /// And one has those of blocks that fell away.
+    pub(super) elsewhere_stale: bool,
     /// Bodies of blocks are not served.
     pub(super) no_bodies: bool,
     /// Bodies of blocks are served without any transaction.
@@ -125,6 +129,8 @@ pub(super) struct World {
     pub(super) accounts_asked: usize,
     /// Times that prices were asked for.
     pub(super) quotes_asked: usize,
+    /// Times that other endpoints were asked for receipts.
+    pub(super) asked_elsewhere: usize,
     /// Batches that were asked.
     pub(super) batches: usize,
     /// Blocks that were asked for by their places.
@@ -166,6 +172,7 @@ impl Sim {
             safe: 0,
             accounts_asked: 0,
             quotes_asked: 0,
+            asked_elsewhere: 0,
             batches: 0,
             blocks_asked: 0,
             extra: Some(ExtraQuote::NONE),

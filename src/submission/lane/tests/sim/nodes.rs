@@ -19,7 +19,7 @@ use ballast_chains::{
 use ballast_strategy_api::Call;
 use futures::future::{BoxFuture, FutureExt as _, ready};
 
-use super::{Block, GWEI, Sim, reverts, succeeds};
+use super::{Block, Faults, GWEI, Sim, World, reverts, succeeds};
 use crate::{
     store::Statement,
     submission::{
@@ -65,31 +65,31 @@ impl Node for Sim {
     ) -> BoxFuture<'_, Result<Vec<Option<Receipt>>, CallError>> {
         self.read(|world| {
             let find = |hash: &B256| {
-                let holds = |block: &Block| {
-                    if block.foreign == Some(*hash) {
-                        return Some((block.head, true));
-                    }
-                    let (_, ok) = block.txs.iter().find(|(tx, _)| tx == hash)?;
-                    Some((block.head, *ok))
-                };
-                let mut found = world.chain.iter().find_map(holds);
+                let mut found = world.chain.iter().find_map(|block| receipt(world, block, *hash));
                 if world.faults.receipts_stale {
-                    found = found.or(world.all.values().find_map(holds));
+                    found = found.or(world.all.values().find_map(|b| receipt(world, b, *hash)));
                 }
-                let (head, succeeded) = found.filter(|_| !world.faults.receipts_lag)?;
-                Some(Receipt {
-                    hash: *hash,
-                    block: head.number,
-                    block_hash: head.hash,
-                    succeeded,
-                    gas_used: 100_000,
-                    effective_gas_price: 11 * GWEI,
-                    extra: world.paid,
-                    whole: None,
-                })
+                found.filter(|_| !world.faults.receipts_lag)
             };
             Ok(hashes.iter().map(find).collect())
         })
+    }
+
+    fn receipts_anywhere(&self, hashes: Vec<B256>) -> BoxFuture<'_, Vec<Receipt>> {
+        let mut world = self.world();
+        world.asked_elsewhere += 1;
+        let Faults { receipts_elsewhere, elsewhere_stale, unavailable, .. } = world.faults;
+        let fresh = world.chain.iter().filter(|_| receipts_elsewhere);
+        let stale = world.all.values().filter(|block| {
+            let canonical = world.chain.iter().any(|known| known.head.hash == block.head.hash);
+            elsewhere_stale && !canonical
+        });
+        let found = |block: &Block| {
+            let receipts = hashes.iter().filter_map(|hash| receipt(&world, block, *hash));
+            receipts.collect::<Vec<_>>()
+        };
+        let found = fresh.chain(stale).filter(|_| !unavailable).flat_map(found).collect();
+        Box::pin(ready(found))
     }
 
     fn blocks(
@@ -235,6 +235,21 @@ impl Node for Sim {
         let limited = limited.then(|| self.clone().take_in_turn(raw, wanted).boxed());
         Sending::of([Some(own), slow, limited].into_iter().flatten())
     }
+}
+
+fn receipt(world: &World, block: &Block, hash: B256) -> Option<Receipt> {
+    let foreign = (block.foreign == Some(hash)).then_some(true);
+    let own = || block.txs.iter().find(|(tx, _)| *tx == hash).map(|(_, succeeded)| *succeeded);
+    Some(Receipt {
+        hash,
+        block: block.head.number,
+        block_hash: block.head.hash,
+        succeeded: foreign.or_else(own)?,
+        gas_used: 100_000,
+        effective_gas_price: 11 * GWEI,
+        extra: world.paid,
+        whole: None,
+    })
 }
 
 impl Sim {
