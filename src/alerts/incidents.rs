@@ -43,6 +43,11 @@ pub(crate) fn of(event: &LaneEvent) -> Option<Incident> {
         LaneEvent::NotReplaced { .. } => {
             incident("not_replaced", Severity::Warning, "a transaction waits and is not replaced")
         }
+        LaneEvent::GapNotFilled { .. } => incident(
+            "gap_not_filled",
+            Severity::Warning,
+            "all of a product waits behind a free nonce, which is not filled",
+        ),
         LaneEvent::Included { .. }
         | LaneEvent::Replaced { .. }
         | LaneEvent::Adopted { .. }

@@ -128,6 +128,7 @@ impl Report {
             LaneEvent::Included { .. } => Some(step.to_string()),
             LaneEvent::Replaced { .. }
             | LaneEvent::NotReplaced { .. }
+            | LaneEvent::GapNotFilled { .. }
             | LaneEvent::ReceiptMissing { .. }
             | LaneEvent::Reorged { .. }
             | LaneEvent::PostconditionHeld { .. }

@@ -39,6 +39,15 @@ pub enum LaneEvent {
         /// With figures.
         detail: String,
     },
+    /// A nonce that is not ours is free, keeps ours from being included, and is not filled.
+    GapNotFilled {
+        /// The free nonce.
+        nonce: u64,
+        /// Why, in fixed words.
+        reason: &'static str,
+        /// With figures.
+        detail: String,
+    },
     /// An attempt is in a block.
     Included {
         /// The nonce.
@@ -145,6 +154,7 @@ impl LaneEvent {
             Self::Replaced { kind: AttemptKind::Cancellation, .. } => "cancelling",
             Self::Replaced { .. } => "replaced",
             Self::NotReplaced { .. } => "not_replaced",
+            Self::GapNotFilled { .. } => "gap_not_filled",
             Self::Included { .. } => "included",
             Self::ReceiptMissing { .. } => "receipt_missing",
             Self::Reorged { .. } => "reorged",
@@ -172,6 +182,11 @@ impl fmt::Display for LaneEvent {
             Self::NotReplaced { nonce, reason, detail } => {
                 write!(f, "nonce {nonce} is not replaced: {reason}; {detail}")
             }
+            Self::GapNotFilled { nonce, reason, detail } => write!(
+                f,
+                "nonce {nonce} is free and keeps later ones from being included, and is not filled: \
+                 {reason}; {detail}"
+            ),
             Self::Included { nonce, action, hash, block, outcome, cost, extra, income } => {
                 let how = match outcome {
                     Outcome::Confirmed => "included",
