@@ -120,8 +120,10 @@ pub trait Node: Debug + Send + Sync + 'static {
     /// What any endpoint has of these, in no order, where there are several; of one transaction perhaps
     /// several that name different blocks.
     fn receipts_anywhere(&self, hashes: Vec<B256>) -> BoxFuture<'_, Vec<Receipt>>;
-    /// Both for several wallets in one request, in the order asked: all of it or nothing.
-    fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>>;
+    /// Both for several wallets in one request, in the order asked: to each question all of it or
+    /// nothing.
+    fn seen(&self, questions: Vec<Question>)
+    -> BoxFuture<'_, Result<Vec<Option<Seen>>, CallError>>;
     /// Blocks by their places, in the order asked; `None` for one that the node does not have.
     fn blocks(
         &self,

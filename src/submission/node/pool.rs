@@ -78,7 +78,10 @@ impl Node for Pool {
         })
     }
 
-    fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>> {
+    fn seen(
+        &self,
+        questions: Vec<Question>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Seen>>, CallError>> {
         Box::pin(async move {
             let provider = self.provider();
             let mut batch = BatchRequest::new(provider.client());
@@ -95,10 +98,12 @@ impl Node for Pool {
             batch.send().await?;
             let mut seen = Vec::with_capacity(waiting.len());
             for (nonce, receipts) in waiting {
-                let nonce = nonce.await?.to::<u64>();
-                let receipts = try_join_all(receipts).await?;
+                let (Ok(nonce), Ok(receipts)) = (nonce.await, try_join_all(receipts).await) else {
+                    seen.push(None);
+                    continue;
+                };
                 let receipts = receipts.into_iter().map(|receipt| receipt.and_then(included));
-                seen.push(Seen { nonce, receipts: receipts.collect() });
+                seen.push(Some(Seen { nonce: nonce.to::<u64>(), receipts: receipts.collect() }));
             }
             Ok(seen)
         })

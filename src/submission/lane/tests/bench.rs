@@ -215,7 +215,7 @@ async fn open_with(
 ) -> Result<Lane, LaneError> {
     let (product, profile) = ("eth2x".into(), Arc::clone(profile));
     let (pretends, privacy) = (Pretends::default(), Privacy::Public);
-    let (quotes, together) = (Quotes::default(), Together::default());
+    let (quotes, together) = (Quotes::default(), Together::new(profile.block_time));
     let spec = LaneSpec { product, wallet, profile, privacy, pretends, quotes, together, stop };
     Lane::open(spec, sim.clone(), store.journal()).await
 }

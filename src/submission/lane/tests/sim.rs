@@ -81,6 +81,8 @@ pub(super) struct Faults {
     pub(super) no_tags: bool,
     /// The node takes no batches.
     pub(super) no_batches: bool,
+    /// The node does not answer batches before it is [`released`](Sim::released).
+    pub(super) hanging_batches: bool,
     /// The node does not put code in place for a call.
     pub(super) no_twice: bool,
 }

@@ -38,14 +38,21 @@ impl Node for Sim {
         self.read(|world| Ok(world.at(at.hash)?.nonce))
     }
 
-    fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>> {
+    fn seen(
+        &self,
+        questions: Vec<Question>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Seen>>, CallError>> {
         Box::pin(async move {
             self.world().batches += 1;
+            let hangs = self.world().faults.hanging_batches;
+            if hangs {
+                self.released.notified().await;
+            }
             let mut all = Vec::new();
             for Question { of, at, hashes } in questions {
-                let nonce = Node::nonce(self, of, at).await?;
-                let receipts = self.receipts(hashes).await?;
-                all.push(Seen { nonce, receipts });
+                let nonce = Node::nonce(self, of, at).await.ok();
+                let receipts = self.receipts(hashes).await.ok();
+                all.push(nonce.zip(receipts).map(|(nonce, receipts)| Seen { nonce, receipts }));
             }
             if self.world().faults.no_batches {
                 return Err(CallError::Unavailable("a batch".into()));
