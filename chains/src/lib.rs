@@ -15,6 +15,8 @@ pub mod heads;
 pub mod pool;
 pub mod profile;
 pub mod reader;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 pub mod wallet;
 
 pub use heads::Head;
