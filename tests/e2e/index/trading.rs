@@ -8,4 +8,5 @@
 mod books;
 mod disturbed;
 mod stage;
+mod told;
 mod whole;

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Name of the index's file.
-const NAME: &str = "idx";
+pub(super) const NAME: &str = "idx";
 /// A second more than the longest cool-off.
 const REST: u64 = 901;
 /// Blocks before the keeper starts, so that the pools' averages reach back, and seconds between them.
