@@ -41,13 +41,13 @@ use crate::{
     },
     decide,
     decimal::ONE,
+    exchange::{SUSHISWAP, UNISWAP_V2, UNISWAP_V3},
     params::{Currency, Params},
     plan::state::symbol_of,
     price::Price,
     settle,
     snapshot::{Reference, Snapshot, by_oracle},
     strategy::CompositeIndex,
-    venue::{SUSHISWAP, UNISWAP_V2, UNISWAP_V3},
 };
 
 /// Most requests for logs; at 10,000 blocks each, more than four years of Ethereum.
