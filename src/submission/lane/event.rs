@@ -220,17 +220,7 @@ impl fmt::Display for LaneEvent {
             Self::Final { nonce, action, outcome } => {
                 write!(f, "{action} at nonce {nonce} is final: {}", outcome.label())
             }
-            Self::Adopted { nonce, hash: Some(hash), cost } => {
-                write!(f, "nonce {nonce} was used by {hash}, which is not ours and is final")?;
-                match cost {
-                    Some(cost) => write!(f, "; gas cost {}", ether(*cost)),
-                    None => Ok(()),
-                }
-            }
-            Self::Adopted { nonce, hash: None, .. } => write!(
-                f,
-                "nonce {nonce} was used by a transaction that is not ours, is final and cannot be found"
-            ),
+            Self::Adopted { nonce, hash, cost } => adopted(f, *nonce, *hash, *cost),
             Self::Undone { nonce, outcome } => write!(
                 f,
                 "nonce {nonce} was final ({}) and is not any more: the chain was reorganised below \
@@ -247,5 +237,24 @@ impl fmt::Display for LaneEvent {
                 "the wallet's nonce went from {from} to {to} by transactions that are not ours"
             ),
         }
+    }
+}
+
+fn adopted(
+    f: &mut fmt::Formatter<'_>,
+    nonce: u64,
+    hash: Option<B256>,
+    cost: Option<U256>,
+) -> fmt::Result {
+    let Some(hash) = hash else {
+        return write!(
+            f,
+            "nonce {nonce} was used by a transaction that is not ours, is final and cannot be found"
+        );
+    };
+    write!(f, "nonce {nonce} was used by {hash}, which is not ours and is final")?;
+    match cost {
+        Some(cost) => write!(f, "; gas cost {}", ether(cost)),
+        None => Ok(()),
     }
 }
