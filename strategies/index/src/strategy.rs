@@ -8,7 +8,8 @@ use std::{
 use alloy::{primitives::Address, rpc::types::TransactionReceipt, sol_types::SolCall};
 use ballast_chains::{BlockReader, ReadError, Revert};
 use ballast_strategy_api::{
-    Assessment, Decision, Doubt, Refusal, Settlement, Strategy, StrategyError, account::is_contract,
+    Assessment, Decision, Doubt, Pending, Refusal, Settlement, Strategy, StrategyError,
+    account::is_contract,
 };
 use futures::future;
 
@@ -169,6 +170,10 @@ impl Strategy for CompositeIndex {
     /// and targets are raised again where a share is too small to move any of them.
     fn checks_need(&self, action: &str) -> bool {
         action == TRADE_REMAINING
+    }
+
+    fn stands(&self, pending: &Pending<'_>, decision: &Decision) -> bool {
+        decide::stands(pending, decision, &self.policy)
     }
 
     async fn audit(&self, at: &BlockReader) -> Vec<Doubt> {

@@ -6,7 +6,7 @@ mod trades;
 use alloy::{
     primitives::{
         Address, Bytes, I256, U256,
-        aliases::{I24, I56, U112, U160},
+        aliases::{I24, I56, U24, U112, U160},
     },
     sol_types::SolCall,
 };
@@ -186,7 +186,20 @@ fn pools(block: &mut ScriptedBlock, script: &Script) {
     block.answer_any::<IPool::observeCall>(POOL, &observed);
     block.answer_any::<IRouter::factoryCall>(QUOTER, &V3);
     block.answer_any::<IQuoter::quoteExactInputSingleCall>(QUOTER, &u(94 * ONE / 10));
+    way_back(block, ONE * 999 / 100);
     block.answer_any::<IQuoter::quoteExactOutputSingleCall>(QUOTER, &u(ONE * 1_001 / 100));
+}
+
+/// What 10 pieces of BOUGHT bring.
+fn way_back(block: &mut ScriptedBlock, brings: u128) {
+    let call = IQuoter::quoteExactInputSingleCall {
+        tokenIn: BOUGHT,
+        tokenOut: WETH,
+        fee: U24::from(500),
+        amountIn: u(10 * ONE),
+        sqrtPriceLimitX96: U160::ZERO,
+    };
+    block.answer(QUOTER, &call, &u(brings));
 }
 
 fn params(more: Value) -> Params {
