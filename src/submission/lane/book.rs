@@ -12,12 +12,13 @@ use super::{
         lifecycle::{TxEvent, TxState},
         node::Node,
         observe::Subject,
-        slot::{Attempt, PostconditionState, Slot},
+        slot::{Attempt, AttemptKind, PostconditionState, Slot},
         together::Together,
     },
     LaneError,
 };
-use ballast_strategy_api::NonEmpty;
+use ballast_chains::Head;
+use ballast_strategy_api::{NonEmpty, Pending};
 
 /// The slots of one wallet.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(super) struct Watched {
     pub(super) waiting_since: Option<u64>,
     /// The head since which its call would fail.
     pub(super) failing_since: Option<u64>,
+    /// The head since which the strategy would not have it take effect.
+    pub(super) outdated_since: Option<u64>,
     /// Whether its newest intent took effect elsewhere; found anew at every head.
     pub(super) repeats: bool,
     /// Whether an operator ordered its newest attempt, and nothing has helped it on without an
@@ -73,6 +76,7 @@ impl Watched {
             postcondition_tries: 0,
             waiting_since: None,
             failing_since: None,
+            outdated_since: None,
             repeats: false,
             insists: false,
             told: None,
@@ -109,6 +113,36 @@ impl Book {
     /// All slots, by nonce.
     pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.values().map(|watched| &watched.slot)
+    }
+
+    /// Notes of what waits for inclusion since when it should not take effect any more, if so.
+    pub(super) fn note_outdated(&mut self, stands: impl Fn(&Pending<'_>) -> bool, head: &Head) {
+        for watched in self.slots.values_mut() {
+            let newest = watched.slot.newest();
+            let pending = Pending {
+                action: &newest.intent.action,
+                answers: newest.intent.answers.as_str(),
+                call: &newest.call,
+            };
+            let is_call = newest.kind != AttemptKind::Cancellation;
+            if watched.slot.state.is_awaiting_inclusion() && is_call && !stands(&pending) {
+                watched.outdated_since.get_or_insert(head.number);
+            } else {
+                watched.outdated_since = None;
+            }
+        }
+    }
+
+    /// What was said of that does not count any more.
+    pub(super) fn nothing_outdated(&mut self) {
+        for watched in self.slots.values_mut() {
+            watched.outdated_since = None;
+        }
+    }
+
+    /// Whether anything is out of date.
+    pub(super) fn any_outdated(&self) -> bool {
+        self.slots.values().any(|watched| watched.outdated_since.is_some())
     }
 
     /// The lowest slot that waits for inclusion.
@@ -172,6 +206,7 @@ impl Book {
         watched.slot.attempts.rest.push(attempt);
         watched.told = None;
         watched.failing_since = None;
+        watched.outdated_since = None;
         self.subject.signed(&watched.slot, why);
         Ok(())
     }

@@ -279,8 +279,9 @@ fn hold_by_seat(seat: &Seat, action: &Action, call: &Call, nonce: u64) -> Option
     let over = seat.over.as_ref()?;
     // Its block has come, and was not observed yet.
     let used = nonce > over.nonce;
-    // The simulation that found it failing is older than this one.
-    let no_change = over.why == Why::WouldFail && over.call == *call && over.action == action.name;
+    // What found it failing, or out of date, is older than this simulation.
+    let again = matches!(over.why, Why::WouldFail | Why::Outdated);
+    let no_change = again && over.call == *call && over.action == action.name;
     (used || no_change).then_some(Pursuit::Live { nonce: over.nonce })
 }
 

@@ -17,7 +17,7 @@ use crate::{
     },
     price::Price,
     quote::Hop,
-    twap::{self, Sums},
+    twap::{self, Past, Sums, Trail, Unfit},
     venue::{SUSHISWAP, UNISWAP_V2, UNISWAP_V3},
 };
 
@@ -196,12 +196,13 @@ impl Pool {
                     at.call(self.address, liquidityCall {}),
                     at.call(self.address, observeCall { secondsAgos: vec![0] }),
                 );
+                let (root, liquidity) = (U512::from(slot0?.sqrtPriceX96), liquidity?);
                 let sums = match observed {
-                    Ok(observed) => twap::pool_sums(&observed),
+                    Ok(observed) => twap::pool_sums(&observed, liquidity),
                     Err(silent @ ReadError::Unavailable(_)) => return Err(silent),
                     Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => None,
                 };
-                let (root, liquidity) = (U512::from(slot0?.sqrtPriceX96), U512::from(liquidity?));
+                let liquidity = U512::from(liquidity);
                 Ok(self.in_range(root, liquidity).map(|(hop, spot)| Reading { hop, spot, sums }))
             }
         }
@@ -238,9 +239,27 @@ impl Pool {
         }
     }
 
-    /// Its average price of `from` in `to`.
-    pub fn mean(&self, before: Sums, now: Sums, seconds: u64) -> Option<twap::Mean> {
-        twap::mean(before, now, seconds, self.is_inverse())
+    /// Its sums at earlier blocks, as many of them as its average takes.
+    ///
+    /// # Errors
+    /// As [`sums`](Self::sums).
+    pub async fn trail(&self, past: &Past) -> Result<Option<Trail>, ReadError> {
+        let middle = past.middle.as_ref().filter(|_| self.kind == Kind::V3);
+        let blocks = std::iter::once(&past.earliest).chain(middle);
+        let points = blocks.map(async |block| {
+            let sums = self.sums(block).await?;
+            Ok(sums.map(|sums| (block.header().timestamp, sums)))
+        });
+        let points: Option<Vec<_>> = future::try_join_all(points).await?.into_iter().collect();
+        Ok(points.map(|points| Trail { points }))
+    }
+
+    /// Its average price of `from` in `to`, up to a reading at the time `now`.
+    ///
+    /// # Errors
+    /// [`Unfit`].
+    pub fn mean(&self, earlier: &Trail, sums: Sums, now: u64) -> Result<twap::Mean, Unfit> {
+        twap::mean(earlier, (now, sums), self.is_inverse())
     }
 }
 

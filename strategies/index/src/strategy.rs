@@ -12,7 +12,8 @@ use alloy::{
 };
 use ballast_chains::{BlockReader, ReadError, Revert};
 use ballast_strategy_api::{
-    Assessment, Decision, Doubt, Refusal, Settlement, Strategy, StrategyError, account::is_contract,
+    Assessment, Decision, Doubt, Pending, Refusal, Settlement, Strategy, StrategyError,
+    account::is_contract,
 };
 use futures::future;
 
@@ -154,6 +155,10 @@ impl Strategy for CompositeIndex {
     /// and targets are raised again where a share is too small to move any of them.
     fn checks_need(&self, action: &str) -> bool {
         action == TRADE_REMAINING
+    }
+
+    fn stands(&self, pending: &Pending<'_>, decision: &Decision) -> bool {
+        decide::stands(pending, decision, &self.policy)
     }
 
     async fn audit(&self, at: &BlockReader) -> Vec<Doubt> {

@@ -19,8 +19,8 @@ use ballast_chains::{
     wallet::Wallet,
 };
 use ballast_strategy_api::{
-    Action, Assessment, Call, Decision, Exposure, NonEmpty, Observation, Refusal, Settlement,
-    StateKey, Strategy, StrategyError, Urgency,
+    Action, Assessment, Call, Decision, Exposure, NonEmpty, Observation, Pending, Refusal,
+    Settlement, StateKey, Strategy, StrategyError, Urgency,
 };
 use secrecy::SecretString;
 use sqlx::Row as _;
@@ -81,6 +81,35 @@ impl Strategy for ChecksNeed {
 
     fn checks_need(&self, action: &str) -> bool {
         action == "ripcord"
+    }
+
+    fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
+        Strategy::refusal(&NoOpinion, action, revert)
+    }
+
+    fn settle(&self, receipt: &TransactionReceipt) -> Settlement {
+        Strategy::settle(&NoOpinion, receipt)
+    }
+}
+
+/// Wants nothing of what waits for inclusion.
+#[derive(Debug)]
+struct Fickle;
+
+impl Strategy for Fickle {
+    const KIND: &'static str = "fickle";
+    type Params = ();
+
+    async fn connect(_params: (), _at: &BlockReader) -> Result<Self, StrategyError> {
+        Ok(Self)
+    }
+
+    async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
+        Strategy::assess(&NoOpinion, at).await
+    }
+
+    fn stands(&self, _pending: &Pending<'_>, _decision: &Decision) -> bool {
+        false
     }
 
     fn refusal(&self, action: &str, revert: &Revert) -> Refusal {
@@ -182,7 +211,14 @@ impl Bench {
     /// What the strategy says at the newest head.
     pub(super) fn assess(&mut self, decision: Decision, observations: Vec<Observation>) {
         let head = self.sim.head();
-        self.lane.reassessed(&Assessment { decision, observations }, &head);
+        self.lane.reassessed(&Assessment { decision, observations }, &head, Some(&NoOpinion));
+    }
+
+    /// What the strategy says at the newest head that wants nothing to take effect of what waits.
+    pub(super) fn outdated(&mut self, decision: Decision) {
+        let head = self.sim.head();
+        let assessment = Assessment { decision, observations: Vec::new() };
+        self.lane.reassessed(&assessment, &head, Some(&Fickle));
     }
 
     /// Nothing is due at the newest head.

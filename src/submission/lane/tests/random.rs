@@ -40,6 +40,8 @@ enum Step {
     Observe,
     /// The strategy says that nothing is due.
     NothingDue,
+    /// The strategy says that something is due, and that nothing which waits should take effect.
+    Outdated,
     /// Observes a head that is not the newest.
     ObserveStale,
     MineEmpty,
@@ -88,6 +90,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0_u64..4, 0_u8..4, urgencies())
             .prop_map(|(key, kind, urgency)| Step::Pursue { key, kind, urgency }),
         1 => Just(Step::NothingDue),
+        2 => Just(Step::Outdated),
         8 => Just(Step::Observe),
         1 => Just(Step::ObserveStale),
         3 => Just(Step::MineEmpty),
@@ -144,6 +147,7 @@ async fn take(bench: &mut Bench, mood: &Arc<AtomicU8>, step: &Step) {
     match step {
         Step::Pursue { key, kind, urgency } => pursue(bench, wanted(*key, *kind, *urgency)).await,
         Step::NothingDue => bench.nothing_due(),
+        Step::Outdated => bench.outdated(Decision::Act(action(0))),
         Step::Observe => {
             let head = bench.sim.head();
             let upkeep = bench.upkeep;

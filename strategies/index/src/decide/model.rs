@@ -2,7 +2,10 @@
 //! than from this crate's code, to hold decisions against.
 
 mod properties;
+mod scenes;
 mod worlds;
+
+use std::time::Duration;
 
 use alloy::{
     primitives::{Address, U256, uint},
@@ -276,6 +279,7 @@ impl World {
         });
         let mut snapshot = Snapshot {
             now: self.now,
+            block_time: Duration::from_secs(12),
             caller: Address::repeat_byte(0xca),
             may_trade: self.may_trade,
             anyone: false,
@@ -321,14 +325,14 @@ impl World {
                     let rehearsal = limit.map_or(Rehearsal::None, |limit| {
                         tried(&|world: &mut Self| world.trade(place, limit))
                     });
-                    let offer = Offer { amount, by, rehearsal };
+                    let offer = Offer { amount, by, back: None, rehearsal };
                     snapshot.components[place].offers.trade = Some(offer);
                 }
                 Wish::Remaining(_) => {
                     let (amount, by) = remaining_by_state(component, survey.surplus);
                     let rehearsal =
                         tried(&|world: &mut Self| world.trade_remaining(place, U256::ZERO));
-                    let offer = Offer { amount, by, rehearsal };
+                    let offer = Offer { amount, by, back: None, rehearsal };
                     snapshot.components[place].offers.remaining = Some(offer);
                 }
             }

@@ -30,7 +30,7 @@ use crate::{
     module::{Position, Terms},
     plan::state::symbol_of,
     strategy::CompositeIndex,
-    twap,
+    twap::{self, Past},
 };
 
 /// The registry of adapters among the Controller's resources.
@@ -66,8 +66,8 @@ pub(super) struct Seen {
     pub(super) reference: Result<Reference, NoReference>,
 }
 
-/// The block some minutes ago, found once for all components.
-type Earlier = Shared<BoxFuture<'static, Result<BlockReader, ReadError>>>;
+/// The blocks of the last minutes, found once for all components.
+type Earlier = Shared<BoxFuture<'static, Result<Past, ReadError>>>;
 
 /// Reads one block.
 pub(super) struct Look<'a> {
@@ -81,7 +81,7 @@ pub(super) struct Look<'a> {
 impl<'a> Look<'a> {
     pub(super) fn new(index: &'a CompositeIndex, at: &'a BlockReader) -> Self {
         let reader = at.clone();
-        let earlier = async move { twap::earlier(&reader).await }.boxed().shared();
+        let earlier = async move { twap::past(&reader).await }.boxed().shared();
         let (reader, feed) = (at.clone(), index.policy.eth_usd_feed);
         let dollars = async move {
             match feed {
@@ -163,7 +163,7 @@ impl<'a> Look<'a> {
                 let same = (asked.adapter, &asked.way) == (found.adapter, &found.way)
                     && (&asked.exchange, &asked.data) == (&found.exchange, &found.data)
                     && (&asked.symbol, asked.decimals) == (&found.symbol, found.decimals);
-                if same && !needs_reference(&seen, general)? {
+                if same {
                     return Ok(seen);
                 }
                 found
@@ -175,7 +175,7 @@ impl<'a> Look<'a> {
                 self.hint(token, None, &info, general.registry).await?
             }
         };
-        self.seen(token, Hint { was_unmet: true, ..hint }, general.registry, false).await
+        self.seen(token, hint, general.registry, false).await
     }
 
     /// Who the component is and where it is traded; what is `known` is not asked for again where
@@ -207,7 +207,7 @@ impl<'a> Look<'a> {
         let way = route.find(self.at).await.map_err(StrategyError::reading("its pools"))?;
         let (exchange, data) = (exchange.clone(), data.clone());
         let symbol = symbol_of(&symbol);
-        Ok(Hint { symbol, decimals, exchange, data, adapter, way, was_unmet: true })
+        Ok(Hint { symbol, decimals, exchange, data, adapter, way })
     }
 
     async fn adapter(&self, registry: Address, exchange: &str) -> Result<Address, ReadError> {
@@ -240,15 +240,6 @@ impl<'a> Look<'a> {
         let (readings, reference) = market?;
         Ok(Seen { hint, adapter, info, unit, readings, reference })
     }
-}
-
-/// A guess left out the average price of what turns out to be traded.
-fn needs_reference(seen: &Seen, general: &General) -> Result<bool, StrategyError> {
-    if seen.hint.was_unmet || general.started_at.is_zero() {
-        return Ok(false);
-    }
-    let met = general.terms().is_met(&seen.position());
-    met.map(|met| !met).map_err(|overflow| StrategyError::Arithmetic(overflow.0))
 }
 
 /// A token that does not answer has none; silence is the endpoints'.

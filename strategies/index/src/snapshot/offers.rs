@@ -43,6 +43,10 @@ pub struct Offer {
     pub amount: Option<U256>,
     /// Who says so.
     pub by: By,
+    /// What its quoter says to as much of the component the other way: wei that a sell would cost to
+    /// buy back, or that a buy would bring. `None` if it was not asked, or the pool does not hold as
+    /// much.
+    pub back: Option<U256>,
     /// What the module said to the trade, at a limit that any of its prices keeps.
     pub rehearsal: Rehearsal,
 }
@@ -124,9 +128,12 @@ impl Desk<'_> {
             (Side::Buy, false) => amount.and_then(|needed| self.policy.most(needed)),
         };
         let limit = limit.filter(|limit| size.side == Side::Sell || *limit <= self.free);
-        let (quoted, rehearsal) = futures::join!(
+        let (quoted, back, rehearsal) = futures::join!(
             async {
                 if asks_quoter { Some(self.quote(of, size.side, size.now).await) } else { None }
+            },
+            async {
+                if asks_quoter { self.quote(of, size.side.back(), size.now).await } else { None }
             },
             async {
                 match limit {
@@ -143,17 +150,22 @@ impl Desk<'_> {
             }
         );
         Some(match quoted {
-            Some(amount) => Offer { amount, by: By::Quoter, rehearsal },
-            None => Offer { amount, by, rehearsal },
+            Some(amount) => Offer { amount, by: By::Quoter, back, rehearsal },
+            None => Offer { amount, by, back, rehearsal },
         })
     }
 
     async fn remaining(&self, of: &Component, surplus: U256, may_trade: bool) -> Option<Offer> {
         let (amount, by) = remaining_by_state(of, surplus);
         let asks_quoter = by == By::InRange && self.index.v3_quoter.is_some();
-        let (quoted, rehearsal) = futures::join!(
+        let (quoted, back, rehearsal) = futures::join!(
             async {
                 if asks_quoter { Some(self.quote_remaining(of, surplus).await) } else { None }
+            },
+            async {
+                // About as much as would come in.
+                let about = amount.filter(|_| asks_quoter)?;
+                self.quote(of, Side::Sell, about).await
             },
             async {
                 if !may_trade {
@@ -169,8 +181,8 @@ impl Desk<'_> {
             }
         );
         Some(match quoted {
-            Some(amount) => Offer { amount, by: By::Quoter, rehearsal },
-            None => Offer { amount, by, rehearsal },
+            Some(amount) => Offer { amount, by: By::Quoter, back, rehearsal },
+            None => Offer { amount, by, back, rehearsal },
         })
     }
 

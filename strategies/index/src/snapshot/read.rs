@@ -46,8 +46,6 @@ pub(super) struct Hint {
     pub(super) data: Bytes,
     pub(super) adapter: Address,
     pub(super) way: Way,
-    /// Whether its average price was of use.
-    pub(super) was_unmet: bool,
 }
 
 impl Snapshot {
@@ -103,8 +101,6 @@ fn assemble(
     let mut components: Vec<Component> = Vec::with_capacity(seen.len());
     for (token, seen) in seen {
         let position = seen.position();
-        let was_unmet = terms.started_at.is_zero()
-            || !terms.is_met(&position).map_err(|o| StrategyError::Arithmetic(o.0))?;
         let name = seen.hint.symbol.clone();
         let is_taken = components.iter().any(|component| component.symbol == name);
         let symbol = if name.is_empty() || is_taken { token.to_string() } else { name };
@@ -119,7 +115,7 @@ fn assemble(
             reference: seen.reference,
             offers: offers::Offers::default(),
         });
-        hints.tokens.insert(token, Hint { was_unmet, ..seen.hint });
+        hints.tokens.insert(token, seen.hint);
     }
     let weth = Weth {
         token: index.weth,
@@ -129,6 +125,7 @@ fn assemble(
     };
     let snapshot = Snapshot {
         now: at.header().timestamp,
+        block_time: at.block_time(),
         caller: at.caller(),
         may_trade: general.may_trade,
         anyone: general.anyone,

@@ -3,7 +3,7 @@
 use alloy::{
     primitives::{
         Address, Bytes, I256, U256,
-        aliases::{I24, I56, U112, U160},
+        aliases::{I24, I56, U24, U112, U160},
     },
     sol_types::SolCall,
 };
@@ -179,7 +179,20 @@ fn pools(block: &mut ScriptedBlock, script: &Script) {
     block.answer_any::<IPool::observeCall>(POOL, &observed);
     block.answer_any::<IRouter::factoryCall>(QUOTER, &V3);
     block.answer_any::<IQuoter::quoteExactInputSingleCall>(QUOTER, &u(94 * ONE / 10));
+    way_back(block, ONE * 999 / 100);
     block.answer_any::<IQuoter::quoteExactOutputSingleCall>(QUOTER, &u(ONE * 1_001 / 100));
+}
+
+/// What 10 pieces of BOUGHT bring.
+fn way_back(block: &mut ScriptedBlock, brings: u128) {
+    let call = IQuoter::quoteExactInputSingleCall {
+        tokenIn: BOUGHT,
+        tokenOut: WETH,
+        fee: U24::from(500),
+        amountIn: u(10 * ONE),
+        sqrtPriceLimitX96: U160::ZERO,
+    };
+    block.answer(QUOTER, &call, &u(brings));
 }
 
 fn params(more: Value) -> Params {
@@ -259,6 +272,30 @@ fn answer_feed(block: &mut ScriptedBlock, price: u128, age: u64) {
     block.answer_any::<feed::latestRoundDataCall>(FEED, &round);
 }
 
+/// What is on its target has a reference as well: its pool alone says what the index is worth, and with
+/// that what is too little to trade, to nobody.
+#[tokio::test]
+async fn what_is_too_little_is_not_for_a_bent_pool_to_say() {
+    let script =
+        Script { sold_unit: ONE / 4 + ONE / 500, bought_unit: ONE * 3 / 4, ..Script::default() };
+    let mut block = block(&script);
+    let bent = IPool::slot0Return {
+        sqrtPriceX96: U160::from(300) << 96,
+        tick: I24::try_from(114_000).unwrap(),
+        observationIndex: 0,
+        observationCardinality: 1,
+        observationCardinalityNext: 1,
+        feeProtocol: 0,
+        unlocked: true,
+    };
+    block.answer_any::<IPool::slot0Call>(POOL, &bent);
+    let Assessment { decision, observations } = assess(&block).await;
+    let call = tradeCall::abi_decode(&acts(decision).candidates.first.data).unwrap();
+    assert_eq!(call.component, SOLD);
+    let dust = named(&observations, "dust", "").unwrap();
+    assert!(dust.value < I256::try_from(ONE / 10).unwrap(), "{dust:?}");
+}
+
 #[tokio::test]
 async fn an_oracle_takes_the_place_of_the_average() {
     let feeds = || params(json!({ "feeds": { SOLD.to_string(): format!("{FEED} ETH") } }));
@@ -309,6 +346,24 @@ async fn a_buy_takes_the_quoters_word_and_what_is_free() {
     // 10.01 by the quoter, and 0.75 % on top.
     assert_eq!(call.ethQuantityLimit, u(ONE * 1_001 / 100 * 10_075 / 10_000));
     assert_eq!(action.candidates.first.label, "buy BOUGHT");
+}
+
+/// Somebody has left liquidity on one side of a price that nobody can correct: for as long as an average
+/// takes, and the quote agrees.
+#[tokio::test]
+async fn a_pool_that_buys_nothing_back_is_not_bought_from() {
+    let script = Script { sold_unit: ONE / 4, weth_unit: ONE * 3 / 10, ..Script::default() };
+    for (brings, is_bought) in [(999, true), (970, true), (950, false), (10, false), (0, false)] {
+        let mut block = block(&script);
+        way_back(&mut block, ONE * brings / 100);
+        match assess(&block).await.decision {
+            Decision::Act(_) => assert!(is_bought, "{brings}"),
+            Decision::Blocked { reason, .. } => {
+                assert_eq!((reason, is_bought), (hold::ONE_SIDED, false), "{brings}");
+            }
+            Decision::Wait { reason, .. } => panic!("{brings}: {reason}"),
+        }
+    }
 }
 
 #[tokio::test]

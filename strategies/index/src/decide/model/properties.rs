@@ -1,7 +1,7 @@
 //! What holds of every rebalance: it ends, nothing reverts, nothing that is met is traded.
 
-use alloy::primitives::U256;
-use ballast_strategy_api::Decision;
+use alloy::{primitives::U256, sol_types::SolCall};
+use ballast_strategy_api::{Action, Decision};
 use proptest::prelude::*;
 
 use super::{
@@ -12,7 +12,10 @@ use super::{
     ONE, World,
     worlds::worlds,
 };
-use crate::quote::Hop;
+use crate::{
+    contracts::IGeneralIndexModule::{tradeCall, tradeRemainingWETHCall},
+    quote::Hop,
+};
 
 /// Something that others do between two blocks.
 #[derive(Debug, Clone, Copy)]
@@ -121,6 +124,7 @@ fn run(mut world: World, mut events: Vec<Event>, restless: bool) -> Result<Run, 
                 let place = world.execute(&action);
                 prop_assert!(place.is_ok(), "{:?} {}: {:?}", place, action.name, action.candidates);
                 if let Ok(Some(place)) = place {
+                    prop_assert!(is_within(&action, place, &before, &world), "{action:?}");
                     let was = &before.assets[place];
                     prop_assert!(!before.is_met(was), "traded though met: {place}");
                     let price = before.price(place);
@@ -186,6 +190,25 @@ fn run(mut world: World, mut events: Vec<Event>, restless: bool) -> Result<Run, 
     }
     let last = told.split_off(told.len().saturating_sub(8));
     Err(TestCaseError::fail(format!("it never ends: {last:#?}")))
+}
+
+/// Whether the limit of a trade leaves no more than the tolerance to whoever trades in front of it:
+/// nobody did, so what came of it is what was quoted, less the protocol's fee.
+pub(super) fn is_within(action: &Action, place: usize, before: &World, after: &World) -> bool {
+    let data = &action.candidates.first.data;
+    let policy = &before.policy;
+    let got = |before: U256, after: U256| after.checked_sub(before);
+    if let Ok(call) = tradeRemainingWETHCall::abi_decode(data) {
+        let [before, after] = [before, after].map(|world| world.assets[place].held.balance);
+        return got(before, after).and_then(|got| policy.least(got)).unwrap()
+            <= call.minComponentReceived;
+    }
+    let limit = tradeCall::abi_decode(data).unwrap().ethQuantityLimit;
+    let (was, is) = (before.weth.balance, after.weth.balance);
+    match got(was, is) {
+        Some(received) => policy.least(received).unwrap() <= limit,
+        None => limit <= policy.most(was - is).unwrap(),
+    }
 }
 
 /// A decision in short, with the units that it is about.
