@@ -33,13 +33,13 @@ async fn pools_that_are_bent_under_a_trade_and_held_there_are_left_alone_until_t
             for _ in 0..HELD {
                 stage.block(12).await?;
                 stage.drain().await?;
-            }
-            let trades = stage.trades().await?.split_off(before);
-            ensure!(!trades.is_empty(), "those that were left alone waited, too");
-            for symbol in &stage.apart {
-                let token = stage.market.component(symbol)?.token;
-                let bad = trades.iter().find(|t| t.sold == token || t.bought == token);
-                ensure!(bad.is_none(), "{symbol}: {bad:?}");
+                let trades = stage.trades().await?.split_off(before);
+                ensure!(!trades.is_empty(), "those that were left alone waited, too");
+                for symbol in &stage.apart {
+                    let token = stage.market.component(symbol)?.token;
+                    let bad = trades.iter().find(|t| t.sold == token || t.bought == token);
+                    ensure!(bad.is_none(), "{symbol}: {bad:?}");
+                }
             }
             let receipt = stage.node().provider().get_transaction_receipt(*signed.tx_hash());
             ensure!(receipt.await?.is_none(), "what was signed before was made");

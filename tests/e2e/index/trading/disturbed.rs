@@ -119,6 +119,8 @@ async fn another_trader_at_work_is_no_trouble() -> Result<()> {
                 let rest = U256::from(901);
                 stage.node().rpc::<_, serde_json::Value>("evm_increaseTime", (rest,)).await?;
                 stage.market.trade(component).await?;
+                // What the keeper sends then is reckoned with where pools are brought back.
+                stage.heard().await?;
                 stage.market.arbitrage().await?;
                 theirs += 1;
             }
