@@ -69,6 +69,13 @@ impl Books {
         trades.iter().map(|trade| self.given(trade) - self.got(trade)).sum()
     }
 
+    /// What a trade lost against the market, the protocol's fee aside, of one.
+    pub(super) fn share_lost(&self, trade: &IndexTrade) -> f64 {
+        let (price, decimals) = self.prices[&trade.bought];
+        let received = trade.amount_bought + trade.protocol_fee;
+        1.0 - amount(received, decimals) * price / self.given(trade)
+    }
+
     fn given(&self, trade: &IndexTrade) -> f64 {
         let (price, decimals) = self.prices[&trade.sold];
         amount(trade.amount_sold, decimals) * price
