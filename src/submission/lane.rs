@@ -130,6 +130,8 @@ pub struct Lane {
     /// Heads in a row at which a nonce below all of ours was free, and the last of them.
     gap_sightings: u8,
     gap_at_block: Option<u64>,
+    /// Why it is not filled, once that was told.
+    gap_told: Option<&'static str>,
     overrides: Overrides,
     pretends: Pretends,
     quotes: Quotes,
@@ -223,6 +225,7 @@ impl Lane {
             agreed: Agreed::Any,
             gap_sightings: 0,
             gap_at_block: None,
+            gap_told: None,
             overrides: Overrides::Unknown,
             pretends,
             quotes,

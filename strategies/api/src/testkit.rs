@@ -4,7 +4,7 @@
 //! that the keeper uses, so that a test sees real rounds and real decoding without a node.
 //! [`check_contract`] runs a strategy against one and asserts what the runtime relies on.
 //!
-//! Both need a tokio runtime (`#[tokio::test]`). [`receipt`] and [`log`] are what a strategy settles.
+//! Both need a tokio runtime (`#[tokio::test]`). [`receipt()`] and [`log()`] are what a strategy settles.
 
 mod contract;
 mod receipt;

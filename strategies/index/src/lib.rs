@@ -39,6 +39,7 @@ pub mod price;
 pub mod quote;
 pub mod quoter;
 pub mod refusal;
+pub mod report;
 pub mod schedule;
 pub mod settle;
 pub mod snapshot;

@@ -49,6 +49,15 @@ pub struct CompositeIndex {
     hints: Mutex<Arc<Hints>>,
 }
 
+/// What is due at a block, and from what that follows.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) snapshot: Snapshot,
+    /// `None` where nothing was started, or nothing can be reckoned with.
+    pub(crate) survey: Option<Survey>,
+    pub(crate) decision: Decision,
+}
+
 impl CompositeIndex {
     fn terms(&self) -> Terms<'_> {
         Terms {
@@ -59,7 +68,24 @@ impl CompositeIndex {
         }
     }
 
-    async fn look(&self, at: &BlockReader) -> Result<Snapshot, StrategyError> {
+    /// What is due at a block, with all that it was made from: the one place that says how far a
+    /// rebalance is.
+    pub(crate) async fn judge(&self, at: &BlockReader) -> Result<Judged, StrategyError> {
+        let mut snapshot = self.look(at).await?;
+        if let Some(decision) = decide::broken(&snapshot) {
+            return Ok(Judged { snapshot, survey: None, decision });
+        }
+        if snapshot.components.is_empty() {
+            return Ok(Judged { snapshot, survey: None, decision: decide::idle() });
+        }
+        let survey = Survey::of(&snapshot, &self.policy)?;
+        offers::ask(self, &mut snapshot, &survey, at).await;
+        let decision = decide::decide(self.terms(), &snapshot, &survey)?;
+        Ok(Judged { snapshot, survey: Some(survey), decision })
+    }
+
+    /// The state of a block, with what its prices are held against.
+    pub(crate) async fn look(&self, at: &BlockReader) -> Result<Snapshot, StrategyError> {
         let hints = Arc::clone(&self.hints.lock().unwrap_or_else(PoisonError::into_inner));
         let (snapshot, found) = Snapshot::read(self, &hints, at).await?;
         *self.hints.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(found);
@@ -122,20 +148,16 @@ impl Strategy for CompositeIndex {
     }
 
     async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
-        let mut snapshot = self.look(at).await?;
-        if let Some(decision) = decide::broken(&snapshot) {
-            return Ok(Assessment { decision, observations: Vec::new() });
-        }
-        if snapshot.components.is_empty() {
-            let decision = decide::idle();
-            let observations = self.schedule.observations(&Progress::default(), snapshot.now);
+        let Judged { snapshot, survey, decision } = self.judge(at).await?;
+        let Some(survey) = survey else {
+            let observations = if decision == decide::idle() {
+                self.schedule.observations(&Progress::default(), snapshot.now)
+            } else {
+                Vec::new()
+            };
             return Ok(Assessment { decision, observations });
-        }
-        let survey = Survey::of(&snapshot, &self.policy)?;
-        offers::ask(self, &mut snapshot, &survey, at).await;
-        let terms = self.terms();
-        let decision = decide::decide(terms, &snapshot, &survey)?;
-        let look = Look { terms, snapshot: &snapshot, survey: &survey };
+        };
+        let look = Look { terms: self.terms(), snapshot: &snapshot, survey: &survey };
         let mut observations = observe::observations(look);
         let is_open = !matches!(decision, Decision::Wait { reason: FINISHED, .. });
         let progress = observe::progress(look, is_open);

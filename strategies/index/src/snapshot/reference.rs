@@ -161,7 +161,11 @@ impl Look<'_> {
 }
 
 /// An oracle's price of a whole token as one of a base unit in wei.
-fn by_oracle(price: Price, age: u64, decimals: Option<u8>) -> Result<Reference, NoReference> {
+pub(crate) fn by_oracle(
+    price: Price,
+    age: u64,
+    decimals: Option<u8>,
+) -> Result<Reference, NoReference> {
     let decimals =
         decimals.ok_or(NoReference::because("it has a feed and does not tell its decimals"))?;
     let whole = U512::from(10).checked_pow(U512::from(decimals));

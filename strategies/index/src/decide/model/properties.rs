@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     super::{
-        FINISHED, HELD_UP, KEPT, RAISE, TRADE_REMAINING,
+        FINISHED, HELD_UP, KEPT, NOT_PERMITTED, RAISE, TRADE_REMAINING,
         hold::{SMALL_MAXIMUM, TOO_LITTLE},
     },
     ONE, World,
@@ -32,6 +32,12 @@ enum Event {
     Bend(usize, u64, bool),
     /// … and all of them are back at their prices.
     Calm,
+    /// The operator starts anew: so many parts of 1,000 of one component's target go to another.
+    Anew(usize, usize, u64),
+    /// A trade maximum becomes so many parts of 1,000 of what it was.
+    Maximum(usize, u64),
+    /// The wallet may trade, or not.
+    Trader(bool),
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -44,6 +50,9 @@ fn events() -> impl Strategy<Value = Event> {
         2 => (0_usize..8).prop_map(Event::Trade),
         2 => (0_usize..8, 50_u64..900, any::<bool>()).prop_map(|(p, by, up)| Event::Bend(p, by, up)),
         3 => Just(Event::Calm),
+        1 => (0_usize..8, 0_usize..8, 1_u64..=1_000).prop_map(|(a, b, by)| Event::Anew(a, b, by)),
+        1 => (0_usize..8, 300_u64..3_000).prop_map(|(place, by)| Event::Maximum(place, by)),
+        1 => any::<bool>().prop_map(Event::Trader),
     ]
 }
 
@@ -77,6 +86,15 @@ fn happen(world: &mut World, event: Event) {
             asset.pool.reserve_out = if up { reserve_out + bent } else { reserve_out - bent };
         }
         Event::Calm => world.arbitrage(),
+        Event::Anew(from, to, by) => {
+            let share = U256::from(by) * ONE / U256::from(1_000);
+            world.start_anew(from % count, to % count, share);
+        }
+        Event::Maximum(place, by) => {
+            let asset = &mut world.assets[place % count];
+            asset.max_size = (asset.max_size * U256::from(by)).div_ceil(U256::from(1_000));
+        }
+        Event::Trader(may) => world.may_trade = may,
     }
 }
 
@@ -159,9 +177,12 @@ fn run(mut world: World, mut events: Vec<Event>, restless: bool) -> Result<Run, 
             happen(&mut world, event);
             idle = 0;
         } else {
+            world.may_trade = true;
             if !restless || idle > 0 {
                 world.arbitrage();
             }
+            // Whoever was no trader a moment ago is asked once more.
+            let over = over.filter(|reason| *reason != NOT_PERMITTED);
             if let Some(reason) = over.filter(|reason| *reason == FINISHED || idle > 20) {
                 return Ok(Run { world, reason, trades, last_bought });
             }

@@ -51,6 +51,7 @@ fn world(weth: u64, assets: Vec<Asset>) -> World {
         weth_target: U256::ZERO,
         weth_listed: false,
         assets,
+        may_trade: true,
         policy: Policy::default(),
     }
 }
