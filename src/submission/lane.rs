@@ -9,7 +9,8 @@
 //! * At most one slot is waiting for inclusion, unless a reorganisation put several back; while
 //!   any is, nothing new is signed except for the lowest of them.
 //! * An intent is signed for at one nonce, unless what was signed before came to nothing and cannot
-//!   take effect as well: the argument stands in `submission/repeat.rs`.
+//!   take effect as well: the argument stands in `submission/repeat.rs`. A state that was answered
+//!   for good and has come up again since is another intent (`identity`).
 //! * The nonce of a new slot is the account's nonce after the very block that was acted on, read
 //!   by that block's hash. There is no counter that could drift; journal and chain only have to
 //!   agree that the nonce is free.
@@ -38,6 +39,7 @@ mod follow;
 mod foreign;
 mod gap;
 mod give_up;
+mod identity;
 mod known;
 mod late;
 mod order;

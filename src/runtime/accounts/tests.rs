@@ -8,7 +8,10 @@ use ballast_chains::{
 use std::time::Duration;
 
 use super::*;
-use crate::store::{JournalRow, Statement};
+use crate::{
+    config::Limits,
+    store::{JournalRow, Statement},
+};
 
 const PRODUCT: &str = "eth2x";
 /// In November 2026.

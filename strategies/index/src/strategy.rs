@@ -5,11 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use alloy::{
-    primitives::{Address, address},
-    rpc::types::TransactionReceipt,
-    sol_types::SolCall,
-};
+use alloy::{primitives::Address, rpc::types::TransactionReceipt, sol_types::SolCall};
 use ballast_chains::{BlockReader, ReadError, Revert};
 use ballast_strategy_api::{
     Assessment, Decision, Doubt, Refusal, Settlement, Strategy, StrategyError, account::is_contract,
@@ -23,20 +19,17 @@ use crate::{
         IGeneralIndexModule::{
             controllerCall, raiseAssetTargetsCall, tradeCall, tradeRemainingWETHCall, wethCall,
         },
-        IRouter::factoryCall,
         ISetToken::isInitializedModuleCall,
     },
     decide::{self, FINISHED, Look, RAISE, Survey, TRADE, TRADE_REMAINING, Terms},
     observe,
     params::{Currency, Feed, Params, Policy},
+    quoter::Quoter,
     refusal,
     schedule::{Progress, Schedule},
     settle,
     snapshot::{Hints, Snapshot, offers},
 };
-
-/// Where Uniswap put the first `Quoter` on mainnet, Polygon, Optimism and Arbitrum.
-const CANONICAL_QUOTER: Address = address!("0xb27308f9F90D607463bb33eA1BeBb41C27CE5AB6");
 
 /// One index, as it was when it was connected.
 #[derive(Debug)]
@@ -45,7 +38,7 @@ pub struct CompositeIndex {
     pub(crate) module: Address,
     pub(crate) weth: Address,
     pub(crate) controller: Address,
-    pub(crate) v3_quoter: Option<Address>,
+    pub(crate) v3_quoter: Option<Quoter>,
     pub(crate) policy: Policy,
     /// The oracles with what they answer in.
     pub(crate) feeds: BTreeMap<Address, (Address, Currency)>,
@@ -116,7 +109,7 @@ impl Strategy for CompositeIndex {
             },
             at.call(set_token, isInitializedModuleCall { module }),
             at.code(at.caller()),
-            quoter(params.v3_quoter, at),
+            Quoter::find(params.v3_quoter, at),
             future::try_join_all(feeds),
         );
         let (weth, controller) = wired.map_err(StrategyError::reading("the module"))?;
@@ -147,7 +140,7 @@ impl Strategy for CompositeIndex {
 
     fn describe(&self) -> String {
         let quoter = match self.v3_quoter {
-            Some(quoter) => format!("V3 quotes of {quoter}"),
+            Some(quoter) => format!("V3 quotes of {}", quoter.address()),
             None => "no V3 quoter".to_owned(),
         };
         format!("index {} traded on the module {}, {quoter}", self.set_token, self.module)
@@ -198,25 +191,6 @@ impl Strategy for CompositeIndex {
 
     fn settle(&self, receipt: &TransactionReceipt) -> Settlement {
         settle::settle(self.set_token, self.module, self.weth, receipt)
-    }
-}
-
-/// The quoter that is named, or the canonical one if it is there.
-async fn quoter(
-    named: Option<Address>,
-    at: &BlockReader,
-) -> Result<Option<Address>, StrategyError> {
-    let quoter = named.unwrap_or(CANONICAL_QUOTER);
-    match at.call(quoter, factoryCall {}).await {
-        Ok(_) => Ok(Some(quoter)),
-        Err(silent @ ReadError::Unavailable(_)) => {
-            Err(StrategyError::reading("the quoter")(silent))
-        }
-        Err(_) if named.is_some() => {
-            let why = format!("{quoter} does not answer as a Quoter of Uniswap V3 does");
-            Err(StrategyError::Misconfigured(why))
-        }
-        Err(_) => Ok(None),
     }
 }
 

@@ -11,6 +11,7 @@ use super::*;
 use crate::{
     contracts::IExtension::{setTradeMaximumsCall, setTraderStatusCall},
     decimal::fixed,
+    exchange::Desk,
     plan::{
         StartCall,
         input::{self, Kind},
@@ -18,7 +19,7 @@ use crate::{
         work::{File, components, work},
     },
     quote::Hop,
-    venue::{Desk, Venue},
+    venue::Venue,
 };
 
 const EXTENSION: Address = Address::repeat_byte(0xe0);

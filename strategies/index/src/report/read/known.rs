@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::{
-    primitives::{Address, U256},
-    sol_types::SolCall as _,
-};
+use alloy::{primitives::Address, sol_types::SolCall as _};
 use ballast_chains::{BlockReader, ReadError};
 use ballast_strategy_api::StrategyError;
 use futures::future;
@@ -17,15 +14,13 @@ use crate::{
         IGeneralIndexModule::executionInfoCall,
         IRegistry::getIntegrationAdapterCall,
         IToken::{decimalsCall, symbolCall},
+        REGISTRY,
     },
+    exchange::{SUSHISWAP, UNISWAP_V2, UNISWAP_V3},
     plan::state::symbol_of,
     report::facts::Token,
     strategy::CompositeIndex,
-    venue::{SUSHISWAP, UNISWAP_V2, UNISWAP_V3},
 };
-
-/// The registry of adapters among the Controller's resources.
-const REGISTRY: U256 = U256::ZERO;
 
 /// What is known of the index whatever block it is looked at.
 pub(super) struct Known {
