@@ -4,7 +4,8 @@ use ballast_strategy_api::html::escaped;
 
 use super::{
     Report, Row, State, TradeLine,
-    show::{dollars, ether, loss, or_unknown, percent, utc, whole},
+    loss::Bp,
+    show::{dollars, ether, loss, off_ppm, or_unknown, percent, utc, whole},
 };
 use crate::plan::{
     html::{document, pairs, tile, warned},
@@ -49,43 +50,45 @@ fn tiles(report: &Report) -> String {
     let totals = &report.totals;
     let met = report.components.iter().filter(|row| row.state == State::Met).count();
     let plan = report.planned.as_ref();
-    let planned =
-        |text: Option<String>| text.map_or_else(String::new, |text| format!("{text} planned"));
-    let others = totals.trades_of_others.map_or_else(String::new, |n| format!("{n} by others, "));
-    let usd =
-        totals.cost_usd_micros.map_or_else(String::new, |usd| format!("${}, ", dollars(usd.0)));
+    let planned = |text: Option<String>| text.map(|text| format!("{text} planned"));
+    let gas = totals.gas_own.gas_used.saturating_add(totals.gas_others.gas_used);
+    let cost = |bp| format!("{} bp", or_unknown(bp));
     let tiles = [
         tile(
             "Met",
             &format!("{met} of {}", report.components.len()),
-            "by the module's own rule".into(),
+            "by the module's own rule".to_owned(),
         ),
-        tile("Time", &span(report.seconds), planned(plan.map(|plan| span(plan.seconds)))),
+        tile("Time", &span(report.seconds), words([planned(plan.map(|plan| span(plan.seconds)))])),
         tile(
             "Trades",
             &totals.trades.to_string(),
-            format!("{others}{}", planned(plan.map(|plan| plan.trades.to_string()))),
+            words([
+                totals.trades_of_others.map(|others| format!("{others} by others")),
+                planned(plan.map(|plan| plan.trades.to_string())),
+            ]),
         ),
         tile(
             "Cost",
-            &format!("{} bp", or_unknown(totals.cost_bp)),
-            format!(
-                "{usd}of what was traded; {}",
-                planned(plan.map(|plan| format!("{} bp", or_unknown(plan.cost_bp))))
-            ),
+            &cost(totals.cost_bp),
+            words([
+                Some("of what was traded".to_owned()),
+                totals.cost_usd_micros.map(|usd| dollars(usd.0)),
+                planned(plan.map(|plan| cost(plan.cost_bp))),
+            ]),
         ),
-        tile(
-            "Gas",
-            &totals.gas_own.gas_used.saturating_add(totals.gas_others.gas_used).to_string(),
-            planned(plan.map(|plan| plan.gas.to_string())),
-        ),
+        tile("Gas", &gas.to_string(), words([planned(plan.map(|plan| plan.gas.to_string()))])),
         tile(
             "Left over",
             &totals.left_over_wei.map_or_else(|| "?".to_owned(), |left| ether(left.0)),
-            "WETH above its target".into(),
+            "WETH above its target".to_owned(),
         ),
     ];
     format!("<section class=\"tiles\">{}</section>", tiles.concat())
+}
+
+fn words<const N: usize>(parts: [Option<String>; N]) -> String {
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn known(report: &Report) -> String {
@@ -116,50 +119,57 @@ fn shares(report: &Report) -> String {
 }
 
 fn components(report: &Report) -> String {
-    let heads = [
-        "Component",
-        "Before",
-        "Target",
-        "Unit",
-        "Off",
-        "Off ppm",
-        "State",
-        "Trades",
-        "Sold",
-        "For WETH",
-        "Bought",
-        "For WETH",
-        "Slippage bp",
-        "Reference bp",
-        "Cost bp",
-        "Planned bp",
-        "Gas",
-        "Exchange",
-    ];
-    let row = |row: &Row| {
-        let text = |number: Option<String>| number.unwrap_or_else(|| "?".to_owned());
+    let text = |number: Option<String>| number.unwrap_or_else(|| "?".to_owned());
+    let heads =
+        ["Component", "Before", "Target", "Unit", "Off", "Off ppm", "Of the index, bp", "State"];
+    let units = |row: &Row| {
         vec![
             row.symbol.clone(),
             text(row.unit_before.map(|n| n.0.to_string())),
             text(row.target_unit.or(row.submitted_unit).map(|n| n.0.to_string())),
             text(row.unit.map(|n| n.0.to_string())),
             text(row.off_units.map(|n| n.0.to_string())),
-            text(row.off_ppm.map(|n| n.0.to_string())),
+            off_ppm(row),
+            or_unknown(row.off_index_bp),
             row.state.word().to_owned(),
-            row.trades.to_string(),
-            whole(row.sold.0, row.decimals),
-            ether(row.weth_received.0),
-            whole(row.bought.0, row.decimals),
-            ether(row.weth_paid.0),
-            or_unknown(row.slippage.bp),
-            or_unknown(row.against_reference.bp),
-            or_unknown(row.cost_bp),
-            or_unknown(row.planned.and_then(|plan| plan.cost_bp)),
-            row.gas_used.to_string(),
-            row.exchanges.join(", "),
         ]
     };
-    table("Component by component", &heads, report.components.iter().map(row))
+    let units = table("Units", &heads, report.components.iter().map(units));
+    let traded = report.components.iter().filter(|row| row.trades > 0).map(traded);
+    format!("{units}{}", table("Traded", &TRADED, traded))
+}
+
+const TRADED: [&str; 12] = [
+    "Component",
+    "Trades",
+    "Sold",
+    "For WETH",
+    "Bought",
+    "For WETH",
+    "Slippage bp",
+    "Reference bp",
+    "Cost bp",
+    "Planned bp",
+    "Gas",
+    "Exchange",
+];
+
+fn traded(row: &Row) -> Vec<String> {
+    let bp = |bp: Option<Bp>| bp.map_or_else(String::new, |bp| bp.to_string());
+    vec![
+        row.symbol.clone(),
+        row.trades.to_string(),
+        whole(row.sold.0, row.decimals),
+        ether(row.weth_received.0),
+        whole(row.bought.0, row.decimals),
+        ether(row.weth_paid.0),
+        bp(row.slippage.bp),
+        bp(row.against_reference.bp),
+        bp(row.cost_bp),
+        bp(row.planned.and_then(|plan| plan.cost_bp)),
+        row.gas_used.to_string(),
+        row.exchanges.join(", "),
+    ]
 }
 
 fn trades(report: &Report) -> String {

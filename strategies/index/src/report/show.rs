@@ -86,7 +86,7 @@ fn units(report: &Report) -> Vec<Vec<String>> {
             shown(row.target_unit.or(row.submitted_unit)),
             shown(row.unit),
             shown(row.off_units),
-            shown(row.off_ppm),
+            off_ppm(row),
             percent(row.share_bp),
             percent(row.target_share_bp),
             row.state.word().to_owned(),
@@ -162,7 +162,7 @@ fn sums(report: &Report) -> Vec<String> {
         None => String::new(),
     };
     let usd = |micros: Option<Digits<I256>>| {
-        micros.map_or_else(String::new, |micros| format!(" = ${}", dollars(micros.0)))
+        micros.map_or_else(String::new, |micros| format!(" = {}", dollars(micros.0)))
     };
     let symbol = &report.subject.native_symbol;
     let mut lines = vec![
@@ -186,12 +186,12 @@ fn sums(report: &Report) -> Vec<String> {
             or_unknown(totals.cost_index_bp)
         ),
         format!(
-            "Gas: {} of the product's wallet{}, {} of others; the start took {}.",
+            "Gas of the product's wallet: {}{}.",
             paid(&totals.gas_own, symbol),
-            usd(totals.gas_own_usd_micros),
-            paid(&totals.gas_others, symbol),
-            paid(&report.started_gas, symbol)
+            usd(totals.gas_own_usd_micros)
         ),
+        format!("Gas of others: {}.", paid(&totals.gas_others, symbol)),
+        format!("Gas of the start: {}.", paid(&report.started_gas, symbol)),
     ];
     if let (Some(left), Some(dust)) = (totals.left_over_wei, totals.dust_wei) {
         let (left, dust) = (ether(left.0), ether(dust.0));
@@ -230,6 +230,14 @@ fn planned(report: &Report) -> Option<String> {
 
 fn shown<T: std::fmt::Display>(number: Option<Digits<T>>) -> String {
     number.map_or_else(|| UNKNOWN.to_owned(), |number| number.0.to_string())
+}
+
+/// Millionths of the target; of a target of 0 nothing is a share.
+pub(super) fn off_ppm(row: &Row) -> String {
+    match (row.off_ppm, row.off_units) {
+        (None, Some(_)) => "-".to_owned(),
+        (known, _) => shown(known),
+    }
 }
 
 pub(super) fn percent(share: Option<Bp>) -> String {
@@ -278,9 +286,17 @@ fn signed(wei: I256) -> String {
     format!("{sign}{}", ether(wei.unsigned_abs()))
 }
 
+/// Cents, cut off; of less than a dollar all there is.
 pub(super) fn dollars(micros: I256) -> String {
     let sign = if micros.is_negative() { "-" } else { "" };
-    format!("{sign}{}", short(&amount::decimal(&micros.unsigned_abs().to_string(), 6)))
+    let exact = amount::decimal(&micros.unsigned_abs().to_string(), 6);
+    let shown = match exact.split_once('.') {
+        Some((whole, fraction)) if whole != "0" => {
+            format!("{whole}.{}", fraction.get(..2).unwrap_or(fraction))
+        }
+        Some(_) | None => exact,
+    };
+    format!("{sign}${shown}")
 }
 
 pub(super) fn loss(loss: &Loss) -> String {
@@ -293,7 +309,11 @@ pub(super) fn loss(loss: &Loss) -> String {
 
 fn paid(bills: &Bills, symbol: &str) -> String {
     let Bills { transactions, gas_used, fee_wei } = bills;
-    format!("{gas_used} in {transactions} transactions, {} {symbol}", exact(fee_wei.0))
+    if *transactions == 0 {
+        return "none".to_owned();
+    }
+    let plural = if *transactions == 1 { "" } else { "s" };
+    format!("{gas_used} in {transactions} transaction{plural}, {} {symbol}", exact(fee_wei.0))
 }
 
 #[cfg(test)]
@@ -309,6 +329,7 @@ mod tests {
         assert_eq!(significant(wei("12345678901234")), "0.000012345");
         assert_eq!(significant(wei("42")), "0.000000000000000042");
         let micros = |text: &str| dollars(text.parse().unwrap());
-        assert_eq!((micros("1234567"), micros("-500000")), ("1.2345".into(), "-0.5".into()));
+        assert_eq!((micros("1234567"), micros("-500000")), ("$1.23".into(), "-$0.5".into()));
+        assert_eq!((micros("74"), micros("12000000")), ("$0.000074".into(), "$12".into()));
     }
 }

@@ -1,6 +1,7 @@
 use alloy::primitives::Bytes;
 
 use super::*;
+use crate::decimal::ONE;
 
 const SET: Address = Address::repeat_byte(0x5e);
 const MODULE: Address = Address::repeat_byte(0x60);
