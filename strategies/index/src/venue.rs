@@ -206,6 +206,12 @@ fn path(token: Address, data: &Bytes, weth: Address) -> Option<Vec<Address>> {
     Some(vec![token, between, weth])
 }
 
+/// The token between two pools that a way leads through, by an adapter that knows such ways.
+pub(crate) fn between(exchange: &str, data: &Bytes) -> Option<Address> {
+    let two = matches!(exchange, UNISWAP_V2 | SUSHISWAP);
+    Address::try_from(data.as_ref()).ok().filter(|_| two)
+}
+
 fn wrong_data(exchange: &str, data: &Bytes, expected: &str) -> Venue {
     Venue::Nowhere(format!("{exchange} takes {expected} as exchange data, not {data}"))
 }

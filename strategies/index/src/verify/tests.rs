@@ -1,3 +1,4 @@
+mod changed;
 mod left_behind;
 
 use alloy::{
@@ -87,8 +88,14 @@ fn limits() -> Limits {
         units: U256::ZERO,
         prices: share("0.005"),
         unmeasured: false,
+        rest: 300,
+        raise: share("0.01"),
+        untradable: false,
+        others: false,
+        via: Vec::new(),
         traders: Vec::new(),
-        anyone: false,
+        removed: Vec::new(),
+        anyone: None,
     }
 }
 
@@ -107,8 +114,12 @@ impl Case {
     }
 
     fn weighted(index: Index, weights: &str) -> Self {
+        Self::priced(index, weights, PRICES)
+    }
+
+    fn priced(index: Index, weights: &str, prices: &str) -> Self {
         let weights = input::read("w", weights.as_bytes(), Kind::Weights).unwrap();
-        let prices = input::read("p", PRICES.as_bytes(), Kind::Prices).unwrap();
+        let prices = input::read("p", prices.as_bytes(), Kind::Prices).unwrap();
         let (weights, prices) =
             (File { name: "w", entries: &weights }, File { name: "p", entries: &prices });
         let components = components(&index, weights, prices).unwrap();
@@ -306,7 +317,7 @@ fn calls_are_told_in_words_with_what_the_chain_has() {
     };
     let data = maximums.abi_encode().into();
     case.batch.calls.insert(0, Call { to: EXTENSION, value: U256::ZERO, data });
-    assert_eq!(failed(&case.checks(&limits())), []);
+    assert_eq!(failed(&case.checks(&Limits { others: true, ..limits() })), []);
     let batch = read(&case.batch.to_json().unwrap()).unwrap();
     let told = batch::explain(&batch, &case.index);
     assert_eq!(told[0].function, "setTradeMaximums");
@@ -315,7 +326,7 @@ fn calls_are_told_in_words_with_what_the_chain_has() {
     assert_eq!(told[1].sets[3], "position multiplier: 990000000000000000");
     let unknown = Call { to: EXTENSION, value: U256::ZERO, data: Bytes::from([1, 2, 3, 4, 5]) };
     case.batch.calls.insert(0, unknown);
-    let said = failed(&case.checks(&limits()));
+    let said = failed(&case.checks(&Limits { others: true, ..limits() }));
     assert_eq!(said, [("batch calls", "call 1, 0x01020304, is not understood".to_owned())]);
 }
 
