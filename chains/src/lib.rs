@@ -15,6 +15,7 @@ pub mod heads;
 pub mod pool;
 pub mod profile;
 pub mod reader;
+pub mod text;
 pub mod wallet;
 
 pub use heads::Head;
