@@ -10,9 +10,12 @@ mod error;
 pub(crate) mod queue;
 pub(crate) mod source;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use alloy::{
@@ -59,6 +62,11 @@ impl BlockReader {
     /// The product's wallet: who would send.
     pub fn caller(&self) -> Address {
         self.caller
+    }
+
+    /// How long a block of this chain usually takes, by its profile.
+    pub fn block_time(&self) -> Duration {
+        self.source.block_time()
     }
 
     /// The feed of the native currency's price, see [`feeds::native_usd`](crate::feeds::native_usd).

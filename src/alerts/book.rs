@@ -33,6 +33,8 @@ struct Entry {
     condition: Condition,
     /// Running time since when it holds without a break; `None` while it does not.
     began: Option<Duration>,
+    /// The blocks' time then, where it lasts by that.
+    began_at_block: Option<u64>,
     /// Wall clock when it began, seconds.
     since: u64,
     /// Running time when it was last seen.
@@ -63,6 +65,7 @@ impl Book {
             let entry = self.entries.entry(key).or_insert_with(|| Entry {
                 condition: condition.clone(),
                 began: None,
+                began_at_block: None,
                 since: now,
                 seen: running,
                 told: None,
@@ -70,6 +73,7 @@ impl Book {
             });
             if entry.began.is_none() && entry.told.is_none() {
                 (entry.began, entry.since) = (Some(running), now);
+                entry.began_at_block = condition.block_time;
             }
             entry.condition = condition;
             entry.seen = running;
@@ -131,7 +135,10 @@ impl Entry {
     }
 
     fn lasts(&self, running: Duration) -> Duration {
-        running.saturating_sub(self.began.unwrap_or(running))
+        match (self.began_at_block, self.condition.block_time) {
+            (Some(began), Some(block)) => Duration::from_secs(block.saturating_sub(began)),
+            _ => running.saturating_sub(self.began.unwrap_or(running)),
+        }
     }
 
     /// How long it must last to be told.
@@ -168,6 +175,7 @@ mod tests {
             name: "no_head",
             severity,
             hold: Duration::from_secs(hold),
+            block_time: None,
             summary: "no new head".into(),
             detail: String::new(),
         }
@@ -193,6 +201,23 @@ mod tests {
         seconds.resize(20, None);
         let told = play(&mut Book::default(), 3, &seconds);
         assert_eq!(told, [(3, Status::Raised), (9, Status::Recovered)]);
+    }
+
+    #[test]
+    fn where_blocks_count_it_lasts_by_their_time() {
+        let mut book = Book::default();
+        let mut look = |running: u64, block: u64| {
+            let found =
+                Condition { block_time: Some(block), ..condition(Severity::Warning, 3_600) };
+            let running = Duration::from_secs(running);
+            let notices = book.update((vec![found], &BTreeSet::new()), running, 50);
+            notices.into_iter().map(|notice| notice.status).collect::<Vec<_>>()
+        };
+        assert_eq!(look(0, 1_000), []);
+        // A chain that stands still for a day is another alert.
+        assert_eq!(look(86_400, 1_000), []);
+        assert_eq!(look(86_401, 4_599), []);
+        assert_eq!(look(86_402, 4_600), [Status::Raised]);
     }
 
     #[test]

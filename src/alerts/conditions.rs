@@ -36,6 +36,9 @@ pub(crate) struct Condition {
     pub(crate) severity: Severity,
     /// How long it must last to be told.
     pub(crate) hold: Duration,
+    /// The time of the block that it was seen at, where it is by the blocks' time that it lasts: as
+    /// long as the chain stands still it does not. `None`: by the keeper's own time.
+    pub(crate) block_time: Option<u64>,
     /// One line for people.
     pub(crate) summary: String,
     /// The figures behind it.
@@ -81,6 +84,7 @@ fn of_store(store: &StoreHealth) -> Vec<Condition> {
         name,
         severity: Severity::Critical,
         hold: Duration::ZERO,
+        block_time: None,
         summary: summary.to_owned(),
         detail: detail.to_owned(),
     };
@@ -105,6 +109,7 @@ fn of_chain(
         name: condition,
         severity: Severity::Critical,
         hold,
+        block_time: None,
         summary: summary.to_owned(),
         detail,
     };
@@ -303,6 +308,7 @@ impl About<'_> {
             name,
             severity,
             hold: if blocks == 0 { Duration::ZERO } else { lasts },
+            block_time: None,
             summary: summary.to_owned(),
             detail: detail.to_owned(),
         }

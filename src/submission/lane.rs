@@ -9,7 +9,8 @@
 //! * At most one slot is waiting for inclusion, unless a reorganisation put several back; while
 //!   any is, nothing new is signed except for the lowest of them.
 //! * An intent is signed for at one nonce, unless what was signed before came to nothing and cannot
-//!   take effect as well: the argument stands in `submission/repeat.rs`.
+//!   take effect as well: the argument stands in `submission/repeat.rs`. A state that was answered
+//!   for good and has come up again since is another intent (`identity`).
 //! * The nonce of a new slot is the account's nonce after the very block that was acted on, read
 //!   by that block's hash. There is no counter that could drift; journal and chain only have to
 //!   agree that the nonce is free.
@@ -23,9 +24,9 @@
 //! | a receipt in a canonical block | it is included; the next action may follow in the next block |
 //! | nothing | the same bytes go out again |
 //! | the offer does not buy the next block, or it has waited and the curve is a raise above it | replaced |
-//! | a more urgent action is due, or another one while this one would fail | taken over at its nonce |
+//! | a more urgent action is due, or any while this one would fail or is out of date by the strategy's word | taken over at its nonce |
 //! | the same took effect at another nonce; the product may only delever and this does not; it was for what the product does not act on any more | not sent any more, and given up at once |
-//! | its deadline has passed; its call would fail, or nothing is due, for some blocks | given up, if that is cheaper than to let it fail |
+//! | its deadline has passed; its call would fail, is out of date, or nothing is due, for some blocks | given up, if that is cheaper than to let it fail |
 //! | an operator orders it | replaced or given up at once, under the same ceilings; what was ordered is sent again in a pause too |
 //! | a ceiling is below the raise, or attempts are used up | held, and said once |
 
@@ -38,6 +39,7 @@ mod follow;
 mod foreign;
 mod gap;
 mod give_up;
+mod identity;
 mod known;
 mod late;
 mod order;
@@ -56,7 +58,7 @@ use std::sync::Arc;
 
 use alloy::primitives::{Address, U256};
 use ballast_chains::{ChainProfile, Head, pool::Privacy, wallet::Wallet};
-use ballast_strategy_api::{Assessment, Decision, Exposure, Urgency};
+use ballast_strategy_api::{Assessment, Decision, DynStrategy, Exposure, Pending, Urgency};
 
 use self::{book::Book, foreign::Foreign, known::Known, late::Late};
 pub use error::LaneError;
@@ -128,6 +130,8 @@ pub struct Lane {
     /// Heads in a row at which a nonce below all of ours was free, and the last of them.
     gap_sightings: u8,
     gap_at_block: Option<u64>,
+    /// Why it is not filled, once that was told.
+    gap_told: Option<&'static str>,
     overrides: Overrides,
     pretends: Pretends,
     quotes: Quotes,
@@ -221,6 +225,7 @@ impl Lane {
             agreed: Agreed::Any,
             gap_sightings: 0,
             gap_at_block: None,
+            gap_told: None,
             overrides: Overrides::Unknown,
             pretends,
             quotes,
@@ -275,12 +280,23 @@ impl Lane {
     }
 
     /// Hears what the strategy found at `head`: how pressing things are, and whether anything is
-    /// due. What waits for inclusion is dealt with accordingly at the next observation.
-    pub fn reassessed(&mut self, assessment: &Assessment, head: &Head) {
+    /// due; and, with the strategy, whether what waits for inclusion should still take effect. What
+    /// waits is dealt with accordingly at the next observation.
+    pub fn reassessed(
+        &mut self,
+        assessment: &Assessment,
+        head: &Head,
+        strategy: Option<&dyn DynStrategy>,
+    ) {
         let before = self.need.heard_at.replace(head.into());
         if before.is_some_and(|before| before.number >= head.number && before.hash != head.hash) {
             // Patience does not count what was said on another branch.
             self.need.idle_since = None;
+            self.book.nothing_outdated();
+        }
+        if let Some(strategy) = strategy {
+            let stands = |pending: &Pending<'_>| strategy.stands(pending, &assessment.decision);
+            self.book.note_outdated(stands, head);
         }
         self.need.pressure = Pressure::of(&assessment.observations);
         // What still waits for what is under way says so again when it is pursued.
@@ -299,9 +315,11 @@ impl Lane {
         }
     }
 
-    /// Hears that the strategy could not say what is due: that nothing is, is not known any more.
+    /// Hears that the strategy could not say what is due: that nothing is, or that something is out of
+    /// date, is not known any more.
     pub fn unread(&mut self) {
         self.need.idle_since = None;
+        self.book.nothing_outdated();
     }
 
     /// Hears what the wallet held at a newer block. With nothing under way nobody but the key spends
@@ -331,6 +349,7 @@ impl Lane {
         let Some(heard_at) = self.need.heard_at else { return };
         if self.is_in_chain(heard_at, head).await != Some(true) {
             self.need.forget();
+            self.book.nothing_outdated();
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use alloy::{
@@ -52,6 +53,7 @@ struct Shared {
     multicall3: Address,
     chunk_gas: u64,
     native_usd_feed: Option<Address>,
+    block_time: Duration,
     warned_slow: AtomicBool,
     learnt: Mutex<Learnt>,
 }
@@ -92,6 +94,7 @@ impl BlockSource {
             multicall3: profile.multicall3,
             chunk_gas: profile.chunk_gas,
             native_usd_feed: profile.feeds.native_usd,
+            block_time: profile.block_time,
             warned_slow: AtomicBool::new(false),
             learnt: Mutex::default(),
         };
@@ -121,6 +124,11 @@ impl BlockSource {
     /// The feed of the native currency's price, if the chain has one.
     pub(crate) fn native_usd_feed(&self) -> Option<Address> {
         self.shared.native_usd_feed
+    }
+
+    /// How long a block usually takes.
+    pub(crate) fn block_time(&self) -> Duration {
+        self.shared.block_time
     }
 
     /// The address of Multicall3: the sender that every shared call sees.

@@ -14,7 +14,8 @@ use crate::{alerts::Severity, clock, runtime::LastDecision};
 
 /// Distance to the liquidation ceiling below which people are woken: 0.05.
 pub(super) const CEILING_NEAR: I256 = I256::from_raw(uint!(50_000_000_000_000_000_U256));
-/// How long work may take to begin: what was started a moment ago may have moved last a month ago.
+/// How long work may take to begin, by the blocks' time: what was started a moment ago may have moved
+/// last a month ago.
 const FIRST_MOVE: Duration = Duration::from_hours(1);
 /// One in the scale of observations.
 const ONE: U256 = uint!(1_000_000_000_000_000_000_U256);
@@ -51,7 +52,7 @@ fn one(about: About<'_>, last: &LastDecision, seen: &Observation) -> Option<Cond
             let summary = "work that could go on does not move";
             let told = (summary, since(last, seen));
             let found = about.condition("standing_still", Severity::Warning, 0, (told.0, &told.1));
-            Condition { hold: FIRST_MOVE, ..found }
+            Condition { hold: FIRST_MOVE, block_time: Some(last.head.timestamp), ..found }
         }
         _ => return None,
     };

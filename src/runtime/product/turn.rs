@@ -52,7 +52,8 @@ impl ProductTask {
             Ok(assessment) => {
                 record.observations.clone_from(&assessment.observations);
                 if !rehearses {
-                    self.lane.reassessed(assessment, &turn.head);
+                    let strategy = self.strategy();
+                    self.lane.reassessed(assessment, &turn.head, strategy.as_deref());
                 }
             }
             Err(_) => self.lane.unread(),

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 
 use super::{
     super::{
@@ -12,12 +12,13 @@ use super::{
         lifecycle::{TxEvent, TxState},
         node::Node,
         observe::Subject,
-        slot::{Attempt, PostconditionState, Slot},
+        slot::{Attempt, AttemptKind, PostconditionState, Slot},
         together::Together,
     },
     LaneError,
 };
-use ballast_strategy_api::NonEmpty;
+use ballast_chains::Head;
+use ballast_strategy_api::{NonEmpty, Pending};
 
 /// The slots of one wallet.
 #[derive(Debug)]
@@ -45,15 +46,24 @@ pub(super) struct Watched {
     pub(super) slot: Slot,
     /// The head at which its bytes were last sent.
     pub(super) sent_at_block: Option<u64>,
+    /// Copies of this attempt that wait for their turn at an endpoint are still to leave; without it
+    /// none is.
+    pub(super) outgoing: Option<Outgoing>,
     /// Heads in a row that found the nonce taken and no receipt, and the last of them.
     pub(super) taken_sightings: u8,
     pub(super) taken_at_block: Option<u64>,
+    /// The attempt that a settled block has at the nonce, though no endpoint has its receipt; told.
+    pub(super) without_receipt: Option<B256>,
+    /// Observations in a row that found the nonce used and no receipt.
+    pub(super) receipt_missed: u32,
     /// Tries to read the postcondition.
     pub(super) postcondition_tries: u8,
     /// The head at which it began to wait again, after a block that held it fell away.
     pub(super) waiting_since: Option<u64>,
     /// The head since which its call would fail.
     pub(super) failing_since: Option<u64>,
+    /// The head since which the strategy would not have it take effect.
+    pub(super) outdated_since: Option<u64>,
     /// Whether its newest intent took effect elsewhere; found anew at every head.
     pub(super) repeats: bool,
     /// Whether an operator ordered its newest attempt, and nothing has helped it on without an
@@ -68,15 +78,38 @@ impl Watched {
         Self {
             slot,
             sent_at_block: None,
+            outgoing: None,
             taken_sightings: 0,
             taken_at_block: None,
+            without_receipt: None,
+            receipt_missed: 0,
             postcondition_tries: 0,
             waiting_since: None,
             failing_since: None,
+            outdated_since: None,
             repeats: false,
             insists: false,
             told: None,
         }
+    }
+}
+
+/// What holds the copies of one attempt that wait for their turn at endpoints: dropped, none of them
+/// leaves.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    hash: B256,
+    held: Arc<()>,
+}
+
+impl Watched {
+    /// Tells whether the newest attempt is still to leave; the copies of all before it are not.
+    pub(super) fn outgoing(&mut self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let hash = self.slot.newest().hash;
+        let outgoing = self.outgoing.take().filter(|outgoing| outgoing.hash == hash);
+        let outgoing = outgoing.unwrap_or_else(|| Outgoing { hash, held: Arc::default() });
+        let held = Arc::downgrade(&self.outgoing.insert(outgoing).held);
+        move || held.strong_count() > 0
     }
 }
 
@@ -109,6 +142,36 @@ impl Book {
     /// All slots, by nonce.
     pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.values().map(|watched| &watched.slot)
+    }
+
+    /// Notes of what waits for inclusion since when it should not take effect any more, if so.
+    pub(super) fn note_outdated(&mut self, stands: impl Fn(&Pending<'_>) -> bool, head: &Head) {
+        for watched in self.slots.values_mut() {
+            let newest = watched.slot.newest();
+            let pending = Pending {
+                action: &newest.intent.action,
+                answers: newest.intent.answers.as_str(),
+                call: &newest.call,
+            };
+            let is_call = newest.kind != AttemptKind::Cancellation;
+            if watched.slot.state.is_awaiting_inclusion() && is_call && !stands(&pending) {
+                watched.outdated_since.get_or_insert(head.number);
+            } else {
+                watched.outdated_since = None;
+            }
+        }
+    }
+
+    /// What was said of that does not count any more.
+    pub(super) fn nothing_outdated(&mut self) {
+        for watched in self.slots.values_mut() {
+            watched.outdated_since = None;
+        }
+    }
+
+    /// Whether anything is out of date.
+    pub(super) fn any_outdated(&self) -> bool {
+        self.slots.values().any(|watched| watched.outdated_since.is_some())
     }
 
     /// The lowest slot that waits for inclusion.
@@ -172,6 +235,7 @@ impl Book {
         watched.slot.attempts.rest.push(attempt);
         watched.told = None;
         watched.failing_since = None;
+        watched.outdated_since = None;
         self.subject.signed(&watched.slot, why);
         Ok(())
     }

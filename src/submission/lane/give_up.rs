@@ -21,8 +21,8 @@ use crate::guard::{Caps, Upkeep};
 /// Gas of a plain transfer; some chains need more, so it is estimated and this is the least.
 const TRANSFER_GAS: u64 = 21_000;
 
-/// Blocks for which a call must have failed in simulation, or nothing have been due, before it is
-/// given up: one failure proves little, and what is urgent is given up last.
+/// Blocks for which a call must have failed in simulation, been out of date, or nothing have been due,
+/// before it is given up: one failure proves little, and what is urgent is given up last.
 const fn give_up_after(urgency: Urgency) -> u64 {
     match urgency {
         Urgency::Routine => 1,
@@ -36,6 +36,8 @@ const fn give_up_after(urgency: Urgency) -> u64 {
 pub(super) enum GiveUp {
     Expired,
     WouldFail,
+    /// The strategy would not have it take effect any more.
+    Outdated,
     NothingDue,
     Ordered,
     /// It took effect at another nonce.
@@ -51,6 +53,7 @@ impl GiveUp {
         match self {
             Self::Expired => "its deadline has passed",
             Self::WouldFail => "its call would fail by now",
+            Self::Outdated => "its terms are out of date",
             Self::NothingDue => "nothing is due any more",
             Self::Ordered => "an operator ordered it",
             Self::Repeats => "the same took effect at another nonce",
@@ -94,6 +97,8 @@ impl Lane {
             Some(GiveUp::Expired)
         } else if fails == Some(true) && lasts(failing_since) {
             Some(GiveUp::WouldFail)
+        } else if lasts(watched.and_then(|watched| watched.outdated_since)) {
+            Some(GiveUp::Outdated)
         } else if lasts(self.need.idle_since) {
             Some(GiveUp::NothingDue)
         } else {

@@ -48,7 +48,12 @@ impl Lane {
     pub(super) async fn resend(&mut self, free: &[u64], head: &Head, upkeep: &Upkeep) {
         for nonce in free {
             let sent = self.book.slots.get(nonce).and_then(|watched| watched.sent_at_block);
-            if sent != Some(head.number) && !self.is_kept_back(*nonce, head, upkeep) {
+            if sent == Some(head.number) {
+                continue;
+            }
+            if self.is_kept_back(*nonce, head, upkeep) {
+                self.recall(*nonce, head);
+            } else {
                 self.send(*nonce, Some(head.number), Word::Guard).await;
             }
         }
@@ -185,8 +190,10 @@ impl Lane {
         if gives_up {
             (terms.urgency, terms.caps) = self.wanted_next(&previous.intent, upkeep);
         }
-        // Nothing is added to what would only fail the sooner.
-        if view.fails == Some(true) {
+        // Nothing is added to what would only fail the sooner, or should not be included.
+        let watched = self.book.slots.get(&slot.nonce);
+        let is_outdated = watched.is_some_and(|watched| watched.outdated_since.is_some());
+        if view.fails == Some(true) || (is_outdated && raising == Raising::Need) {
             return Ok(None);
         }
         let since = head.number.saturating_sub(self.waits_since(slot, previous.signed_at_block));

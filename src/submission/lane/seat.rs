@@ -44,6 +44,7 @@ pub(super) enum Why {
     MoreUrgent,
     GivenUp,
     WouldFail,
+    Outdated,
 }
 
 impl Why {
@@ -53,6 +54,7 @@ impl Why {
             Self::MoreUrgent => "a more urgent action is due",
             Self::GivenUp => "it was given up, and an action is due",
             Self::WouldFail => "the call before would fail",
+            Self::Outdated => "the terms of the call before are out of date",
         }
     }
 }
@@ -154,6 +156,8 @@ impl Lane {
             (!late).then_some(Why::GivenUp)
         } else if watched.failing_since.is_some() {
             Some(Why::WouldFail)
+        } else if watched.outdated_since.is_some() {
+            Some(Why::Outdated)
         } else {
             None
         }

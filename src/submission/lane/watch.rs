@@ -88,6 +88,7 @@ impl Lane {
         let is_reorg = |event: &LaneEvent| matches!(event, LaneEvent::Reorged { .. });
         if events.iter().skip(seen).any(is_reorg) {
             self.need.forget();
+            self.book.nothing_outdated();
         }
         followed?;
         if self.book.journal.is_writable() {
@@ -121,6 +122,9 @@ impl Lane {
         let free = self.waiting(evidence);
         if upkeep.leave < Leave::Resend {
             let ordered = self.ordered(&free, upkeep);
+            for nonce in free.iter().filter(|nonce| !ordered.contains(nonce)) {
+                self.recall(*nonce, head);
+            }
             self.note_repeats(&ordered).await?;
             self.resend_ordered(&ordered, head, upkeep).await;
             return Ok(());
@@ -128,7 +132,8 @@ impl Lane {
         for watched in self.book.slots.values_mut() {
             watched.insists = false;
         }
-        if !free.is_empty() && (self.need.idle_since.is_some() || upkeep.delever_only) {
+        let counts = self.need.idle_since.is_some() || self.book.any_outdated();
+        if !free.is_empty() && (counts || upkeep.delever_only) {
             self.forget_other_branch(head).await;
         }
         self.note_repeats(&free).await?;

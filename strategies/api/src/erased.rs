@@ -6,7 +6,9 @@ use alloy::rpc::types::TransactionReceipt;
 use ballast_chains::{BlockReader, Revert};
 use futures::future::BoxFuture;
 
-use crate::{ActsOn, Assessment, Doubt, Refusal, Settlement, Strategy, StrategyError};
+use crate::{
+    ActsOn, Assessment, Decision, Doubt, Pending, Refusal, Settlement, Strategy, StrategyError,
+};
 
 /// An object-safe [`Strategy`]; boxed once, here, so that authors write plain `async fn`.
 pub trait DynStrategy: Debug + Send + Sync {
@@ -23,6 +25,8 @@ pub trait DynStrategy: Debug + Send + Sync {
     ) -> BoxFuture<'a, Result<Assessment, StrategyError>>;
     /// [`Strategy::checks_need`].
     fn checks_need(&self, action: &str) -> bool;
+    /// [`Strategy::stands`].
+    fn stands(&self, pending: &Pending<'_>, decision: &Decision) -> bool;
     /// [`Strategy::audit`].
     fn audit<'a>(&'a self, at: &'a BlockReader) -> BoxFuture<'a, Vec<Doubt>>;
     /// [`Strategy::refusal`].
@@ -53,6 +57,10 @@ impl<S: Strategy> DynStrategy for S {
 
     fn checks_need(&self, action: &str) -> bool {
         Strategy::checks_need(self, action)
+    }
+
+    fn stands(&self, pending: &Pending<'_>, decision: &Decision) -> bool {
+        Strategy::stands(self, pending, decision)
     }
 
     fn audit<'a>(&'a self, at: &'a BlockReader) -> BoxFuture<'a, Vec<Doubt>> {

@@ -28,5 +28,5 @@ pub use decision::{Assessment, Decision, Observation, Timestamp, Unit};
 pub use erased::DynStrategy;
 pub use listing::{Listing, Source};
 pub use settlement::{Fact, Settlement, TokenIncome};
-pub use strategy::{ActsOn, Doubt, Refusal, Strategy, StrategyError};
-pub use tool::{Host, Told, Tool};
+pub use strategy::{ActsOn, Doubt, Pending, Refusal, Strategy, StrategyError};
+pub use tool::{Booked, Host, ProductFile, Told, Tool};

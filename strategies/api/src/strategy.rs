@@ -7,7 +7,7 @@ use ballast_chains::{BlockReader, ReadError, Revert};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::{Assessment, Settlement};
+use crate::{Assessment, Call, Decision, Settlement};
 
 /// Decides what a product needs.
 pub trait Strategy: Debug + Send + Sync + Sized + 'static {
@@ -51,6 +51,16 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
         false
     }
 
+    /// Whether what was signed and is not included yet should still take effect, by what is decided now:
+    /// its call may carry a limit that a market has left behind, or answer what was changed in the
+    /// meantime. Where it should not, what is due takes its nonce, and if nothing can be done it is
+    /// given up, which costs gas. Where nothing is due at all, it is given up whatever this says.
+    /// `true`, the default: whatever would still succeed is welcome.
+    fn stands(&self, pending: &Pending<'_>, decision: &Decision) -> bool {
+        let _ = (pending, decision);
+        true
+    }
+
     /// What a person should look at before this product is relied on: wiring, odd settings. For
     /// `check`, which asks once; an assessment needs none of it, and what keeps the product from
     /// being kept is the assessment's to say.
@@ -71,6 +81,17 @@ pub trait Strategy: Debug + Send + Sync + Sized + 'static {
 
     /// Income and realised figures of a mined call, from its logs.
     fn settle(&self, receipt: &TransactionReceipt) -> Settlement;
+}
+
+/// Something that was signed and is not included.
+#[derive(Debug, Clone, Copy)]
+pub struct Pending<'a> {
+    /// The action's name.
+    pub action: &'a str,
+    /// The state that it answers, as the strategy wrote it: [`StateKey`](crate::StateKey).
+    pub answers: &'a str,
+    /// Its newest call.
+    pub call: &'a Call,
 }
 
 /// What a product's parameters ask for, and what that leads to on the chain.

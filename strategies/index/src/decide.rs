@@ -7,16 +7,20 @@
 
 mod expect;
 pub mod hold;
+mod pending;
 mod rest;
 pub mod stand;
 pub mod survey;
 mod tail;
 mod urgency;
 
+use std::time::Duration;
+
 use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolCall;
 use ballast_strategy_api::{
-    Action, Call, Decision, Exposure, NonEmpty, Postcondition, RepeatLimit, StateKey, StrategyError,
+    Action, Blocks, Call, Decision, Exposure, NonEmpty, Postcondition, RepeatLimit, StateKey,
+    StrategyError,
 };
 
 use crate::{
@@ -26,6 +30,7 @@ use crate::{
     snapshot::{Component, Snapshot},
 };
 pub use hold::Hold;
+pub(crate) use pending::stands;
 pub use stand::Stand;
 pub use survey::{Lot, Survey};
 
@@ -60,8 +65,11 @@ pub const UNSPENT: &str = "what remains cannot be spent";
 /// A duplicate in what was submitted left it behind.
 pub const ZERO_LISTED: &str = "the rebalance lists the zero address";
 
-/// Blocks within which a trade is worth including: its limit is of the block it was found at.
-const DEADLINE: u64 = 25;
+/// How long a trade is worth including: its limit is of the block that it was found at, and who trades
+/// in front of it gains what the price has moved since. To give it up costs gas, so it has some blocks.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Fewest blocks of that, and most.
+const DEADLINE_BLOCKS: (u128, u128) = (4, 300);
 /// How often targets may be raised without a trade in between.
 const RAISES: RepeatLimit = RepeatLimit { times: 4, cooldown: 6 * 3_600 };
 
@@ -185,13 +193,10 @@ impl<'a> Look<'a> {
             component: component.token,
             ethQuantityLimit: *limit,
         };
-        let side = match size.side {
-            Side::Sell => "sell",
-            Side::Buy => "buy",
-        };
         let expects = expect::traded(self, component, size.side, size.now);
-        let label = format!("{side} {}", component.symbol);
-        Some(self.act(TRADE, call.abi_encode(), label, key(self, component), expects))
+        let label = format!("{} {}", side_of(size.side), component.symbol);
+        let answers = self.key(component, size.side);
+        Some(self.act(TRADE, call.abi_encode(), label, answers, expects))
     }
 
     fn act(
@@ -209,7 +214,7 @@ impl<'a> Look<'a> {
             urgency: urgency::of(self),
             exposure: Exposure::Keeps,
             answers,
-            deadline: Some(DEADLINE),
+            deadline: Some(deadline(self.snapshot.block_time)),
             repeat_limit: (name == RAISE).then_some(RAISES),
             expects,
         })
@@ -223,17 +228,31 @@ impl<'a> Look<'a> {
         let call = raiseAssetTargetsCall { setToken: self.terms.set_token };
         let newest = self.snapshot.components.iter().map(|component| component.last_trade).max();
         let answers = StateKey::of(&[
-            ("started_at", &self.snapshot.terms.started_at),
             ("last_trade", &newest.unwrap_or_default()),
-            ("targets", &self.targets()),
+            (pending::REBALANCE, &self.rebalance()),
         ]);
         let expects = expect::raised(self);
         Some(self.act(RAISE, call.abi_encode(), "all targets".to_owned(), answers, expects))
     }
 
-    /// The targets as they were submitted, in short: they tell one rebalance from another.
-    fn targets(self) -> String {
+    /// The state that every trade of a component changes, and what it is traded for: a limit of a sell
+    /// would be that of a buy once another rebalance was started.
+    fn key(self, component: &Component, side: Side) -> StateKey {
+        StateKey::of(&[
+            ("component", &component.token),
+            ("last_trade", &component.last_trade),
+            ("side", &side_of(side)),
+            (pending::REBALANCE, &self.rebalance()),
+        ])
+    }
+
+    /// What was started, in short: multiplier and targets as they were submitted tell one rebalance
+    /// from another.
+    fn rebalance(self) -> String {
+        let Snapshot { terms, weth, .. } = self.snapshot;
         let mut text = Vec::new();
+        text.extend_from_slice(&terms.started_at.to_be_bytes::<32>());
+        text.extend_from_slice(&weth.target_unit.to_be_bytes::<32>());
         for component in &self.snapshot.components {
             text.extend_from_slice(component.token.as_slice());
             text.extend_from_slice(&component.position.target_unit.to_be_bytes::<32>());
@@ -255,14 +274,18 @@ impl<'a> Look<'a> {
     }
 }
 
-/// The state that every trade of a component changes.
-fn key(look: Look<'_>, component: &Component) -> StateKey {
-    StateKey::of(&[
-        ("component", &component.token),
-        ("last_trade", &component.last_trade),
-        ("target_unit", &component.position.target_unit),
-        ("started_at", &look.snapshot.terms.started_at),
-    ])
+/// Blocks within which a trade is worth including.
+fn deadline(block_time: Duration) -> Blocks {
+    let (least, most) = DEADLINE_BLOCKS;
+    let blocks = DEADLINE.as_millis().div_ceil(block_time.as_millis().max(1)).clamp(least, most);
+    Blocks::try_from(blocks).unwrap_or_default()
+}
+
+fn side_of(side: Side) -> &'static str {
+    match side {
+        Side::Sell => "sell",
+        Side::Buy => "buy",
+    }
 }
 
 fn resting_until(soonest: U256, now: u64, only_time: bool) -> Decision {
@@ -291,7 +314,8 @@ impl tail::Last<'_> {
                 let expects = expect::traded(look, component, Side::Buy, expected);
                 let label = format!("remaining to {}", component.symbol);
                 let data = call.abi_encode();
-                Some(look.act(TRADE_REMAINING, data, label, key(look, component), expects))
+                let answers = look.key(component, Side::Buy);
+                Some(look.act(TRADE_REMAINING, data, label, answers, expects))
             }
             Self::Later { soonest } => Some(resting_until(soonest, look.snapshot.now, false)),
         }

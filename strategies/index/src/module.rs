@@ -42,6 +42,17 @@ pub enum Side {
     Buy,
 }
 
+impl Side {
+    /// The other way.
+    #[must_use]
+    pub fn back(self) -> Self {
+        match self {
+            Self::Sell => Self::Buy,
+            Self::Buy => Self::Sell,
+        }
+    }
+}
+
 /// What the module would trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {

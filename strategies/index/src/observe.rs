@@ -140,7 +140,7 @@ fn held(stand: Stand) -> Option<Observation> {
             hold::NO_REFERENCE => "held_without_reference",
             hold::OFF_REFERENCE => "held_off_reference",
             hold::DEAR => "held_too_dear",
-            hold::NO_DEPTH => "held_without_depth",
+            hold::NO_DEPTH | hold::ONE_SIDED => "held_without_depth",
             hold::TOO_LITTLE => "held_too_little",
             _ => "held_refused",
         },

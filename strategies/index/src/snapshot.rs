@@ -7,6 +7,8 @@ pub mod offers;
 pub mod read;
 mod reference;
 
+use std::time::Duration;
+
 use alloy::primitives::{Address, U256};
 
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
     quote::Hop,
 };
 pub use read::Hints;
+pub(crate) use reference::by_oracle;
 pub use reference::{NoReference, Reference, Source};
 
 /// An index at one block.
@@ -23,6 +26,8 @@ pub use reference::{NoReference, Reference, Source};
 pub struct Snapshot {
     /// The block's time.
     pub now: u64,
+    /// How long a block usually takes.
+    pub block_time: Duration,
     /// Who would send.
     pub caller: Address,
     /// Whether the module lets it trade.
@@ -101,7 +106,14 @@ pub enum Market {
 }
 
 impl Component {
-    /// What a base unit is worth: by its pools, or else by its reference.
+    /// What a base unit is worth by its reference, from … to …: what decisions go by. What its pools say
+    /// at this block alone is whatever somebody wants it to be.
+    pub fn believed(&self) -> Option<(Price, Price)> {
+        let Reference { low, high, .. } = self.reference.as_ref().ok()?;
+        Some((*low, *high))
+    }
+
+    /// What a base unit is worth to look at: by its pools, or else by its reference.
     pub fn price(&self) -> Option<Price> {
         match (&self.market, &self.reference) {
             (Market::Pools { spot, .. }, _) => Some(*spot),

@@ -67,7 +67,34 @@ sol! {
             uint256 deadline;
         }
         function createAndInitializePoolIfNecessary(address token0, address token1, uint24 fee, uint160 sqrtPriceX96) external payable returns (address pool);
+        struct DecreaseLiquidityParams {
+            uint256 tokenId;
+            uint128 liquidity;
+            uint256 amount0Min;
+            uint256 amount1Min;
+            uint256 deadline;
+        }
+        struct IncreaseLiquidityParams {
+            uint256 tokenId;
+            uint256 amount0Desired;
+            uint256 amount1Desired;
+            uint256 amount0Min;
+            uint256 amount1Min;
+            uint256 deadline;
+        }
+        struct CollectParams {
+            uint256 tokenId;
+            address recipient;
+            uint128 amount0Max;
+            uint128 amount1Max;
+        }
         function mint(MintParams calldata params) external payable returns (uint256 tokenId, uint128 liquidity, uint256 amount0, uint256 amount1);
+        function decreaseLiquidity(DecreaseLiquidityParams calldata params) external payable returns (uint256 amount0, uint256 amount1);
+        function increaseLiquidity(IncreaseLiquidityParams calldata params) external payable returns (uint128 liquidity, uint256 amount0, uint256 amount1);
+        function collect(CollectParams calldata params) external payable returns (uint256 amount0, uint256 amount1);
+        function balanceOf(address owner) external view returns (uint256 count);
+        function tokenOfOwnerByIndex(address owner, uint256 index) external view returns (uint256 tokenId);
+        function positions(uint256 tokenId) external view returns (uint96 nonce, address operator, address token0, address token1, uint24 fee, int24 tickLower, int24 tickUpper, uint128 liquidity, uint256 feeGrowthInside0LastX128, uint256 feeGrowthInside1LastX128, uint128 tokensOwed0, uint128 tokensOwed1);
     }
 
     /// The router of Uniswap V3.
@@ -143,6 +170,7 @@ sol! {
     #[derive(Debug)]
     interface IIntegrationRegistry {
         function addIntegration(address module, string calldata name, address adapter) external;
+        function getIntegrationAdapter(address module, string calldata name) external view returns (address adapter);
     }
 
     /// Set Protocol's factory.

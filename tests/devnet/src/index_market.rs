@@ -6,6 +6,7 @@
 //! do.
 
 mod deeds;
+mod liquidity;
 mod pools;
 mod trades;
 
@@ -15,7 +16,7 @@ use alloy::{
 };
 use eyre::{OptionExt as _, Result};
 
-pub use self::trades::IndexTrade;
+pub use self::{liquidity::Withdrawn, trades::IndexTrade};
 use crate::{
     Deployment, IndexComponent, IndexProduct, Node,
     contracts::{

@@ -69,7 +69,7 @@ pub use deploy::{
 };
 pub use devnet::{Devnet, DevnetOptions};
 pub use index::{Basket, IndexComponent, IndexOptions, IndexProduct, Place};
-pub use index_market::{Holding, IndexMarket, IndexTrade};
+pub use index_market::{Holding, IndexMarket, IndexTrade, Withdrawn};
 pub use market::{Action, Market, USD};
 pub use node::Node;
 pub use tooling::Tooling;

@@ -5,7 +5,15 @@
 //! The test makes the blocks. One that holds a trade brings the pools back to their prices behind it;
 //! where the keeper waits, the chain's clock goes on past every cool-off.
 
+mod anew;
+mod bent;
 mod books;
+mod dear;
 mod disturbed;
+mod settings;
+mod settled;
 mod stage;
+mod told;
+mod unknown;
 mod whole;
+mod withdrawn;

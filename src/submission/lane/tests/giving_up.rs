@@ -62,6 +62,30 @@ async fn one_failed_simulation_gives_up_nothing_and_several_do() {
 }
 
 #[tokio::test]
+async fn what_is_out_of_date_is_given_up_where_nothing_takes_its_place() {
+    for (urgency, patience) in [(Urgency::Routine, 1), (Urgency::Emergency, 3)] {
+        let mut bench = Bench::new().await;
+        let pending = Action { urgency, ..action(1) };
+        bench.pursue(pending).await;
+        let blocked = || Decision::Blocked { reason: "bent", detail: String::new() };
+        bench.assess(blocked(), Vec::new());
+        let raised = kinds(&bench.pass(4).await);
+        assert!(!raised.contains(&AttemptKind::Cancellation), "{urgency:?}: it stands");
+        bench.outdated(blocked());
+        // It would have to be outbid by now, and that is not done.
+        bench.sim.world().base_fee = 40 * GWEI;
+        assert_eq!(kinds(&bench.pass(patience - 1).await), [], "{urgency:?}");
+        let events = bench.pass(1).await;
+        assert_eq!(kinds(&events), [AttemptKind::Cancellation], "{urgency:?}");
+        let LaneEvent::Replaced { hash, why, .. } = &events[0] else { panic!("{events:?}") };
+        assert!(why.contains("out of date"), "{why}");
+        bench.sim.mine(*hash);
+        bench.observe().await;
+        assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Cancelled)]);
+    }
+}
+
+#[tokio::test]
 async fn a_failing_call_that_is_cheap_is_left_to_fail() {
     let mut bench = Bench::new().await;
     bench.sim.world().gas = 50_000;

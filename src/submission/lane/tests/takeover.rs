@@ -1,6 +1,6 @@
 //! A more urgent action has the nonce of what waits for inclusion.
 
-use ballast_strategy_api::{Action, NonEmpty, Urgency};
+use ballast_strategy_api::{Action, Decision, NonEmpty, Urgency};
 
 use super::{
     bench::{Bench, NoOpinion, action, call, caps, once, ripcord},
@@ -91,6 +91,52 @@ async fn equal_or_less_urgent_waits_unless_the_pending_call_would_fail() {
     bench.pass(1).await;
     let other = bench.pursue(action(2)).await;
     assert_eq!(taken(&other), Some((0, "rebalance")), "{other:?}");
+}
+
+#[tokio::test]
+async fn what_is_out_of_date_makes_room_for_what_is_due() {
+    let mut bench = Bench::new().await;
+    let first = bench.pursue(action(1)).await;
+    bench.pass(1).await;
+    // The same is due, in a better call: the strategy has not said that this one will not do.
+    let better = with_call(action(1), [7].into());
+    bench.assess(Decision::Act(better.clone()), Vec::new());
+    assert_eq!(bench.pursue(better.clone()).await, Pursuit::Live { nonce: 0 });
+    bench.outdated(Decision::Act(better.clone()));
+    let second = bench.pursue(better.clone()).await;
+    assert_eq!(taken(&second), Some((0, "rebalance")), "{second:?}");
+    assert_eq!(bench.sim.world().pool.get(&0), Some(&hash_of(&second)));
+    assert_ne!(hash_of(&first), hash_of(&second));
+    // That was said of the call before.
+    assert_eq!(bench.pursue(better.clone()).await, Pursuit::Live { nonce: 0 });
+    // Another state is answered: the same.
+    bench.pass(1).await;
+    bench.outdated(Decision::Act(action(2)));
+    let third = bench.pursue(action(2)).await;
+    assert_eq!(taken(&third), Some((0, "rebalance")), "{third:?}");
+    bench.sim.mine(hash_of(&third));
+    bench.observe().await;
+    assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Confirmed)]);
+    assert_eq!(bench.pursue(action(2)).await, Pursuit::Answered { nonce: 0 });
+    assert!(matches!(bench.pursue(better).await, Pursuit::Sent { nonce: 1, .. }));
+}
+
+#[tokio::test]
+async fn what_the_strategy_takes_back_or_a_reorganisation_makes_room_for_nothing() {
+    let mut bench = Bench::new().await;
+    bench.pursue(action(1)).await;
+    let other = with_call(action(1), [7].into());
+    bench.pass(1).await;
+    bench.outdated(Decision::Act(other.clone()));
+    bench.assess(Decision::Act(other.clone()), Vec::new());
+    assert_eq!(bench.pursue(other.clone()).await, Pursuit::Live { nonce: 0 });
+    bench.outdated(Decision::Act(other.clone()));
+    bench.lane.unread();
+    assert_eq!(bench.pursue(other.clone()).await, Pursuit::Live { nonce: 0 });
+    bench.outdated(Decision::Act(other.clone()));
+    bench.sim.reorg(1, false);
+    bench.observe().await;
+    assert_eq!(bench.pursue(other).await, Pursuit::Live { nonce: 0 });
 }
 
 #[tokio::test]

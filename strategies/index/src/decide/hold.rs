@@ -17,6 +17,8 @@ pub const OFF_REFERENCE: &str = "pool price off its reference";
 pub const DEAR: &str = "quote too far from the reference";
 /// The pools do not hold so much, or nobody says what it costs.
 pub const NO_DEPTH: &str = "no quote: the pool does not hold as much";
+/// Nobody could have corrected the pool's price.
+pub const ONE_SIDED: &str = "the pool could not be traded with the other way";
 /// What comes out rounds to nothing.
 pub const TOO_LITTLE: &str = "too little to sell";
 

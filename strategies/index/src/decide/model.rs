@@ -2,7 +2,10 @@
 //! than from this crate's code, to hold decisions against.
 
 mod properties;
+mod scenes;
 mod worlds;
+
+use std::time::Duration;
 
 use alloy::{
     primitives::{Address, U256, uint},
@@ -64,6 +67,8 @@ struct World {
     weth_target: U256,
     weth_listed: bool,
     assets: Vec<Asset>,
+    /// Whether the wallet may trade.
+    may_trade: bool,
     policy: Policy,
 }
 
@@ -213,6 +218,23 @@ impl World {
         self.supply = if is_mint { self.supply + sets } else { self.supply - sets };
     }
 
+    /// The operator starts anew: a share of what one component was to be goes to another.
+    fn start_anew(&mut self, from: usize, to: usize, share: U256) {
+        let worth = |place: usize, amount: U256| self.price(place).value(amount).unwrap();
+        let moved = self.target(self.assets[from].target) * share / ONE;
+        let (value, each) = (worth(from, moved), worth(to, ONE));
+        let gained = value * ONE / each.max(U256::ONE);
+        let targets = self.assets.iter().map(|asset| self.target(asset.target));
+        let mut targets: Vec<U256> = targets.collect();
+        targets[from] -= moved;
+        targets[to] += gained;
+        self.weth_target = self.target(self.weth_target);
+        self.started_at = self.multiplier;
+        for (asset, target) in self.assets.iter_mut().zip(targets) {
+            asset.target = target;
+        }
+    }
+
     /// Outsiders bring the pools back to their prices.
     fn arbitrage(&mut self) {
         for asset in &mut self.assets {
@@ -257,8 +279,9 @@ impl World {
         });
         let mut snapshot = Snapshot {
             now: self.now,
+            block_time: Duration::from_secs(12),
             caller: Address::repeat_byte(0xca),
-            may_trade: true,
+            may_trade: self.may_trade,
             anyone: false,
             is_served: true,
             lists_zero: false,
@@ -282,8 +305,10 @@ impl World {
         for wish in survey.wishes(&snapshot, &self.policy) {
             let place = survey.lots[wish.lot()].place;
             let component = &snapshot.components[place];
+            // Who may not trade cannot try.
             let tried =
                 |work: &dyn Fn(&mut Self) -> Result<(), Refused>| match work(&mut self.clone()) {
+                    _ if !self.may_trade => Rehearsal::None,
                     Ok(()) => Rehearsal::Passed,
                     Err(why) => Rehearsal::Refused(Revert::Reason(why.to_owned())),
                 };
@@ -300,14 +325,14 @@ impl World {
                     let rehearsal = limit.map_or(Rehearsal::None, |limit| {
                         tried(&|world: &mut Self| world.trade(place, limit))
                     });
-                    let offer = Offer { amount, by, rehearsal };
+                    let offer = Offer { amount, by, back: None, rehearsal };
                     snapshot.components[place].offers.trade = Some(offer);
                 }
                 Wish::Remaining(_) => {
                     let (amount, by) = remaining_by_state(component, survey.surplus);
                     let rehearsal =
                         tried(&|world: &mut Self| world.trade_remaining(place, U256::ZERO));
-                    let offer = Offer { amount, by, rehearsal };
+                    let offer = Offer { amount, by, back: None, rehearsal };
                     snapshot.components[place].offers.remaining = Some(offer);
                 }
             }
@@ -329,6 +354,9 @@ impl World {
 
     /// Carries out a call as it was made; gives the component that it is of.
     fn execute(&mut self, action: &Action) -> Result<Option<usize>, Refused> {
+        if !self.may_trade {
+            return Err("Address not permitted to trade");
+        }
         let data = &action.candidates.first.data;
         let place = |token: Address| usize::from(token.as_slice()[19]) - 1;
         if let Ok(call) = tradeCall::abi_decode(data) {

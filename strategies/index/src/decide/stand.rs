@@ -13,7 +13,7 @@ use crate::{
     price::Price,
     refusal,
     snapshot::{
-        Component,
+        Component, Reference, Source,
         offers::{By, Offer, Rehearsal},
     },
 };
@@ -72,9 +72,14 @@ impl Look<'_> {
                 format!("{} base units", lot.size.map_or(U256::ZERO, |s| s.now)),
             );
         };
-        if let Some(off) = self.too_dear(component, side, size.now, amount, offer.by) {
+        // What the module trades is exact: only what is paid for it, or comes in, is rounded.
+        if let Some(off) = self.too_dear(component, side, (size.now, amount), amount, offer.by) {
             let detail = format!("{} worse, fees and what it moves included", percent(off));
             return held(hold::DEAR, detail);
+        }
+        if self.is_one_sided(component, side, size.now, offer) {
+            let detail = "its average may be what somebody left there: name a feed for it";
+            return held(hold::ONE_SIDED, detail.to_owned());
         }
         let policy = self.terms.policy;
         let limit = match side {
@@ -105,13 +110,36 @@ impl Look<'_> {
         most.is_some_and(|most| limit > most)
     }
 
-    /// By what share a quote is worse than the reference, where that is more than the policy has it.
-    pub(super) fn too_dear(
+    /// Whether nobody could trade with a V3 pool the other way at about the reference, where that is its own
+    /// average: liquidity on one side keeps a price that nobody can correct, and all the time that an
+    /// average takes. To put some on the other side is to let everybody trade at that price.
+    pub(super) fn is_one_sided(
         self,
         component: &Component,
         side: Side,
         quantity: U256,
-        amount: U256,
+        offer: &Offer,
+    ) -> bool {
+        let Ok(Reference { low, source: Source::Pools { .. }, .. }) = &component.reference else {
+            return false;
+        };
+        let worth = low.value(quantity).unwrap_or_default();
+        let is_dear = |back: U256| {
+            let quote = (quantity, back);
+            back.is_zero()
+                || self.too_dear(component, side.back(), quote, worth, offer.by).is_some()
+        };
+        offer.by == By::Quoter && offer.back.is_none_or(is_dear)
+    }
+
+    /// By what share a quote, base units of the component for wei, is worse than the reference, where that
+    /// is more than the policy has it. `rounded` is which of both is not exact.
+    pub(super) fn too_dear(
+        self,
+        component: &Component,
+        side: Side,
+        (quantity, amount): (U256, U256),
+        rounded: U256,
         by: By,
     ) -> Option<U256> {
         if by == By::Reference {
@@ -123,8 +151,8 @@ impl Look<'_> {
         if amount.max(quantity) < EXACT {
             return None;
         }
-        // A token without decimals cannot be bought by halves.
-        let coarse = ONE.checked_div(amount.min(quantity)).unwrap_or(ONE);
+        // A token without decimals does not come in by halves.
+        let coarse = ONE.checked_div(rounded).unwrap_or(ONE);
         let widest = self.terms.policy.widest().saturating_add(coarse);
         let quoted = Price::of_units(amount, quantity)?;
         let (against, is_worse) = match side {

@@ -9,6 +9,7 @@ use crate::{
     decimal::ONE,
     module::{Overflow, Side, Size, Terms, ceil_div, trades},
     params::Policy,
+    price::Price,
     snapshot::{Component, Market, Snapshot, offers::by_state},
 };
 
@@ -38,7 +39,7 @@ pub struct Lot {
     pub ready_at: U256,
     /// Whether that is now.
     pub is_ready: bool,
-    /// What is left of it, wei of the intermediate asset; `None` where it has no price.
+    /// What is left of it, wei of the intermediate asset by its reference; `None` where it has none.
     pub value: Option<U256>,
     /// Whether that is too little to trade for: only done where something else waits for it.
     pub is_small: bool,
@@ -79,7 +80,7 @@ pub struct Survey {
     pub surplus: U256,
     /// What is too little to trade for, wei.
     pub dust: U256,
-    /// What the index is worth as far as its components have a price, wei.
+    /// What the index is worth by pools, else references, as far as there are any, wei; to look at.
     pub worth: U256,
     /// Whether raising all targets by the share that is set would give something to buy.
     pub raise_helps: bool,
@@ -204,9 +205,11 @@ fn survey(snapshot: &Snapshot, policy: &Policy) -> Result<Survey, Overflow> {
     let surplus = if weth.target_unit < weth.unit { surplus } else { U256::ZERO };
     let own_target = if weth.is_component { target } else { U256::ZERO };
     let free = above(own_target).ok_or(WHAT)?;
-    let worth = worth(snapshot, held);
+    let worth = worth(snapshot, held, Component::price);
     let dust = policy.dust.unwrap_or_else(|| {
-        let share = worth.checked_div(DUST_SHARE).unwrap_or_default();
+        // A pool that is bent upwards makes nothing else too little.
+        let believed = self::worth(snapshot, held, |of| of.believed().map(|(low, _)| low));
+        let share = believed.checked_div(DUST_SHARE).unwrap_or_default();
         share.max(snapshot.trade_cost.saturating_mul(DUST_TRADES))
     });
     let lots = snapshot
@@ -232,16 +235,16 @@ fn raise_helps(snapshot: &Snapshot, dust: U256) -> Option<bool> {
         let rise = rise.and_then(|(after, now)| after.checked_sub(now)).filter(|r| *r > U256::ONE);
         let amount =
             rise.and_then(|rise| snapshot.terms.supply.checked_mul(rise)?.checked_div(ONE));
-        let value = amount.and_then(|amount| component.price()?.value(amount));
+        let value = amount.and_then(|amount| component.believed()?.0.value(amount));
         value.is_some_and(|value| value > dust)
     }))
 }
 
-/// What the index has, priced by pools and references; what has no price is left out.
-fn worth(snapshot: &Snapshot, weth: U256) -> U256 {
+/// What the index has; what has no price is left out.
+fn worth(snapshot: &Snapshot, weth: U256, price: impl Fn(&Component) -> Option<Price>) -> U256 {
     let values = snapshot.components.iter().filter_map(|component| {
         let held = snapshot.terms.supply.checked_mul(component.position.unit)?.checked_div(ONE)?;
-        component.price()?.value(held)
+        price(component)?.value(held)
     });
     values.fold(weth, U256::saturating_add)
 }
@@ -263,7 +266,8 @@ fn lot(
     // trade from the next.
     let is_ready = ready_at <= now && component.last_trade < now;
     let left = size.filter(|_| !is_met).map(|size| size.left);
-    let value = left.and_then(|left| component.price()?.value(left));
+    // By the higher of two averages: one that is bent downwards makes it not too little either.
+    let value = left.and_then(|left| component.believed()?.1.value(left));
     // What goes has to go altogether.
     let may_stay = !target.is_zero();
     // With a supply below 1 a unit may be off its target by less than a base unit.
@@ -304,7 +308,7 @@ fn held_by_state(
         return Some(Hold::new(hold::NO_MAXIMUM, "every trade of it would revert"));
     }
     // A maximum that was written without its decimals would burn gas for ever.
-    let value = component.price().and_then(|price| price.value(size.now));
+    let value = component.believed().and_then(|(_, price)| price.value(size.now));
     if size.now < size.left && value.is_some_and(|value| value <= snapshot.trade_cost) {
         let detail = format!("{} base units are worth less than their gas", size.now);
         return Some(Hold::new(hold::SMALL_MAXIMUM, detail));

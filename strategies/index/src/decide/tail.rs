@@ -14,7 +14,7 @@ use crate::{
 
 /// What the last buy is.
 pub(super) enum Last<'a> {
-    /// A trade whose limit is all there is: it is paid if the price does not move.
+    /// A trade that all there is pays for, whose limit is that at the most.
     Trade(Ready<'a>),
     /// All that remains goes into this component.
     Remaining { component: &'a Component, least: U256, expected: U256 },
@@ -97,12 +97,16 @@ impl<'a> Look<'a> {
         .filter_map(move |lot| {
             let component = self.snapshot.components.get(lot.place)?;
             let received = if ready {
-                let Offer { amount, by, rehearsal } = component.offers.remaining.as_ref()?;
+                let offer = component.offers.remaining.as_ref()?;
+                let Offer { amount, by, rehearsal, .. } = offer;
                 let (received, paid) = ((*amount)?, self.survey.surplus);
                 // The module has the last word on whether it fits, and was asked.
                 let is_refused = matches!(rehearsal, Rehearsal::Refused(_));
-                if is_refused || self.too_dear(component, Side::Buy, received, paid, *by).is_some()
-                {
+                let quote = (received, paid);
+                let dear = self.too_dear(component, Side::Buy, quote, received, *by);
+                let about = remaining_by_state(component, paid).0?;
+                let one_sided = self.is_one_sided(component, Side::Buy, about, offer);
+                if is_refused || dear.is_some() || one_sided {
                     return None;
                 }
                 received
@@ -118,7 +122,8 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// A whole trade that all there is pays for at the price quoted, and no better.
+    /// A whole trade that all there is pays for at the price quoted, if not with the tolerance. It
+    /// may be a fraction of what there is, where more of it was kept for others.
     fn paid_by_all(self) -> Option<Ready<'a>> {
         let free = self.survey.free;
         let lots = self.survey.lots.iter().filter(|lot| lot.is_open(Side::Buy));
@@ -126,11 +131,15 @@ impl<'a> Look<'a> {
             let component = self.snapshot.components.get(lot.place)?;
             let offer = component.offers.trade.as_ref()?;
             let (size, needed) = (lot.size?, offer.amount?);
-            let is_dear = self.too_dear(component, Side::Buy, size.now, needed, offer.by).is_some();
-            let is_paid = lot.hold.is_none() && lot.is_ready && needed <= free && !is_dear;
+            let quote = (size.now, needed);
+            let is_dear = self.too_dear(component, Side::Buy, quote, needed, offer.by).is_some();
+            let one_sided = self.is_one_sided(component, Side::Buy, size.now, offer);
+            let is_paid =
+                lot.hold.is_none() && lot.is_ready && needed <= free && !is_dear && !one_sided;
             // A rehearsal at a higher limit than there is was not made.
             let is_refused = matches!(offer.rehearsal, Rehearsal::Refused(_));
-            (is_paid && !is_refused).then_some(Ready { lot, component, limit: free })
+            let limit = free.min(self.terms.policy.most(needed)?);
+            (is_paid && !is_refused).then_some(Ready { lot, component, limit })
         });
         paid.next()
     }

@@ -37,6 +37,7 @@ fn component(has: u64, shall: u64, last_trade: u64) -> Component {
 fn of(components: Vec<Component>, weth: u64, raise_percentage: U256) -> Progress {
     let snapshot = Snapshot {
         now: NOW,
+        block_time: std::time::Duration::from_secs(12),
         caller: Address::ZERO,
         may_trade: true,
         anyone: false,

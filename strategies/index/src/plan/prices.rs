@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{
     contracts::IDescribed::descriptionCall,
-    decimal::ONE,
+    decimal::{ONE, narrow},
     params::{Currency, Feed},
     price::Price,
-    twap::{self, Mean, SHORTEST, Sums},
+    twap::{self, Mean, Past, Sums, Trail, Unfit},
 };
 
 /// How far the two averages of a pool may be from each other: 2 %. Beyond that it was moved, and
@@ -77,7 +77,7 @@ pub async fn read(
     let wants_average = index.tokens.iter().zip(&named).any(|(token, feed)| {
         feed.is_none() && token.address != index.weth && !token.pools.is_empty()
     });
-    let earlier = if wants_average { Some(twap::earlier(at).await) } else { None };
+    let earlier = if wants_average { Some(twap::past(at).await) } else { None };
     let earlier = earlier.transpose().map_err(|cause| cause.to_string());
     let quoted = index.tokens.iter().zip(&named).map(|(token, feed)| async {
         if token.address == index.weth {
@@ -131,7 +131,7 @@ fn in_one(quoted: Quoted, dollars: Option<&(U256, String)>) -> Result<(U256, Str
         (Currency::Eth, Some((dollars, of_ether))) => {
             let product = U512::from(price).checked_mul(U512::from(*dollars));
             let price = product.and_then(|p| p.checked_div(U512::from(whole_ether())));
-            let price = price.and_then(|p| U256::checked_from_limbs_slice(p.as_limbs()));
+            let price = price.and_then(narrow);
             let price = price.filter(|price| !price.is_zero());
             let price =
                 price.ok_or_else(|| format!("{source} is beyond what can be reckoned with"))?;
@@ -225,7 +225,7 @@ impl Desk<'_> {
     async fn average(
         &self,
         token: &Token,
-        earlier: Result<&Option<BlockReader>, &String>,
+        earlier: Result<&Option<Past>, &String>,
     ) -> Result<Quoted, String> {
         let nothing = "has no pools that are known: name a feed for it, or give a file of prices";
         let earlier = earlier.map_err(|why| format!("no earlier block can be read: {why}"))?;
@@ -235,29 +235,25 @@ impl Desk<'_> {
         let pools = &token.pools;
         let unread = |cause: ReadError| format!("its pools' averages cannot be read: {cause}");
         let now = future::try_join_all(pools.iter().map(|pool| pool.sums(self.at)));
-        let before = future::try_join_all(pools.iter().map(|pool| pool.sums(earlier)));
+        let before = future::try_join_all(pools.iter().map(|pool| pool.trail(earlier)));
         let (now, before) = futures::try_join!(now, before).map_err(unread)?;
-        let (now, before): (Option<Vec<Sums>>, Option<Vec<Sums>>) =
+        let (now, before): (Option<Vec<Sums>>, Option<Vec<Trail>>) =
             (now.into_iter().collect(), before.into_iter().collect());
-        let seconds = self.at.header().timestamp.saturating_sub(earlier.header().timestamp);
-        if seconds < SHORTEST {
-            return Err(format!("blocks of the last {seconds} s are too few for an average"));
-        }
-        let mean = pools
-            .iter()
-            .zip(now.zip(before).into_iter().flat_map(|(now, before)| now.into_iter().zip(before)));
+        let (now, before) = now.zip(before).ok_or_else(|| Unfit::Nothing.to_string())?;
+        let at = self.at.header().timestamp;
         let whole = Mean { low: Price::ONE, high: Price::ONE };
-        let mean = mean.map(|(pool, (now, before))| pool.mean(before, now, seconds));
-        let mean = mean.collect::<Option<Vec<Mean>>>().filter(|all| all.len() == pools.len());
-        let mean = mean.and_then(|all| all.into_iter().try_fold(whole, |sum, one| sum.times(one)));
-        let mean = mean.ok_or_else(|| "its pools keep no average".to_owned())?;
+        let sums = now.into_iter().zip(&before);
+        let mean = pools.iter().zip(sums).try_fold(whole, |mean, (pool, (now, before))| {
+            mean.times(pool.mean(before, now, at)?).ok_or(Unfit::Nothing)
+        });
+        let mean = mean.map_err(|unfit| unfit.to_string())?;
         if mean.low.off(mean.high) > FAR {
             let what = "its pools were moved within the last minutes: give a price, or wait";
             return Err(what.to_owned());
         }
         let price = middle(mean, token.decimals);
         let price = price.ok_or_else(|| "its average cannot be reckoned with".to_owned())?;
-        let source = format!("average of its pools over {}", span(seconds));
+        let source = format!("average of its pools over {}", span(earlier.seconds(at)));
         Ok(Quoted { price, currency: Currency::Eth, source })
     }
 }

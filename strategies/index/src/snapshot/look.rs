@@ -19,24 +19,20 @@ use crate::{
             executionInfoCall, executionInfoReturn, getIsAllowedTraderCall,
             getRebalanceComponentsCall, permissionInfoCall, rebalanceInfoCall,
         },
-        IRegistry::getIntegrationAdapterCall,
         ISetToken::{
             getDefaultPositionRealUnitCall, isInitializedModuleCall, positionMultiplierCall,
             totalSupplyCall,
         },
         IToken::{decimalsCall, symbolCall},
+        REGISTRY, TRADE_FEE,
     },
-    market::{Reading, Route, Way},
+    exchange::{Desk, Noted, Way},
+    market::Reading,
     module::{Position, Terms},
     plan::state::symbol_of,
     strategy::CompositeIndex,
-    twap,
+    twap::{self, Past},
 };
-
-/// The registry of adapters among the Controller's resources.
-const REGISTRY: U256 = U256::ZERO;
-/// The module's only fee: on what a trade receives.
-const TRADE_FEE: U256 = U256::ZERO;
 
 /// The state of the index besides its components.
 pub(super) struct General {
@@ -66,8 +62,8 @@ pub(super) struct Seen {
     pub(super) reference: Result<Reference, NoReference>,
 }
 
-/// The block some minutes ago, found once for all components.
-type Earlier = Shared<BoxFuture<'static, Result<BlockReader, ReadError>>>;
+/// The blocks of the last minutes, found once for all components.
+type Earlier = Shared<BoxFuture<'static, Result<Past, ReadError>>>;
 
 /// Reads one block.
 pub(super) struct Look<'a> {
@@ -81,7 +77,7 @@ pub(super) struct Look<'a> {
 impl<'a> Look<'a> {
     pub(super) fn new(index: &'a CompositeIndex, at: &'a BlockReader) -> Self {
         let reader = at.clone();
-        let earlier = async move { twap::earlier(&reader).await }.boxed().shared();
+        let earlier = async move { twap::past(&reader).await }.boxed().shared();
         let (reader, feed) = (at.clone(), index.policy.eth_usd_feed);
         let dollars = async move {
             match feed {
@@ -163,7 +159,7 @@ impl<'a> Look<'a> {
                 let same = (asked.adapter, &asked.way) == (found.adapter, &found.way)
                     && (&asked.exchange, &asked.data) == (&found.exchange, &found.data)
                     && (&asked.symbol, asked.decimals) == (&found.symbol, found.decimals);
-                if same && !needs_reference(&seen, general)? {
+                if same {
                     return Ok(seen);
                 }
                 found
@@ -175,7 +171,7 @@ impl<'a> Look<'a> {
                 self.hint(token, None, &info, general.registry).await?
             }
         };
-        self.seen(token, Hint { was_unmet: true, ..hint }, general.registry, false).await
+        self.seen(token, hint, general.registry, false).await
     }
 
     /// Who the component is and where it is traded; what is `known` is not asked for again where
@@ -194,25 +190,25 @@ impl<'a> Look<'a> {
         {
             return Ok(known.clone());
         }
+        let desk = self.desk(registry);
         let (symbol, decimals, adapter) = futures::join!(
             self.at.call_raw(token, symbolCall {}.abi_encode().into()),
             self.at.call(token, decimalsCall {}),
-            self.adapter(registry, exchange),
+            desk.adapter(exchange, self.at),
         );
         // Neither is needed to trade it.
         let symbol = unless_silent(symbol)?.unwrap_or_default();
         let decimals = unless_silent(decimals)?;
         let adapter = adapter.map_err(StrategyError::reading("a component"))?;
-        let route = Route { token, weth: self.index.weth, exchange, data, adapter };
-        let way = route.find(self.at).await.map_err(StrategyError::reading("its pools"))?;
+        let way = desk.way(Noted { token, exchange, data }, adapter, self.at).await;
+        let way = way.map_err(StrategyError::reading("its pools"))?;
         let (exchange, data) = (exchange.clone(), data.clone());
         let symbol = symbol_of(&symbol);
-        Ok(Hint { symbol, decimals, exchange, data, adapter, way, was_unmet: true })
+        Ok(Hint { symbol, decimals, exchange, data, adapter, way })
     }
 
-    async fn adapter(&self, registry: Address, exchange: &str) -> Result<Address, ReadError> {
-        let (module, name) = (self.index.module, exchange.to_owned());
-        self.at.call(registry, getIntegrationAdapterCall { module, name }).await
+    fn desk(&self, registry: Address) -> Desk {
+        Desk { registry, module: self.index.module, weth: self.index.weth }
     }
 
     /// Reads a component as the hint has it; the caller finds out whether the hint was right. A
@@ -229,7 +225,8 @@ impl<'a> Look<'a> {
             self.at.call(module, executionInfoCall { setToken: set_token, component: token }),
             self.at.call(set_token, getDefaultPositionRealUnitCall { component: token }),
             async {
-                if guess { self.adapter(registry, &hint.exchange).await } else { Ok(hint.adapter) }
+                let desk = self.desk(registry);
+                if guess { desk.adapter(&hint.exchange, self.at).await } else { Ok(hint.adapter) }
             },
             self.market(token, &hint),
         );
@@ -240,15 +237,6 @@ impl<'a> Look<'a> {
         let (readings, reference) = market?;
         Ok(Seen { hint, adapter, info, unit, readings, reference })
     }
-}
-
-/// A guess left out the average price of what turns out to be traded.
-fn needs_reference(seen: &Seen, general: &General) -> Result<bool, StrategyError> {
-    if seen.hint.was_unmet || general.started_at.is_zero() {
-        return Ok(false);
-    }
-    let met = general.terms().is_met(&seen.position());
-    met.map(|met| !met).map_err(|overflow| StrategyError::Arithmetic(overflow.0))
 }
 
 /// A token that does not answer has none; silence is the endpoints'.

@@ -16,11 +16,7 @@ use super::{
     look::{General, Look, Seen},
     offers,
 };
-use crate::{
-    market::{Reading, Way},
-    price::Price,
-    strategy::CompositeIndex,
-};
+use crate::{exchange::Way, market::Reading, price::Price, strategy::CompositeIndex};
 
 /// Gas of a typical trade.
 const TRADE_GAS: U256 = uint!(300_000_U256);
@@ -46,8 +42,6 @@ pub(super) struct Hint {
     pub(super) data: Bytes,
     pub(super) adapter: Address,
     pub(super) way: Way,
-    /// Whether its average price was of use.
-    pub(super) was_unmet: bool,
 }
 
 impl Snapshot {
@@ -103,8 +97,6 @@ fn assemble(
     let mut components: Vec<Component> = Vec::with_capacity(seen.len());
     for (token, seen) in seen {
         let position = seen.position();
-        let was_unmet = terms.started_at.is_zero()
-            || !terms.is_met(&position).map_err(|o| StrategyError::Arithmetic(o.0))?;
         let name = seen.hint.symbol.clone();
         let is_taken = components.iter().any(|component| component.symbol == name);
         let symbol = if name.is_empty() || is_taken { token.to_string() } else { name };
@@ -119,7 +111,7 @@ fn assemble(
             reference: seen.reference,
             offers: offers::Offers::default(),
         });
-        hints.tokens.insert(token, Hint { was_unmet, ..seen.hint });
+        hints.tokens.insert(token, seen.hint);
     }
     let weth = Weth {
         token: index.weth,
@@ -129,6 +121,7 @@ fn assemble(
     };
     let snapshot = Snapshot {
         now: at.header().timestamp,
+        block_time: at.block_time(),
         caller: at.caller(),
         may_trade: general.may_trade,
         anyone: general.anyone,
@@ -148,9 +141,9 @@ fn assemble(
 fn market_of(way: &Way, readings: Option<Result<Vec<Reading>, String>>) -> Market {
     match (way, readings) {
         (Way::Nowhere(why), _) => Market::Nowhere(why.clone()),
-        (Way::Unknown, _) | (Way::Pools(_), None) => Market::Unknown,
-        (Way::Pools(_), Some(Err(why))) => Market::Nowhere(why),
-        (Way::Pools(pools), Some(Ok(readings))) => {
+        (Way::Unknown, _) | (Way::Pools { .. }, None) => Market::Unknown,
+        (Way::Pools { .. }, Some(Err(why))) => Market::Nowhere(why),
+        (Way::Pools { pools, .. }, Some(Ok(readings))) => {
             let spots = readings.iter().map(|reading| reading.spot);
             let spot = spots.into_iter().try_fold(Price::ONE, Price::times);
             let hops = readings.iter().map(|reading| reading.hop).collect();

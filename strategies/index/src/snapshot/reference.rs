@@ -11,10 +11,11 @@ use futures::future;
 use super::{look::Look, read::Hint};
 use crate::{
     decimal::ONE,
-    market::{Pool, Reading, Way},
+    exchange::Way,
+    market::{self, Pool, Reading},
     params::Currency,
     price::Price,
-    twap::{Mean, SHORTEST, Sums},
+    twap::{Mean, Trail, Unfit},
 };
 
 /// What a base unit of a component is worth in wei of the intermediate asset, by somebody else than
@@ -65,20 +66,20 @@ impl Look<'_> {
         hint: &Hint,
     ) -> Result<MarketNow, StrategyError> {
         let pools = match &hint.way {
-            Way::Pools(pools) => Some(pools.as_slice()),
+            Way::Pools { pools, .. } => Some(pools.as_slice()),
             Way::Unknown | Way::Nowhere(_) => None,
         };
         let feed = self.index.feeds.get(&token);
         let (readings, before, oracle) = futures::join!(
             async {
                 match pools {
-                    Some(pools) => Some(self.readings(pools).await),
+                    Some(pools) => Some(market::read(pools, self.at).await),
                     None => None,
                 }
             },
             async {
                 match (pools, feed) {
-                    (Some(pools), None) if hint.was_unmet => Some(self.before(pools).await),
+                    (Some(pools), None) => Some(self.before(pools).await),
                     _ => None,
                 }
             },
@@ -89,58 +90,34 @@ impl Look<'_> {
                 }
             },
         );
-        let readings = readings.transpose()?;
+        let readings = readings.transpose().map_err(StrategyError::reading("a pool"))?;
         let reference = match (oracle, &readings, before) {
             (Some(oracle), ..) => {
                 oracle.and_then(|(price, age)| by_oracle(price, age, hint.decimals))
             }
-            (None, Some(Ok(readings)), Some(before)) => before.and_then(|(sums, seconds)| {
-                by_pools(pools.unwrap_or_default(), readings, &sums, seconds)
+            (None, Some(Ok(readings)), Some(before)) => before.and_then(|(trails, seconds)| {
+                let now = self.at.header().timestamp;
+                by_pools(pools.unwrap_or_default(), readings, &trails, now, seconds)
             }),
-            (None, Some(Ok(_)), None) => Err(NoReference::because("it was not asked for")),
             (None, Some(Err(why)), _) => Err(NoReference::because(why.clone())),
-            (None, None, _) => {
+            (None, Some(Ok(_)), None) | (None, None, _) => {
                 Err(NoReference::because("where it is traded has no average: name a feed for it"))
             }
         };
         Ok((readings, reference))
     }
 
-    /// What all pools say; the inner error is about the pools.
-    async fn readings(
-        &self,
-        pools: &[Pool],
-    ) -> Result<Result<Vec<Reading>, String>, StrategyError> {
-        let all = future::join_all(pools.iter().map(|pool| pool.read(self.at))).await;
-        let mut readings = Vec::with_capacity(all.len());
-        for (pool, reading) in pools.iter().zip(all) {
-            match reading {
-                Ok(Some(reading)) => readings.push(reading),
-                Ok(None) => {
-                    let why = format!("the pool {} has no liquidity at its price", pool.address);
-                    return Ok(Err(why));
-                }
-                Err(silent @ ReadError::Unavailable(_)) => {
-                    return Err(StrategyError::reading("a pool")(silent));
-                }
-                Err(odd) => return Ok(Err(format!("the pool {}: {odd}", pool.address))),
-            }
-        }
-        Ok(Ok(readings))
-    }
-
     /// The sums of all pools some minutes ago, and how many seconds that is.
-    async fn before(&self, pools: &[Pool]) -> Result<(Vec<Sums>, u64), NoReference> {
+    async fn before(&self, pools: &[Pool]) -> Result<(Vec<Trail>, u64), NoReference> {
         let unread = |error: ReadError| {
             NoReference(format!("its pools' state some minutes ago cannot be read: {error}"))
         };
         let earlier = self.earlier.clone().await.map_err(unread)?;
-        let all = pools.iter().map(|pool| pool.sums(&earlier));
-        let sums = future::try_join_all(all).await.map_err(unread)?;
-        let sums: Option<Vec<_>> = sums.into_iter().collect();
-        let sums = sums.ok_or(NoReference::because("a pool was empty some minutes ago"))?;
-        let (now, then) = (self.at.header().timestamp, earlier.header().timestamp);
-        Ok((sums, now.saturating_sub(then)))
+        let all = pools.iter().map(|pool| pool.trail(&earlier));
+        let trails = future::try_join_all(all).await.map_err(unread)?;
+        let trails: Option<Vec<_>> = trails.into_iter().collect();
+        let trails = trails.ok_or(NoReference::because("a pool was empty some minutes ago"))?;
+        Ok((trails, earlier.seconds(self.at.header().timestamp)))
     }
 
     /// Of a whole component in the intermediate asset, 18 decimals, and how old that is.
@@ -184,7 +161,11 @@ impl Look<'_> {
 }
 
 /// An oracle's price of a whole token as one of a base unit in wei.
-fn by_oracle(price: Price, age: u64, decimals: Option<u8>) -> Result<Reference, NoReference> {
+pub(crate) fn by_oracle(
+    price: Price,
+    age: u64,
+    decimals: Option<u8>,
+) -> Result<Reference, NoReference> {
     let decimals =
         decimals.ok_or(NoReference::because("it has a feed and does not tell its decimals"))?;
     let whole = U512::from(10).checked_pow(U512::from(decimals));
@@ -197,19 +178,17 @@ fn by_oracle(price: Price, age: u64, decimals: Option<u8>) -> Result<Reference, 
 fn by_pools(
     pools: &[Pool],
     readings: &[Reading],
-    before: &[Sums],
+    before: &[Trail],
+    now: u64,
     seconds: u64,
 ) -> Result<Reference, NoReference> {
-    if seconds < SHORTEST {
-        let why = format!("blocks of the last {seconds} s are too few for an average");
-        return Err(NoReference(why));
-    }
     let whole = Mean { low: Price::ONE, high: Price::ONE };
-    let mean = pools.iter().zip(readings).zip(before).try_fold(whole, |mean, (now, before)| {
-        let (pool, reading) = now;
-        mean.times(pool.mean(*before, reading.sums?, seconds)?)
+    let mean = pools.iter().zip(readings).zip(before).try_fold(whole, |mean, (seen, before)| {
+        let (pool, reading) = seen;
+        let sums = reading.sums.ok_or(Unfit::Nothing)?;
+        mean.times(pool.mean(before, sums, now)?).ok_or(Unfit::Nothing)
     });
-    let Mean { low, high } = mean.ok_or(NoReference::because("its pools keep no average"))?;
+    let Mean { low, high } = mean.map_err(|unfit| NoReference(unfit.to_string()))?;
     Ok(Reference { low, high, source: Source::Pools { seconds } })
 }
 

@@ -8,7 +8,7 @@ use alloy::primitives::{Address, U256};
 use ballast_strategy_api::safe_batch::read::Parsed;
 
 use super::{Check, Limits, Subject, listed, settings::Settings, share};
-use crate::venue::between;
+use crate::exchange::between;
 
 impl Subject<'_> {
     pub(super) fn changed(&self, batch: &Parsed, limits: &Limits) -> Vec<Check> {

@@ -12,7 +12,7 @@ use crate::{
     IndexComponent, Market,
     accounts::{MARKET, OPERATOR},
     contracts::{
-        IStreamingFeeModule,
+        IIntegrationRegistry, IStreamingFeeModule,
         index::{
             IBasicIssuanceModule,
             IIndexExtension::startRebalanceWithUnitsCall,
@@ -46,6 +46,20 @@ impl IndexMarket {
     /// If the transaction fails.
     pub async fn operate<C: SolCall>(&self, call: C) -> Result<TransactionReceipt> {
         self.node.transact(OPERATOR, self.index.extension, call).await
+    }
+
+    /// Whoever owns Set Protocol registers the adapter of one name under another, too.
+    ///
+    /// # Errors
+    ///
+    /// If the name is taken, or there is no such adapter.
+    pub async fn register_adapter(&self, name: &str, of: &str) -> Result<()> {
+        let (module, registry) = (self.index.module, self.index.registry);
+        let known = IIntegrationRegistry::getIntegrationAdapterCall { module, name: of.to_owned() };
+        let adapter = self.node.read(registry, known).await?;
+        let name = name.to_owned();
+        let add = IIntegrationRegistry::addIntegrationCall { module, name, adapter };
+        self.node.transact(OPERATOR, registry, add).await.map(drop)
     }
 
     /// Starts a rebalance: target units in base units per whole index token, of all components that

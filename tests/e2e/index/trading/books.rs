@@ -69,6 +69,13 @@ impl Books {
         trades.iter().map(|trade| self.given(trade) - self.got(trade)).sum()
     }
 
+    /// What a trade lost against the market, the protocol's fee aside, of one.
+    pub(super) fn share_lost(&self, trade: &IndexTrade) -> f64 {
+        let (price, decimals) = self.prices[&trade.bought];
+        let received = trade.amount_bought + trade.protocol_fee;
+        1.0 - amount(received, decimals) * price / self.given(trade)
+    }
+
     fn given(&self, trade: &IndexTrade) -> f64 {
         let (price, decimals) = self.prices[&trade.sold];
         amount(trade.amount_sold, decimals) * price
@@ -130,11 +137,16 @@ impl Books {
             let count = usize::try_from(trade["trades"].as_u64().ok_or_eyre("no trades")?)?;
             ensure!(made.len() == count, "{symbol}: {} trades in place of {count}", made.len());
             let planned = number(&trade["cost"])? / number(&trade["value"])?;
-            let moved: f64 = made.iter().map(|trade| self.value(trade, stage)).sum();
-            let cost = self.lost(&made) / moved;
+            let cost = self.cost(&made, stage);
             ensure!((cost - planned).abs() <= SLIPPAGE, "{symbol}: {cost} in place of {planned}");
         }
         Ok(())
+    }
+
+    /// What these trades of one component lost of what they moved, by the plan's prices.
+    pub(super) fn cost(&self, made: &[IndexTrade], stage: &Stage) -> f64 {
+        let moved: f64 = made.iter().map(|trade| self.value(trade, stage)).sum();
+        self.lost(made) / moved
     }
 
     /// What a trade moved, in dollars: the component's side of it.

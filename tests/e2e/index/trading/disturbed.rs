@@ -8,12 +8,13 @@ use alloy::{
     sol_types::SolCall as _,
 };
 use ballast_devnet::{IndexOptions, USD, contracts::index::IIndexModule::tradeCall};
-use ballast_test_support::{Fault, RAW_TRANSACTION, wait_until};
+use ballast_test_support::wait_until;
 use eyre::{OptionExt as _, Result, ensure};
 
 use super::{
     books::Books,
     stage::{FIRST, Stage},
+    told::in_state,
 };
 use crate::{harness::DEADLINE, stage::decode};
 
@@ -22,7 +23,7 @@ const DAY: u64 = 86_400;
 
 impl Stage {
     /// A rebalance that was started, with the keeper over it.
-    async fn begun(options: IndexOptions) -> Result<(Self, Books)> {
+    pub(super) async fn begun(options: IndexOptions) -> Result<(Self, Books)> {
         let mut stage = Self::start(options).await?;
         let plan = stage.plan(&FIRST, "0").await?;
         let books = Books::open(&stage, &plan).await?;
@@ -107,10 +108,20 @@ async fn another_trader_at_work_is_no_trouble() -> Result<()> {
     // With a fee of Set Protocol's, which every trade pays.
     let protocol_fee = parse_ether("0.001")?;
     let options = IndexOptions { protocol_fee, ..IndexOptions::default() };
-    let (mut stage, books) = Stage::begun(options).await?;
+    let mut stage = Stage::start(options).await?;
+    let plan = stage.plan(&FIRST, "0").await?;
+    let books = Books::open(&stage, &plan).await?;
+    stage.begin().await?;
+    stage.run().await?;
     let mut theirs = 0;
     stage
         .play(async |stage, rest| {
+            if rest == 0 {
+                let report = stage.report(&[]).await?;
+                ensure!(report["status"] == "in_progress", "{report:#}");
+                ensure!(report["detail"] == "components rest between two trades", "{report:#}");
+                ensure!(!in_state(&report, "open").is_empty(), "{report:#}");
+            }
             let symbol = ["UNI", "LEND", "YFI"].get(rest).copied();
             let Some(symbol) = symbol else { return Ok(()) };
             let component = stage.market.component(symbol)?.token;
@@ -119,6 +130,8 @@ async fn another_trader_at_work_is_no_trouble() -> Result<()> {
                 let rest = U256::from(901);
                 stage.node().rpc::<_, serde_json::Value>("evm_increaseTime", (rest,)).await?;
                 stage.market.trade(component).await?;
+                // What the keeper sends then is reckoned with where pools are brought back.
+                stage.heard().await?;
                 stage.market.arbitrage().await?;
                 theirs += 1;
             }
@@ -128,6 +141,11 @@ async fn another_trader_at_work_is_no_trouble() -> Result<()> {
     let ours = stage.trades().await?.iter().filter(|t| t.executor == stage.wallet()).count();
     ensure!(theirs >= 2 && ours >= 8, "{theirs} by the other, {ours} by the keeper");
     stage.assert_clean().await?;
+    books.assert_settled(&stage).await?;
+    let report = stage.report_beside(&plan).await?;
+    stage.assert_told(&report, &plan, &books).await?;
+    ensure!(report["totals"]["trades_of_others"] == theirs, "{report:#}");
+    ensure!(report["totals"]["protocol_fee_wei"] != "0", "{report:#}");
     books.assert_short_by_cost(&stage).await
 }
 
@@ -167,7 +185,7 @@ async fn a_trade_that_somebody_else_made_first_is_given_up() -> Result<()> {
     let plan = stage.plan(&FIRST, "0").await?;
     let books = Books::open(&stage, &plan).await?;
     stage.begin().await?;
-    let lost = stage.world.proxy().inject(Fault::SwallowRaw.on(RAW_TRANSACTION));
+    let lost = stage.lose_what_is_sent();
     stage.run().await?;
     wait_until("a transaction", DEADLINE, async || lost.fired() > 0).await?;
     let sent = stage.world.sent();

@@ -3,16 +3,19 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use alloy::{
-    consensus::Transaction as _,
+    consensus::{Transaction as _, TxEnvelope},
     primitives::{Address, Bytes, U256},
     providers::Provider as _,
     sol_types::SolCall as _,
 };
 use ballast_devnet::{
     IndexMarket, IndexOptions, IndexTrade, Mining, Node, accounts,
-    contracts::index::IIndexExtension::startRebalanceWithUnitsCall,
+    contracts::index::{
+        IIndexExtension::startRebalanceWithUnitsCall,
+        IIndexModule::{tradeCall, tradeRemainingWETHCall},
+    },
 };
-use ballast_test_support::KeeperProcess;
+use ballast_test_support::{Fault, FaultHandle, KeeperProcess, RAW_TRANSACTION, wait_until};
 use eyre::{OptionExt as _, Result, bail, ensure};
 use serde_json::Value;
 
@@ -22,9 +25,9 @@ use crate::{
 };
 
 /// Name of the index's file.
-const NAME: &str = "idx";
+pub(super) const NAME: &str = "idx";
 /// A second more than the longest cool-off.
-const REST: u64 = 901;
+pub(super) const REST: u64 = 901;
 /// Blocks before the keeper starts, so that the pools' averages reach back, and seconds between them.
 const HISTORY: (u64, u64) = (70, 12);
 /// Blocks within which a rebalance must be over: three times what the longest here takes.
@@ -52,6 +55,19 @@ pub(super) const FIRST: [(&str, u64); 9] = [
     ("SNX", 800),
 ];
 
+/// How much of what a trade brings or takes its limit may leave to others, in hundredths: the widest
+/// tolerance here is 2.
+const LEFT_TO_OTHERS: u64 = 3;
+
+/// Lines of a product's file that most have no need of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lines {
+    /// Before its tables.
+    pub(super) limits: &'static str,
+    /// Among its `[params]`.
+    pub(super) params: &'static str,
+}
+
 /// An index that a keeper trades.
 pub(super) struct Stage {
     pub(super) world: World,
@@ -65,6 +81,10 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn start(options: IndexOptions) -> Result<Self> {
+        Self::start_with(options, Lines::default()).await
+    }
+
+    pub(super) async fn start_with(options: IndexOptions, lines: Lines) -> Result<Self> {
         let index = Some(options);
         let mining = Mining::Manual;
         let chain = PATIENT.to_owned();
@@ -72,7 +92,7 @@ impl Stage {
         let world = World::start(setup).await?;
         let market = world.devnet.index_market()?;
         let stage = Self { world, market, keeper: None, first_block: 0, apart: Vec::new() };
-        stage.write_files()?;
+        stage.write_files(lines)?;
         let (blocks, apart) = (U256::from(HISTORY.0), U256::from(HISTORY.1));
         stage.node().rpc::<_, Option<bool>>("anvil_mine", (blocks, apart)).await?;
         Ok(stage)
@@ -96,7 +116,7 @@ impl Stage {
         found.map_or("WETH", |component| &component.symbol)
     }
 
-    fn write_files(&self) -> Result<()> {
+    fn write_files(&self, Lines { limits, params }: Lines) -> Result<()> {
         let deployment = self.world.devnet.deployment();
         let setup = Setup {
             chain: format!(
@@ -108,8 +128,9 @@ impl Stage {
         self.world.write_chain(&setup)?;
         let index = self.market.index();
         let mut product = format!(
-            "strategy = \"index\"\nchain = \"local\"\n[wallet]\nkey = {{ env = \"{}\" }}\n[params]\n\
-             set_token = \"{}\"\nmodule = \"{}\"\nv3_quoter = \"{}\"\n[params.feeds]\n",
+            "strategy = \"index\"\nchain = \"local\"\n{limits}[wallet]\nkey = {{ env = \"{}\" }}\n\
+             [params]\nset_token = \"{}\"\nmodule = \"{}\"\nv3_quoter = \"{}\"\n{params}\
+             [params.feeds]\n",
             key_name(index.keeper),
             index.set_token,
             index.module,
@@ -199,6 +220,50 @@ impl Stage {
         Err(self.keeper()?.failure(&format!("not over after {MAX_STEPS} blocks")))
     }
 
+    /// What the keeper decides about the newest block: one at which not everything rests for a known
+    /// time yet.
+    pub(super) async fn heard(&self) -> Result<String> {
+        let head = self.node().block_number().await?;
+        follow(self.keeper()?, 0, head, DEADLINE).await?;
+        self.said(head)
+    }
+
+    /// One block more, so many seconds later, and what the keeper decides about it.
+    pub(super) async fn block(&self, seconds: u64) -> Result<String> {
+        self.node().warp(seconds).await?;
+        self.heard().await
+    }
+
+    /// A block for each thing that the keeper sends, until it sends nothing; what it said then.
+    pub(super) async fn drain(&self) -> Result<String> {
+        for _ in 0..MAX_STEPS {
+            let said = self.heard().await?;
+            if !self.is_waiting().await? {
+                return Ok(said);
+            }
+            self.market.arbitrage_but(&self.apart).await?;
+        }
+        Err(self.keeper()?.failure("it goes on and on"))
+    }
+
+    /// From here on no node gets what the keeper sends, until the proxy is healed.
+    pub(super) fn lose_what_is_sent(&self) -> FaultHandle {
+        self.world.proxy().inject(Fault::SwallowRaw.on(RAW_TRANSACTION))
+    }
+
+    /// A trade that comes due after a rest, is signed, and has not reached a node.
+    pub(super) async fn sign_only(&self) -> Result<(TxEnvelope, tradeCall)> {
+        let lost = self.lose_what_is_sent();
+        self.node().warp(REST).await?;
+        wait_until("a transaction", DEADLINE, async || lost.fired() > 0).await?;
+        self.heard().await?;
+        let sent = self.world.proxy.raw_transactions();
+        let sent = decode(sent.last().ok_or_eyre("nothing was sent")?)?;
+        ensure!(!self.is_waiting().await?, "a node has it");
+        let call = tradeCall::abi_decode(sent.input())?;
+        Ok((sent, call))
+    }
+
     /// Whether a transaction of the keeper's waits for a block.
     pub(super) async fn is_waiting(&self) -> Result<bool> {
         let (node, wallet) = (self.node(), self.wallet());
@@ -219,11 +284,25 @@ impl Stage {
         self.market.trades(self.first_block, to).await
     }
 
+    /// The trades of a component since the rebalance began.
+    pub(super) async fn trades_of(&self, symbol: &str) -> Result<Vec<IndexTrade>> {
+        let token = self.market.component(symbol)?.token;
+        let mut trades = self.trades().await?;
+        trades.retain(|trade| trade.sold == token || trade.bought == token);
+        Ok(trades)
+    }
+
     /// Everything that the keeper sent is in a block, once for each nonce, and did what it was for: no
-    /// revert, no cancellation, and no trade of what was met.
+    /// revert, no cancellation, and no trade of what was met or at a limit far from its price.
     pub(super) async fn assert_clean(&self) -> Result<()> {
+        self.assert_clean_but(0).await
+    }
+
+    /// The same, with so many nonces given up at the most.
+    pub(super) async fn assert_clean_but(&self, most_given_up: usize) -> Result<()> {
         let (node, module, wallet) = (self.node(), self.market.index().module, self.wallet());
         let (mut nonces, mut mined) = (BTreeSet::new(), BTreeSet::new());
+        let (trades, mut given_up) = (self.trades().await?, 0);
         for raw in self.world.sent() {
             let transaction = decode(&raw)?;
             nonces.insert(transaction.nonce());
@@ -233,6 +312,13 @@ impl Stage {
             };
             ensure!(receipt.status(), "{hash} reverted");
             mined.insert(transaction.nonce());
+            if transaction.to() == Some(wallet) {
+                given_up += 1;
+                continue;
+            }
+            if let Some(trade) = trades.iter().find(|trade| trade.hash == hash) {
+                self.assert_limit(transaction.input(), trade)?;
+            }
             // A trade has an event of the module, and so has a raise.
             let told = receipt.logs().iter().any(|log| log.address() == module);
             ensure!(transaction.to() == Some(module) && told, "{hash} did nothing");
@@ -240,7 +326,8 @@ impl Stage {
         let used = node.nonce(wallet).await?;
         ensure!(nonces.iter().copied().eq(0..used), "{used} used, {nonces:?} sent for");
         ensure!(nonces == mined, "{nonces:?} sent for, {mined:?} in blocks");
-        for trade in self.trades().await?.iter().filter(|trade| trade.executor == wallet) {
+        ensure!(given_up <= most_given_up, "{given_up} given up");
+        for trade in trades.iter().filter(|trade| trade.executor == wallet) {
             let component = if trade.sold == self.weth() { trade.bought } else { trade.sold };
             let before = (trade.block - 1).into();
             let holding = self.market.holding_at(component, before).await?;
@@ -248,6 +335,25 @@ impl Stage {
                 bail!("{} was met before block {}", self.symbol(component), trade.block);
             }
         }
+        Ok(())
+    }
+
+    /// What a trade asked for at the least, or would have paid at the most, is near what came of it.
+    fn assert_limit(&self, input: &[u8], trade: &IndexTrade) -> Result<()> {
+        let hundred = U256::from(100);
+        let share = |of: U256, hundredths: u64| of * U256::from(hundredths) / hundred;
+        let received = trade.amount_bought + trade.protocol_fee;
+        let least = share(received, 100 - LEFT_TO_OTHERS);
+        let most = share(trade.amount_sold, 100 + LEFT_TO_OTHERS);
+        let (limit, is_near) = match tradeRemainingWETHCall::abi_decode(input) {
+            Ok(call) => (call.minComponentReceived, call.minComponentReceived >= least),
+            Err(_) => {
+                let limit = tradeCall::abi_decode(input)?.ethQuantityLimit;
+                let is_sell = trade.bought == self.weth();
+                (limit, if is_sell { limit >= least } else { limit <= most })
+            }
+        };
+        ensure!(is_near, "a limit of {limit} for {trade:?}");
         Ok(())
     }
 }

@@ -1,18 +1,21 @@
 //! What holds of every rebalance: it ends, nothing reverts, nothing that is met is traded.
 
-use alloy::primitives::U256;
-use ballast_strategy_api::Decision;
+use alloy::{primitives::U256, sol_types::SolCall};
+use ballast_strategy_api::{Action, Decision};
 use proptest::prelude::*;
 
 use super::{
     super::{
-        FINISHED, HELD_UP, KEPT, RAISE, TRADE_REMAINING,
+        FINISHED, HELD_UP, KEPT, NOT_PERMITTED, RAISE, TRADE_REMAINING,
         hold::{SMALL_MAXIMUM, TOO_LITTLE},
     },
     ONE, World,
     worlds::worlds,
 };
-use crate::quote::Hop;
+use crate::{
+    contracts::IGeneralIndexModule::{tradeCall, tradeRemainingWETHCall},
+    quote::Hop,
+};
 
 /// Something that others do between two blocks.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +32,12 @@ enum Event {
     Bend(usize, u64, bool),
     /// … and all of them are back at their prices.
     Calm,
+    /// The operator starts anew: so many parts of 1,000 of one component's target go to another.
+    Anew(usize, usize, u64),
+    /// A trade maximum becomes so many parts of 1,000 of what it was.
+    Maximum(usize, u64),
+    /// The wallet may trade, or not.
+    Trader(bool),
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -41,6 +50,9 @@ fn events() -> impl Strategy<Value = Event> {
         2 => (0_usize..8).prop_map(Event::Trade),
         2 => (0_usize..8, 50_u64..900, any::<bool>()).prop_map(|(p, by, up)| Event::Bend(p, by, up)),
         3 => Just(Event::Calm),
+        1 => (0_usize..8, 0_usize..8, 1_u64..=1_000).prop_map(|(a, b, by)| Event::Anew(a, b, by)),
+        1 => (0_usize..8, 300_u64..3_000).prop_map(|(place, by)| Event::Maximum(place, by)),
+        1 => any::<bool>().prop_map(Event::Trader),
     ]
 }
 
@@ -74,6 +86,15 @@ fn happen(world: &mut World, event: Event) {
             asset.pool.reserve_out = if up { reserve_out + bent } else { reserve_out - bent };
         }
         Event::Calm => world.arbitrage(),
+        Event::Anew(from, to, by) => {
+            let share = U256::from(by) * ONE / U256::from(1_000);
+            world.start_anew(from % count, to % count, share);
+        }
+        Event::Maximum(place, by) => {
+            let asset = &mut world.assets[place % count];
+            asset.max_size = (asset.max_size * U256::from(by)).div_ceil(U256::from(1_000));
+        }
+        Event::Trader(may) => world.may_trade = may,
     }
 }
 
@@ -103,6 +124,7 @@ fn run(mut world: World, mut events: Vec<Event>, restless: bool) -> Result<Run, 
                 let place = world.execute(&action);
                 prop_assert!(place.is_ok(), "{:?} {}: {:?}", place, action.name, action.candidates);
                 if let Ok(Some(place)) = place {
+                    prop_assert!(is_within(&action, place, &before, &world), "{action:?}");
                     let was = &before.assets[place];
                     prop_assert!(!before.is_met(was), "traded though met: {place}");
                     let price = before.price(place);
@@ -155,9 +177,12 @@ fn run(mut world: World, mut events: Vec<Event>, restless: bool) -> Result<Run, 
             happen(&mut world, event);
             idle = 0;
         } else {
+            world.may_trade = true;
             if !restless || idle > 0 {
                 world.arbitrage();
             }
+            // Whoever was no trader a moment ago is asked once more.
+            let over = over.filter(|reason| *reason != NOT_PERMITTED);
             if let Some(reason) = over.filter(|reason| *reason == FINISHED || idle > 20) {
                 return Ok(Run { world, reason, trades, last_bought });
             }
@@ -165,6 +190,25 @@ fn run(mut world: World, mut events: Vec<Event>, restless: bool) -> Result<Run, 
     }
     let last = told.split_off(told.len().saturating_sub(8));
     Err(TestCaseError::fail(format!("it never ends: {last:#?}")))
+}
+
+/// Whether the limit of a trade leaves no more than the tolerance to whoever trades in front of it:
+/// nobody did, so what came of it is what was quoted, less the protocol's fee.
+pub(super) fn is_within(action: &Action, place: usize, before: &World, after: &World) -> bool {
+    let data = &action.candidates.first.data;
+    let policy = &before.policy;
+    let got = |before: U256, after: U256| after.checked_sub(before);
+    if let Ok(call) = tradeRemainingWETHCall::abi_decode(data) {
+        let [before, after] = [before, after].map(|world| world.assets[place].held.balance);
+        return got(before, after).and_then(|got| policy.least(got)).unwrap()
+            <= call.minComponentReceived;
+    }
+    let limit = tradeCall::abi_decode(data).unwrap().ethQuantityLimit;
+    let (was, is) = (before.weth.balance, after.weth.balance);
+    match got(was, is) {
+        Some(received) => policy.least(received).unwrap() <= limit,
+        None => limit <= policy.most(was - is).unwrap(),
+    }
 }
 
 /// A decision in short, with the units that it is about.

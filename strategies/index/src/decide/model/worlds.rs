@@ -145,6 +145,7 @@ fn build(
         weth_target: ONE * U256::from(weth_to) / U256::from(all_to) * kept / ONE,
         weth_listed: listed,
         assets: assets.collect(),
+        may_trade: true,
         policy: Policy::default(),
     }
 }

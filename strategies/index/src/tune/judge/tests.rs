@@ -3,13 +3,13 @@ use alloy::primitives::{Address, Bytes};
 use super::*;
 use crate::{
     decimal::fixed,
+    exchange::{Desk, UNISWAP_V2, UNISWAP_V3},
     plan::{
         input::{self, Kind},
         state::{Index, Origin, Quotes},
         work::File,
     },
     quote::Hop,
-    venue::{Desk, UNISWAP_V2, UNISWAP_V3},
 };
 
 const TOKEN: Address = Address::repeat_byte(1);

@@ -9,7 +9,7 @@ use crate::contracts::IExtension::{
     setAnyoneTradeCall, setCoolOffPeriodsCall, setExchangeDataCall, setExchangesCall,
     setRaiseTargetPercentageCall,
 };
-use crate::venue::SUSHISWAP;
+use crate::exchange::SUSHISWAP;
 
 const AAA: Address = Address::repeat_byte(1);
 const BBB: Address = Address::repeat_byte(2);

@@ -47,7 +47,7 @@ impl Price {
     }
 
     /// So many tokens as are worth `others`, cut off.
-    fn tokens_for(self, others: U256) -> U256 {
+    pub(crate) fn tokens_for(self, others: U256) -> U256 {
         others.saturating_mul(self.tokens).checked_div(self.others).unwrap_or_default()
     }
 
