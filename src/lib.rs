@@ -21,6 +21,7 @@ pub mod store;
 pub mod submission;
 pub mod telemetry;
 
+use ballast_chains::text::one_line;
 pub use ballast_strategy_api::safe_batch;
 
 /// An error with all its causes on one line, outermost first. Wrappers of other libraries that show
@@ -36,7 +37,8 @@ pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
         }
         cause = inner.source();
     }
-    text
+    // Some of it are the words of a node or a contract.
+    one_line(&text).into_owned()
 }
 
 #[cfg(test)]
@@ -49,5 +51,11 @@ mod tests {
     fn a_wrapper_that_shows_its_cause_is_told_once() {
         let error = eyre::Report::new(Wrapper(std::io::Error::other("no route")));
         assert_eq!(super::error_chain(error.wrap_err("asking").as_ref()), "asking: no route");
+    }
+
+    #[test]
+    fn an_error_is_one_line_whoever_said_it() {
+        let error = Wrapper(std::io::Error::other("no\nroute\u{1b}[2J"));
+        assert_eq!(super::error_chain(&error), "no\\nroute\\u{1b}[2J");
     }
 }

@@ -1,6 +1,7 @@
 //! Logs and metrics, set up once.
 
 mod catalogue;
+mod lines;
 
 use std::{io::IsTerminal as _, time::Duration};
 
@@ -38,10 +39,11 @@ pub fn start_logs(filter: &str, format: LogFormat) -> Result<()> {
     for quiet in ADDRESS_PRINTERS {
         filter = filter.add_directive(format!("{quiet}=warn").parse()?);
     }
+    let colours = std::io::stderr().is_terminal();
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_ansi(colours)
+        .with_writer(lines::Lines { format, colours });
     let started = match format {
         LogFormat::Text => logs.with_target(false).try_init(),
         LogFormat::Json => logs.json().try_init(),

@@ -19,6 +19,7 @@ pub mod profile;
 pub mod reader;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
+pub mod text;
 pub mod wallet;
 
 pub use heads::Head;

@@ -68,7 +68,7 @@ pub(super) async fn demo(session: Session, args: DemoArgs) -> Result<Exit> {
 }
 
 fn stopped() -> Exit {
-    out::line("\nstopped");
+    out::text("\nstopped");
     Exit::Done
 }
 
@@ -82,7 +82,7 @@ async fn play(stage: &mut Stage, block_time: Duration, end: Option<Instant>) -> 
             chain.reweigh().await?;
         }
         for (scene, number) in round.iter().zip(1_usize..) {
-            out::line(&format!("\n== {number} of {}: {}", round.len(), scene.title()));
+            out::text(&format!("\n== {number} of {}: {}", round.len(), scene.title()));
             tokio::select! {
                 played = play_everywhere(*scene, stage, within) => played?,
                 () = until(end) => return Ok(closing(shown)),
@@ -108,7 +108,7 @@ async fn play_everywhere(scene: Scene, stage: &mut Stage, within: Duration) -> R
 }
 
 fn closing(shown: usize) -> Exit {
-    out::line(&match shown {
+    out::text(&match shown {
         0 => "\nthe time was up before the first scene had ended".to_owned(),
         _ => format!("\n{shown} scenes shown on both chains: each action explained, sent, final"),
     });

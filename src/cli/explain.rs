@@ -31,18 +31,18 @@ pub(super) async fn explain(session: Session, product: &str, json: bool) -> Resu
         None if json => out::json(&serde_json::json!({ "product": product, "last": null })),
         None => out::line(&format!("{product}: no decision recorded yet")),
         Some(row) if json => out::json(&row),
-        Some(row) => out::line(&stored_text(&row)),
+        Some(row) => out::lines(&stored_text(&row)),
     }
     Ok(Exit::Done)
 }
 
 /// A decision that was just made, as people read it.
-pub(super) fn text(product: &str, chain: &str, decision: &LastDecision) -> String {
+pub(super) fn text(product: &str, chain: &str, decision: &LastDecision) -> Vec<String> {
     stored_text(&DecisionRow::new(product, chain, decision, false))
 }
 
 /// A decision that a keeper told of, as people read it.
-pub(super) fn told(product: &str, chain: &str, decision: &Decision) -> String {
+pub(super) fn told(product: &str, chain: &str, decision: &Decision) -> Vec<String> {
     stored_text(&row(product, chain, decision))
 }
 
@@ -64,7 +64,7 @@ fn row(product: &str, chain: &str, decision: &Decision) -> DecisionRow {
 }
 
 /// A decision as people read it: where, what and why, then the inputs.
-fn stored_text(row: &DecisionRow) -> String {
+fn stored_text(row: &DecisionRow) -> Vec<String> {
     let when = clock::text(row.block_timestamp);
     let mut lines = vec![
         format!("{} on {}, block {} at {when}", row.product, row.chain, row.block_number),
@@ -74,7 +74,7 @@ fn stored_text(row: &DecisionRow) -> String {
         lines.push(format!("  {}", row.detail));
     }
     lines.extend(row.inputs().iter().map(input));
-    lines.join("\n")
+    lines
 }
 
 fn verdict(row: &DecisionRow) -> String {

@@ -298,7 +298,7 @@ fn show(reports: &[Report], board: &Board, as_json: bool) {
             continue;
         }
         match last {
-            Some(last) => out::line(&explain::text(&report.product, &report.chain, &last)),
+            Some(last) => out::lines(&explain::text(&report.product, &report.chain, &last)),
             None => out::line(&format!("{}: not assessed", report.product)),
         }
         for step in &report.steps {

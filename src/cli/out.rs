@@ -1,21 +1,38 @@
 //! Writing to the terminal. A closed pipe is the reader's choice, not a failure.
+//!
+//! What contracts, nodes and files say is part of what is written: all of it goes through
+//! [`one_line`], so that nobody's text moves the cursor, clears the screen or looks like another line.
 
 use std::io::Write as _;
 
 use alloy::primitives::U256;
-use ballast_chains::amount;
+use ballast_chains::{
+    amount,
+    text::{self, one_line},
+};
 use serde::Serialize;
 
+use super::table::Table;
 use crate::config::Problems;
 
 /// One line of output.
 pub(crate) fn line(text: &str) {
+    painted(&one_line(text));
+}
+
+/// One line of output with colours, whose text is plain already.
+pub(crate) fn painted(text: &str) {
     drop(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
-/// Output that has its lines' ends already.
+/// Output that has its lines' ends already, and whose lines are of one who knows where they end.
 pub(crate) fn text(text: &str) {
-    drop(write!(std::io::stdout().lock(), "{text}"));
+    text.split_terminator('\n').for_each(line);
+}
+
+/// A table, in colours if they are wanted.
+pub(crate) fn table(table: &Table, colours: bool) {
+    table.lines(colours).iter().for_each(|line| painted(line));
 }
 
 /// Several lines of output.
@@ -46,20 +63,20 @@ pub(crate) fn coins(wei: &str, symbol: &str) -> String {
 /// A value as one line of JSON.
 pub(crate) fn json_line<T: Serialize>(value: &T) {
     match serde_json::to_string(value) {
-        Ok(text) => line(&text),
+        Ok(json) => painted(&text::json(&json)),
         Err(cause) => error(&format!("writing JSON: {cause}")),
     }
 }
 
 /// One line about what went wrong.
 pub(crate) fn error(text: &str) {
-    drop(writeln!(std::io::stderr().lock(), "ballast: {text}"));
+    drop(writeln!(std::io::stderr().lock(), "ballast: {}", one_line(text)));
 }
 
 /// A value as indented JSON.
 pub(crate) fn json<T: Serialize>(value: &T) {
     match serde_json::to_string_pretty(value) {
-        Ok(text) => line(&text),
+        Ok(json) => painted(&text::json(&json)),
         Err(cause) => error(&format!("writing JSON: {cause}")),
     }
 }

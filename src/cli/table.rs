@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal as _;
 
+use ballast_chains::text::one_line;
+
 use crate::config::Environment;
 
 /// What a cell says about what it shows.
@@ -40,13 +42,13 @@ pub(super) enum Side {
 
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
-        Self { text: text.into(), tone: Tone::Plain }
+        Self::toned(text, Tone::Plain)
     }
 }
 
 impl Cell {
     pub(super) fn toned(text: impl Into<String>, tone: Tone) -> Self {
-        Self { text: text.into(), tone }
+        Self { text: one_line(&text.into()).into_owned(), tone }
     }
 }
 
@@ -133,6 +135,14 @@ mod tests {
         assert_eq!(table.lines(false), plain);
         let coloured = table.lines(true);
         assert_eq!(coloured[1], "\u{1b}[31mgrößer\u{1b}[0m    7");
+    }
+
+    #[test]
+    fn a_cell_is_never_more_than_a_cell() {
+        let mut table = Table::new(&[("A", Side::Left)]);
+        table.row([Cell::toned("x\ny\u{1b}[2J", Tone::Bad)]);
+        let lines = table.lines(true);
+        assert_eq!(lines[1], "\u{1b}[31mx\\ny\\u{1b}[2J\u{1b}[0m");
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(super) async fn list(session: Session, filter: TransactionFilter, json: bool
         out::line("no transactions");
         return Ok(Exit::Done);
     }
-    out::lines(&table.lines(colours(&session.environment)));
+    out::table(&table, colours(&session.environment));
     if found.next.is_some() {
         out::line(&format!("the newest {}; --limit shows more", found.transactions.len()));
     }

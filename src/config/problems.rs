@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use ballast_chains::text::one_line;
 use figment::value::Value;
 use serde::Serialize;
 
@@ -140,18 +141,6 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
-
-fn one_line(text: &str) -> String {
-    if text.chars().any(char::is_control) {
-        text.chars().flat_map(escape_control).collect()
-    } else {
-        text.to_owned()
-    }
-}
-
-fn escape_control(c: char) -> Vec<char> {
-    if c.is_control() { c.escape_default().collect() } else { vec![c] }
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Composite indices: published weights through the binary, carried out on the published module.
 
 mod advice;
+mod files;
 mod late;
 mod trading;
 

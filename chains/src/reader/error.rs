@@ -6,6 +6,8 @@ use alloy::{
 };
 use thiserror::Error;
 
+use crate::text::one_line;
+
 /// Why a read gave no value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ReadError {
@@ -13,7 +15,7 @@ pub enum ReadError {
     #[error("{0}")]
     Reverted(Revert),
     /// The contract answered something that is not what the ABI promises.
-    #[error("unexpected answer of {target}: {detail}")]
+    #[error("unexpected answer of {target}: {}", one_line(.detail))]
     Malformed {
         /// The contract that was asked.
         target: Address,
@@ -21,7 +23,7 @@ pub enum ReadError {
         detail: String,
     },
     /// No endpoint gave an answer; says nothing about the contract. Ask again at the next head.
-    #[error("no endpoint answered: {0}")]
+    #[error("no endpoint answered: {}", one_line(.0))]
     Unavailable(String),
 }
 
@@ -57,7 +59,8 @@ impl Revert {
 impl std::fmt::Display for Revert {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Reason(reason) => write!(f, "reverted: {reason}"),
+            // Whoever wrote the contract chose the words.
+            Self::Reason(reason) => write!(f, "reverted: {}", one_line(reason)),
             Self::Panic(code) => write!(f, "panicked with code {code:#04x}"),
             Self::Data(data) => write!(f, "reverted with data {data}"),
             Self::Empty => f.write_str("reverted without a reason"),
@@ -68,11 +71,11 @@ impl std::fmt::Display for Revert {
 #[cfg(test)]
 mod tests {
     use alloy::{
-        primitives::{U256, bytes},
+        primitives::{Address, U256, bytes},
         sol_types::{Panic, Revert as Reason, SolError},
     };
 
-    use super::Revert;
+    use super::{ReadError, Revert};
 
     #[test]
     fn refusals_are_decoded() {
@@ -91,5 +94,19 @@ mod tests {
             assert_eq!(Revert::decode(data), expected);
         }
         assert_eq!(Revert::Panic(0x12).to_string(), "panicked with code 0x12");
+    }
+
+    #[test]
+    fn what_others_say_is_one_line() {
+        let said = "no\nAll 15 checks passed.\u{1b}[8m";
+        let target = Address::ZERO;
+        for error in [
+            ReadError::Reverted(Revert::Reason(said.into())),
+            ReadError::Malformed { target, detail: said.into() },
+            ReadError::Unavailable(said.into()),
+        ] {
+            let told = error.to_string();
+            assert!(told.ends_with("no\\nAll 15 checks passed.\\u{1b}[8m"), "{told:?}");
+        }
     }
 }

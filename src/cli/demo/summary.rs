@@ -12,10 +12,10 @@ const MAX_ROWS: usize = 40;
 pub(super) fn tell(chains: &[Chain]) {
     for chain in chains {
         let (name, id, product) = (chain.name(), chain.id(), chain.product_name());
-        out::line(&format!("\n== {name} (id {id}): {product}"));
+        out::text(&format!("\n== {name} (id {id}): {product}"));
         table(chain.trades()).iter().for_each(|row| out::line(row));
         if let Some(basket) = chain.basket() {
-            out::line(&format!("\n== {name} (id {id}): {}", basket.product_name()));
+            out::text(&format!("\n== {name} (id {id}): {}", basket.product_name()));
             let trades = basket.trades().iter();
             let rows: Vec<IndexRow> = trades
                 .map(|trade| IndexRow {

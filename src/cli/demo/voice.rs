@@ -3,6 +3,8 @@
 
 use std::io::IsTerminal as _;
 
+use ballast_chains::text::one_line;
+
 use super::super::out;
 use crate::config::Environment;
 
@@ -33,7 +35,7 @@ impl Voice {
             None => (String::new(), ""),
         };
         let text = short_hashes(text);
-        out::line(&format!("{on}{}{off} {block:>5}  {verb:<8} {text}", self.label));
+        out::painted(&format!("{on}{}{off} {block:>5}  {verb:<8} {}", self.label, one_line(&text)));
     }
 }
 

@@ -157,7 +157,7 @@ fn print(report: &Report, facts: &Facts, format: Format, colours: bool) {
 
 /// Text that ends with its last line.
 fn whole(text: &str) {
-    out::line(text.trim_end_matches('\n'));
+    out::text(text.trim_end_matches('\n'));
 }
 
 const COLUMNS: &[(&str, Side)] = &[
@@ -188,7 +188,7 @@ fn table(report: &Report, colours: bool) {
     if report.total.all().count == 0 {
         out::line("no transaction");
     } else {
-        out::lines(&table.lines(colours));
+        out::table(&table, colours);
     }
     let mut budgets = Table::new(BUDGETS);
     for product in &report.products {
@@ -203,7 +203,7 @@ fn table(report: &Report, colours: bool) {
     }
     if !budgets.is_empty() {
         out::line("");
-        out::lines(&budgets.lines(colours));
+        out::table(&budgets, colours);
     }
     out::line("");
     out::lines(&text::notes(report));

@@ -247,7 +247,7 @@ fn table(told: &[Told], config: &Config, colours: bool) {
         out::line("no wallet here is for us to fill: none signs, and none is external");
         return;
     }
-    out::lines(&table.lines(colours));
+    out::table(&table, colours);
     out::line(
         "Days: how long the balance would have lasted from each day of the last year on; p50 is the middle, \
          p95 what 95 of 100 reach. Missing: to pay for the dearest 30 days of that year above min_balance.",

@@ -214,7 +214,7 @@ fn told(
 ) -> Value {
     if !as_json {
         match &answer.decision {
-            Some(decided) => out::line(&explain::told(&product.name, &product.chain, decided)),
+            Some(decided) => out::lines(&explain::told(&product.name, &product.chain, decided)),
             None => out::line(&format!("{}: not assessed", product.name)),
         }
         if let Some(found) = &transaction {

@@ -24,14 +24,14 @@ pub(super) fn show(report: &Report, options: &Options, colours: bool) {
     for line in &report.products {
         products.row(product_cells(line, symbol(&line.chain), now));
     }
-    out::lines(&products.lines(colours));
+    out::table(&products, colours);
     let mut chains = Table::new(CHAINS);
     for chain in &report.chains {
         chains.row(chain_cells(chain));
     }
     if !chains.is_empty() {
         out::line("");
-        out::lines(&chains.lines(colours));
+        out::table(&chains, colours);
     }
     if options.product.is_some() {
         for line in &report.products {
@@ -158,7 +158,7 @@ fn details(line: &Line, now: u64) -> Vec<String> {
         }
     }
     if let Some(last) = &line.last {
-        lines.push(explain::told(&line.name, &line.chain, last));
+        lines.extend(explain::told(&line.name, &line.chain, last));
     }
     lines
 }

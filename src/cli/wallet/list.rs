@@ -194,7 +194,7 @@ fn show(lines: &BTreeMap<String, Line>, json: bool, colours: bool) {
             line.place.as_str().into(),
         ]);
     }
-    out::lines(&table.lines(colours));
+    out::table(&table, colours);
     for line in lines.values() {
         for problem in &line.problems {
             out::line(&format!("{}: {problem}", line.product));

@@ -152,6 +152,12 @@ impl Desk {
     }
 }
 
+/// The token between two pools that a way leads through, by an adapter that knows such ways.
+pub(crate) fn between(exchange: &str, data: &Bytes) -> Option<Address> {
+    let two = matches!(exchange, UNISWAP_V2 | SUSHISWAP);
+    Address::try_from(data.as_ref()).ok().filter(|_| two)
+}
+
 async fn pairs(path: &[Address], adapter: Address, at: &BlockReader) -> Result<Way, ReadError> {
     let factory = factory(adapter, at).await?;
     let pools = path.iter().zip(path.iter().skip(1)).map(|(from, to)| async move {

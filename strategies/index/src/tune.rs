@@ -1,12 +1,13 @@
 //! What an operator should set for each component: by which adapter it is traded, how much at a time,
 //! with what rest in between.
 //!
-//! [`survey`] asks the chain which ways a component has and how deep they are, [`optimum`] works out
-//! the size of a trade, [`advice`] puts both together, [`batch`] is what differs from the chain, as
+//! [`survey`] asks the chain which ways a component has and how deep they are, [`judge`] which of them
+//! are offers, [`optimum`] works out the size of a trade, [`advice`] puts both together, [`batch`] is what differs from the chain, as
 //! calls, and [`show`] is for people.
 
 pub mod advice;
 pub mod batch;
+pub mod judge;
 pub mod optimum;
 pub mod show;
 pub mod survey;
@@ -100,7 +101,8 @@ pub struct Way {
     pub exchange_data: Bytes,
     /// Whether it is what the chain has.
     pub current: bool,
-    /// What its pools have on a side, wei of the intermediate asset.
+    /// What its pools have on a side, wei of the intermediate asset; of V3 what the liquidity in range
+    /// would be, which anyone can make large.
     #[serde(serialize_with = "as_text")]
     pub depth: U256,
     /// The largest trade within the bound of the impact.

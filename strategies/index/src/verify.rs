@@ -3,11 +3,12 @@
 //! Everything is worked out anew from the weights and held against the proposal: the units of a
 //! multisig's batch if there is one, else those that a plan would give. A batch is looked at as it
 //! leaves the chain: what it sets before the start counts in what is checked after it. [`batch`] reads
-//! a batch, [`settings`] what it sets, `envelope`, `units`, `execution` and `executed` are the checks,
-//! [`show`] is for people. What a plan refuses (a sum that is not 1, a component that is left out, a
+//! a batch, [`settings`] what it sets, `envelope`, `changed`, `units`, `execution` and `executed` are
+//! the checks, [`show`] is for people. What a plan refuses (a sum that is not 1, a component that is left out, a
 //! symbol or decimals that are not the token's) is refused before any of these checks.
 
 pub mod batch;
+mod changed;
 mod envelope;
 mod executed;
 mod execution;
@@ -30,6 +31,7 @@ use crate::{
         work::{Work, percent},
     },
     steward::Steward,
+    verify::settings::Settings,
 };
 
 /// One check.
@@ -58,18 +60,30 @@ pub struct Limits {
     pub slippage: U256,
     /// How far the pools' price may be from the reckoned one.
     pub pools: U256,
-    /// Longest time that the trades may take, seconds.
+    /// Longest time that the trades may take, and a component may rest, seconds.
     pub seconds: u64,
+    /// Shortest rest between two trades that a batch may set, seconds.
+    pub rest: u64,
+    /// By how much a batch may have targets raised at a time.
+    pub raise: U256,
     /// How far a batch's unit may be from the one worked out here.
     pub units: U256,
     /// How far a unit may be from what second prices give.
     pub prices: U256,
     /// Whether something may be traded where nothing can be measured.
     pub unmeasured: bool,
-    /// Whom a batch may let trade.
+    /// Whether a batch may leave a component that is not traded now without a way or a maximum.
+    pub untradable: bool,
+    /// Whether a batch may set something of tokens that are no components.
+    pub others: bool,
+    /// Through which tokens a batch may lead trades.
+    pub via: Vec<Address>,
+    /// Whom a batch may let trade …
     pub traders: Vec<Address>,
-    /// Whether a batch may let anyone trade.
-    pub anyone: bool,
+    /// … and whom it may stop.
+    pub removed: Vec<Address>,
+    /// Whether a batch may let anyone trade (`true`) or only allowed traders (`false`).
+    pub anyone: Option<bool>,
 }
 
 /// What is verified.
@@ -96,7 +110,8 @@ pub struct Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// All checks of weights and units; those of a batch's units if there is one.
+    /// All checks of weights and units; those of a batch's units if there is one. A batch that starts
+    /// nothing is one of parameters: then the units are those of a plan.
     ///
     /// # Errors
     /// [`Overflow`].
@@ -108,10 +123,16 @@ impl Subject<'_> {
         let mut checks = self.weights(limits);
         let planned: Vec<U256> = self.work.rows.iter().map(|row| row.target_unit).collect();
         let mut units = planned.clone();
+        let settings = batch.map(Settings::of).unwrap_or_default();
         if let Some(batch) = batch {
             checks.extend(self.envelope(batch, limits));
             let starts = batch::starts(batch);
-            checks.push(only_last(batch, &starts));
+            checks.push(if starts.is_empty() {
+                let what = "none: the batch sets parameters and starts nothing".to_owned();
+                Check { name: "batch start", passed: true, what }
+            } else {
+                only_last(batch, &starts)
+            });
             if let [(_, call, start)] = starts.as_slice() {
                 checks.push(self.target(call.to));
                 checks.push(self.coverage(start));
@@ -125,7 +146,7 @@ impl Subject<'_> {
         checks.push(self.value(&units)?);
         checks.push(self.resolution(&units));
         checks.extend(self.movement(limits, &units)?);
-        checks.extend(self.execution(limits));
+        checks.extend(self.execution(&settings, limits));
         Ok(checks)
     }
 

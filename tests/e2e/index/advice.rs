@@ -83,6 +83,11 @@ async fn what_is_advised_is_what_the_chain_then_has() -> Result<()> {
     assert_eq!(dollars["ways"][0]["measured_by"], "quoter", "{dollars:#}");
     assert_eq!(component(&report, "AAVE")["advised"]["exchange"], "UniswapV2IndexExchangeAdapter");
 
+    // What was advised passes the checks of those who sign it, if they name the one who is let in.
+    let checked = ["--batch", &batch, "--v3-quoter", &quoter, "--via", &usdc];
+    stage.verified(&checked, &["batch traders"]).await?;
+    stage.verified(&[&checked[..], &["--trader", &trader]].concat(), &[]).await?;
+
     let selectors = stage.execute(&batch).await?;
     // Maxima, rests, the raise, the trader; exchanges are as they should be.
     assert_eq!(selectors, ["4afdd22f", "5a41aeb2", "f2d7dddb", "fc98f852"]);

@@ -108,6 +108,7 @@ impl Files {
         let quoter = Quoter::find(place.v3_quoter, at).await.map_err(unread)?;
         let first = worked(&index)?;
         let without = fill(&mut index, &first, quoter, at).await.map_err(unread)?;
+        settings.quote(&mut index, quoter, at).await.map_err(unread)?;
         let mut work = worked(&index)?;
         work.warnings.extend(without);
         let market = Market::of(&index, &components, both.1);

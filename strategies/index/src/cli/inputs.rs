@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use alloy::primitives::{Address, U256};
-use ballast_chains::{BlockReader, heads::Head};
+use ballast_chains::{BlockReader, heads::Head, text};
 use ballast_strategy_api::{Host, StrategyError, Told, tool::BlockWork};
 use clap::Args;
 use futures::{FutureExt as _, channel::oneshot, future::BoxFuture};
@@ -181,5 +181,7 @@ pub(super) fn put(name: &str, text: &str) -> Result<(), Told> {
 /// A value as indented JSON.
 pub(super) fn json<T: Serialize>(value: &T) -> Result<String, Told> {
     let json = serde_json::to_string_pretty(value);
-    json.map(|text| text + "\n").map_err(|cause| Told::Failed(cause.to_string()))
+    // The writer leaves some of what a terminal acts on as it is.
+    json.map(|json| text::json(&json).into_owned() + "\n")
+        .map_err(|cause| Told::Failed(cause.to_string()))
 }

@@ -27,6 +27,7 @@ use crate::{
     tune::{
         Advice, Task, Terms,
         batch::{Wanted, calls},
+        judge::Reckoned,
         show::{self, Report},
         survey::Surveyor,
     },
@@ -111,7 +112,6 @@ struct Found {
     advice: Vec<Advice>,
     wanted: Wanted,
     gas_price: U256,
-    warnings: Vec<String>,
 }
 
 pub(super) async fn params(args: ParamsArgs, host: &dyn Host) -> Result<Told, Told> {
@@ -127,7 +127,8 @@ pub(super) async fn params(args: ParamsArgs, host: &dyn Host) -> Result<Told, To
     let read =
         asked.place.at_block(host, move |at| async move { asked.look(from, at).await }.boxed());
     let (found, chain_id, head) = read.await?;
-    let Found { symbol, steward, advice, wanted, gas_price, mut warnings } = found;
+    let Found { symbol, steward, advice, wanted, gas_price } = found;
+    let mut warnings = Vec::new();
     if let Some(name) = &args.asked.batch {
         let signers = Signers::of(&steward, args.asked.safe)?;
         let calls = calls(signers.extension, &advice, &wanted);
@@ -183,19 +184,19 @@ impl ParamsArgs {
         let gas_price = self.gas_price.or(base_fee).ok_or_else(|| {
             Told::BadInput(vec!["--gas-price: the block has no base fee to go by".to_owned()])
         })?;
-        let (index, steward, tasks, warnings) = match files {
+        let (index, steward, tasks, reckoned) = match files {
             Some(files) => {
                 let settings = Settings::default();
                 let seen = files.see(place, self.haircut, &settings, false, &at).await?;
                 let tasks = seen.work.rows.iter().map(task).collect();
-                (seen.index, seen.steward, tasks, Vec::new())
+                (seen.index, seen.steward, tasks, Some((seen.components, seen.market)))
             }
             None => {
                 let (set_token, module) = (place.set_token, place.module);
                 let index = Index::read(set_token, module, &[], &at).await.map_err(unread)?;
                 let steward = Steward::find(set_token, module, &at).await.map_err(unread)?;
                 let tasks = vec![Task::Value(self.value.unwrap_or_default()); index.tokens.len()];
-                (index, steward, tasks, Vec::new())
+                (index, steward, tasks, None)
             }
         };
         let quoter = Quoter::find(place.v3_quoter, &at).await.map_err(unread)?;
@@ -206,13 +207,18 @@ impl ParamsArgs {
             protocol_fee: index.protocol_fee,
         };
         let surveyor = Surveyor { desk: index.desk, quoter, via: &self.via, terms, at: &at };
-        let all = index.tokens.iter().zip(&tasks);
-        let all = all.filter(|(token, _): &(&Token, _)| token.address != index.weth);
-        let advice = future::try_join_all(all.map(|(token, task)| surveyor.advise(token, *task)));
+        let all = index.tokens.iter().zip(&tasks).enumerate();
+        let all = all.filter(|(_, (token, _)): &(_, (&Token, _))| token.address != index.weth);
+        let advice = future::try_join_all(all.map(|(place, (token, task))| {
+            let reckoned = reckoned.as_ref().and_then(|(components, market)| {
+                components.get(place).map(|component| Reckoned { component, market: *market })
+            });
+            surveyor.advise(token, *task, reckoned)
+        }));
         let advice = advice.await.map_err(unread)?;
         let wanted = self.asked.wanted(place, &index, &at).await.map_err(unread)?;
         let symbol = index.symbol;
-        Ok(Found { symbol, steward, advice, wanted, gas_price, warnings })
+        Ok(Found { symbol, steward, advice, wanted, gas_price })
     }
 }
 

@@ -54,14 +54,42 @@ pub(super) struct VerifyArgs {
     /// Whom the batch may let trade; may be given several times
     #[arg(long = "trader", value_name = "ADDRESS", requires = "batch")]
     traders: Vec<Address>,
+    /// Whom the batch may stop from trading; may be given several times
+    #[arg(long = "remove-trader", value_name = "ADDRESS", requires = "batch")]
+    removed: Vec<Address>,
     /// The batch may let anyone trade
     #[arg(long, requires = "batch")]
     anyone_trades: bool,
+    /// The batch may end that anyone trades
+    #[arg(long, requires = "batch", conflicts_with = "anyone_trades")]
+    only_traders_trade: bool,
+    /// A token that the batch may lead trades through; may be given several times
+    #[arg(long, value_name = "ADDRESS", requires = "batch")]
+    via: Vec<Address>,
+    #[command(flatten)]
+    settable: Settable,
     /// Prices of another source, which have to give the same units within --price-tolerance
     #[arg(long, value_name = "FILE")]
     second_prices: Option<String>,
     #[command(flatten)]
     bounds: Bounds,
+}
+
+/// What a batch may set besides.
+#[derive(Debug, Args)]
+struct Settable {
+    /// Shortest rest between two trades that the batch may set
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "5m")]
+    min_cool_off: Duration,
+    /// By how much the batch may have targets raised at a time
+    #[arg(long, value_name = "SHARE", value_parser = share, default_value = "1%")]
+    max_raise: U256,
+    /// The batch may leave a component that is not traded now without exchange, pool or maximum
+    #[arg(long, requires = "batch")]
+    allow_untradable: bool,
+    /// The batch may set parameters of tokens that are no components
+    #[arg(long, requires = "batch")]
+    allow_other_tokens: bool,
 }
 
 #[derive(Debug, Args)]
@@ -87,7 +115,7 @@ struct Bounds {
     /// Trades may go where nothing can be measured: by an adapter whose pools are not known
     #[arg(long)]
     allow_unmeasured: bool,
-    /// Longest time that the trades may take
+    /// Longest time that the trades may take, and that the batch may let a component rest
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "48h")]
     max_duration: Duration,
     /// How far a batch's unit may be from the one worked out here, for a batch of another block
@@ -108,7 +136,12 @@ fn range(text: &str) -> Result<(usize, usize), String> {
 impl VerifyArgs {
     fn limits(&self) -> Limits {
         let Bounds { cap, components, turnover, .. } = self.bounds;
-        let bounds = &self.bounds;
+        let (bounds, settable) = (&self.bounds, &self.settable);
+        let anyone = match (self.anyone_trades, self.only_traders_trade) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        };
         Limits {
             cap,
             count: components,
@@ -120,8 +153,14 @@ impl VerifyArgs {
             units: bounds.unit_tolerance,
             prices: bounds.price_tolerance,
             unmeasured: bounds.allow_unmeasured,
+            rest: settable.min_cool_off.as_secs(),
+            raise: settable.max_raise,
+            untradable: settable.allow_untradable,
+            others: settable.allow_other_tokens,
+            via: self.via.clone(),
             traders: self.traders.clone(),
-            anyone: self.anyone_trades,
+            removed: self.removed.clone(),
+            anyone,
         }
     }
 

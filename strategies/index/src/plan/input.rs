@@ -7,6 +7,7 @@ mod json;
 use std::fmt;
 
 use alloy::primitives::{Address, U256};
+use ballast_chains::text::one_line;
 
 use crate::{
     decimal::{self, NotDecimal},
@@ -125,7 +126,9 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, at, what } = self;
+        // What stands in the file is part of it, and a fault is one line.
+        let (file, what) = (one_line(&self.file), one_line(&self.what));
+        let at = &self.at;
         if at.is_empty() { write!(f, "{file}: {what}") } else { write!(f, "{file}: {at}: {what}") }
     }
 }

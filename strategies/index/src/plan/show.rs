@@ -1,7 +1,7 @@
 //! A plan as a table that people can check line by line.
 
 use alloy::primitives::Address;
-use ballast_chains::amount;
+use ballast_chains::{amount, text::one_line};
 
 use super::{
     Plan,
@@ -79,7 +79,7 @@ pub fn text(plan: &Plan) -> String {
     let operator = plan.operator.map_or_else(|| "the operator".to_owned(), |by| by.to_string());
     lines.push(format!("startRebalanceWithUnits, signed by {operator} through {through}:"));
     lines.push(format!("  {}", plan.call.data));
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    lines.iter().map(|line| format!("{}\n", one_line(line.trim_end()))).collect()
 }
 
 fn cells_of(row: &Row) -> Vec<String> {

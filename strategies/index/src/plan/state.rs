@@ -6,7 +6,7 @@ use alloy::{
     primitives::{Address, Bytes, U256},
     sol_types::{SolCall, SolValue},
 };
-use ballast_chains::{BlockReader, ReadError};
+use ballast_chains::{BlockReader, ReadError, text::is_plain};
 use ballast_strategy_api::StrategyError;
 use futures::future;
 
@@ -276,12 +276,12 @@ fn unless_silent(
 }
 
 /// A symbol as text: a string, or 32 bytes with it at their beginning as older tokens answer.
-/// Control characters are left out, since people read it in a terminal.
+/// What is not printed where it stands is left out, since people read it in a terminal.
 pub(crate) fn symbol_of(answer: &Bytes) -> String {
     let text = String::abi_decode(answer).unwrap_or_else(|_| {
         let word = answer.get(..32).unwrap_or_default();
         let text: Vec<u8> = word.iter().copied().take_while(|byte| *byte != 0).collect();
         String::from_utf8(text).unwrap_or_default()
     });
-    text.chars().filter(|c| !c.is_control()).take(32).collect()
+    text.chars().filter(|c| is_plain(*c)).take(32).collect()
 }

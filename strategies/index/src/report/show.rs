@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use alloy::primitives::{I256, U256};
-use ballast_chains::amount;
+use ballast_chains::{amount, text::one_line};
 
 use super::{
     Bills, Digits, Report, Row, Status, Totals,
@@ -28,7 +28,7 @@ pub fn text(report: &Report) -> String {
     lines.extend(sums(report));
     lines.extend(planned(report));
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    lines.iter().map(|line| format!("{}\n", one_line(line.trim_end()))).collect()
 }
 
 fn head(report: &Report) -> Vec<String> {

@@ -1,16 +1,17 @@
 //! What follows from the ways of a component: the best of them, and the best size there.
 
-use alloy::primitives::{U256, U512};
+use alloy::primitives::U256;
 use ballast_strategy_api::StrategyError;
 
 use super::{
     Advice, Settings, Size, Task, Way,
+    judge::{Judged, Reckoned, is_current, judge},
     optimum::{best, impact, rest, rounded, units, worth},
-    survey::{Found, Surveyor},
+    survey::{Found, IN_RANGE, Surveyor},
 };
 use crate::{
     cost,
-    decimal::{ONE, narrow},
+    decimal::ONE,
     gas::Trades,
     module::{Side, ceil_div, trades},
     plan::{
@@ -19,9 +20,6 @@ use crate::{
     },
     venue::Venue,
 };
-
-/// How far a way's price may be from that of the deepest one, and still be an offer: 2 %.
-const FAR: U256 = U256::from_limbs([20_000_000_000_000_000, 0, 0, 0]);
 
 /// What moving some of a component in sizes of `size` takes there.
 struct Moved {
@@ -38,31 +36,37 @@ impl Moved {
 }
 
 impl Surveyor<'_> {
-    /// The advice for one component.
+    /// The advice for one component, with the price that it was reckoned with, if it was.
     ///
     /// # Errors
     /// [`StrategyError::Read`] if the chain did not answer.
-    pub async fn advise(&self, token: &Token, task: Task) -> Result<Advice, StrategyError> {
+    pub async fn advise(
+        &self,
+        token: &Token,
+        task: Task,
+        reckoned: Option<Reckoned<'_>>,
+    ) -> Result<Advice, StrategyError> {
         let found = self.ways(token, task).await?;
-        let total = found.iter().fold(U256::ZERO, |sum, way| sum.saturating_add(way.depth));
-        let deepest = found.iter().max_by_key(|way| way.depth).map(|way| way.token.venue.clone());
+        let Judged { against, stop } = judge(&found, token, reckoned);
+        // What can be traded within the bound is what a way holds: a pool's reserves may be for show.
+        let offers = found.iter().zip(&against).filter(|(_, against)| against.is_none());
+        let total = offers.fold(U256::ZERO, |sum, (way, _)| sum.saturating_add(way.at_bound));
         let mut rated = Vec::new();
-        for mut way in found {
-            let cool_off = rest(way.depth, total.saturating_sub(way.depth));
+        for (mut way, against) in found.into_iter().zip(against) {
+            let own = if against.is_none() { way.at_bound } else { U256::ZERO };
+            let cool_off = rest(way.at_bound, total.saturating_sub(own));
             let (side, left) = left(task, &way.token);
             let size = self.size(&way, side, left, cool_off);
             self.quote(&mut way, side, left, &[size]).await?;
             let cost = self.moved(&way.token, side, left, size).cost();
-            let against = deepest.as_ref().and_then(|deepest| against(&way, deepest));
             rated.push((way, cool_off, size, cost, against));
         }
-        // Whatever costs least; where nothing is to be moved, whatever holds most. The chain's own
-        // stands first, and stays there among equals.
+        // Whatever costs least; where nothing is to be moved, whatever bears the largest trade. The
+        // chain's own stands first, and stays there among equals.
         rated.sort_by_key(|(way, _, _, cost, against)| {
             let moves = !left(task, &way.token).1.is_zero();
-            let cost =
-                if moves { cost.unwrap_or(U256::MAX) } else { U256::MAX.saturating_sub(way.depth) };
-            (against.is_some(), cost)
+            let room = U256::MAX.saturating_sub(way.at_bound);
+            (against.is_some(), if moves { cost.unwrap_or(U256::MAX) } else { room })
         });
         let ways = rated.iter().map(|(way, _, size, cost, against)| Way {
             exchange: way.token.exchange.clone(),
@@ -76,11 +80,14 @@ impl Surveyor<'_> {
             against: against.clone(),
         });
         let mut advice = blank(token, task, ways.collect());
-        if let Some((way, cool_off, size, _, None)) = rated.into_iter().next() {
-            self.settle(&mut advice, token, task, way, cool_off, size).await?;
-        } else {
-            let what = "no way to trade it can be measured: nothing is advised";
-            advice.warnings.push(what.to_owned());
+        match (stop, rated.into_iter().next()) {
+            (None, Some((way, cool_off, size, _, None))) => {
+                self.settle(&mut advice, token, task, way, cool_off, size).await?;
+            }
+            (stop, _) => {
+                let unmeasured = "no way to trade it can be measured: nothing is advised";
+                advice.warnings.push(stop.unwrap_or(unmeasured).to_owned());
+            }
         }
         Ok(advice)
     }
@@ -185,23 +192,6 @@ fn trades_of(token: &Token, side: Side, count: u64) -> Trades<'_> {
     }
 }
 
-fn is_current(way: &Token, token: &Token) -> bool {
-    way.exchange == token.exchange && way.exchange_data == token.exchange_data
-}
-
-/// A pool that nobody trades with keeps an old price: it offers nothing.
-fn against(way: &Found, deepest: &Venue) -> Option<String> {
-    let ((into, out), (deep_into, deep_out)) = (way.token.venue.price()?, deepest.price()?);
-    // out/into against deep_out/deep_into, both over the same.
-    let (here, there) = (out.checked_mul(deep_into)?, deep_out.checked_mul(into)?);
-    let off = here.abs_diff(there).checked_mul(U512::from(ONE))?.checked_div(there)?;
-    let off = narrow(off).unwrap_or(U256::MAX);
-    (off > FAR).then(|| {
-        let off = crate::plan::show::short(&percent(Some(off)));
-        format!("its price is {off} % off that of the deepest way")
-    })
-}
-
 fn blank(token: &Token, task: Task, ways: Vec<Way>) -> Advice {
     let (side, amount) = match task {
         Task::Amount(Side::Sell, amount) => ("sell", amount),
@@ -259,7 +249,7 @@ fn warnings(
         let (takes, within) = (crate::plan::show::span(seconds), crate::plan::show::span(within));
         warnings.push(format!("within the bound of the impact it takes {takes}, not {within}"));
     }
-    if way.measured_by == "liquidity in range" {
+    if way.measured_by == IN_RANGE {
         let what = "no quoter answers for its pool, which counts with the liquidity in range \
                     (--v3-quoter)";
         warnings.push(what.to_owned());

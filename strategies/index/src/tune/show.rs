@@ -1,7 +1,7 @@
 //! The advice as tables.
 
 use alloy::primitives::{Address, U256};
-use ballast_chains::amount;
+use ballast_chains::{amount, text::one_line};
 use serde::Serialize;
 
 use super::{Advice, Size, Way};
@@ -84,7 +84,7 @@ pub fn text(report: &Report) -> String {
     });
     lines.extend(own);
     lines.extend(report.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.iter().map(|line| format!("{}\n", line.trim_end())).collect()
+    lines.iter().map(|line| format!("{}\n", one_line(line.trim_end()))).collect()
 }
 
 fn inset(table: Vec<Vec<String>>, left: &[usize]) -> impl Iterator<Item = String> {

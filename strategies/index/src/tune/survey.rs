@@ -24,6 +24,9 @@ const V3_FEES: [u32; 4] = [100, 500, 3_000, 10_000];
 /// Halvings until a size is found with a quoter.
 const HALVINGS: u32 = 24;
 
+/// How a V3 pool is measured that no quoter answers for.
+pub(super) const IN_RANGE: &str = "liquidity in range";
+
 /// What ways are looked for with.
 #[derive(Debug, Clone, Copy)]
 pub struct Surveyor<'a> {
@@ -110,7 +113,7 @@ impl Surveyor<'_> {
         }
         let measured_by = match (quoter, token.pools.as_slice()) {
             (Some(_), _) => "quoter",
-            (None, [pool]) if pool.kind == Kind::V3 => "liquidity in range",
+            (None, [pool]) if pool.kind == Kind::V3 => IN_RANGE,
             (None, _) => "formula",
         };
         Ok(least.map(|at_bound| Found { token, depth, at_bound, measured_by }))

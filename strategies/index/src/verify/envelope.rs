@@ -3,7 +3,7 @@
 use alloy::primitives::Address;
 use ballast_strategy_api::safe_batch::read::Parsed;
 
-use super::{Check, Limits, Subject, batch, check, listed, settings::Settings};
+use super::{Check, Limits, Subject, batch, check, listed};
 
 impl Subject<'_> {
     /// What a batch says besides the start of the rebalance.
@@ -22,7 +22,7 @@ impl Subject<'_> {
         let what = "the description has the SHA-256 of the weights".to_owned();
         checks.push(check("batch description", named, what, vec![missing]));
         checks.push(self.calls(batch));
-        checks.push(self.traders(batch, limits));
+        checks.extend(self.changed(batch, limits));
         checks
     }
 
@@ -62,20 +62,6 @@ impl Subject<'_> {
         });
         let known = "all of them go to the index's extension, and are understood".to_owned();
         listed("batch calls", known, strange.collect())
-    }
-
-    /// Whom a batch lets trade: whoever may, trades the index at any price they like.
-    fn traders(&self, batch: &Parsed, limits: &Limits) -> Check {
-        let settings = Settings::of(batch);
-        let let_in = settings.traders.iter().filter(|(_, may)| **may);
-        let strange = let_in.filter(|(trader, _)| !limits.traders.contains(*trader));
-        let mut faults: Vec<String> = strange
-            .map(|(trader, _)| format!("{trader} may trade from then on: say --trader if it shall"))
-            .collect();
-        if settings.anyone == Some(true) && !limits.anyone {
-            faults.push("anyone may trade from then on: say --anyone-trades if they shall".into());
-        }
-        listed("batch traders", "nobody may trade whom nobody named".to_owned(), faults)
     }
 
     pub(super) fn target(&self, to: Address) -> Check {

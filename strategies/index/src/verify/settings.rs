@@ -1,7 +1,7 @@
 //! What a batch sets besides the units, as the state it leaves behind: the checks of what follows
 //! count with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::{
     primitives::{Address, Bytes, U256},
@@ -13,7 +13,9 @@ use ballast_strategy_api::{StrategyError, safe_batch::read::Parsed};
 use crate::{
     contracts::IExtension::IExtensionCalls,
     exchange::Noted,
+    module::Side,
     plan::state::{Index, Quotes},
+    quoter::Quoter,
     venue::Route,
 };
 
@@ -72,6 +74,49 @@ impl Settings {
             IExtensionCalls::startRebalanceWithUnits(_)
             | IExtensionCalls::generalIndexModule(_) => (),
         }
+    }
+
+    /// Every token of which something is set.
+    pub fn tokens(&self) -> BTreeSet<Address> {
+        let ways = self.exchanges.keys().chain(self.exchange_data.keys());
+        ways.chain(self.maximums.keys()).chain(self.cool_offs.keys()).copied().collect()
+    }
+
+    /// Whether it says where a token is traded.
+    pub(crate) fn sets_way(&self, token: Address) -> bool {
+        self.exchanges.contains_key(&token) || self.exchange_data.contains_key(&token)
+    }
+
+    /// Whether it says where a token is traded, or how much of it at a time.
+    pub(crate) fn sets_trade(&self, token: Address) -> bool {
+        self.sets_way(token) || self.maximums.contains_key(&token)
+    }
+
+    /// Asks the quoter what a trade of the maximum comes to, either way, where these settings say how
+    /// a component is traded and the formula is not exact.
+    ///
+    /// # Errors
+    /// [`StrategyError::Read`] if the chain did not answer.
+    pub async fn quote(
+        &self,
+        index: &mut Index,
+        quoter: Option<Quoter>,
+        at: &BlockReader,
+    ) -> Result<(), StrategyError> {
+        let Some(quoter) = quoter else { return Ok(()) };
+        for token in &mut index.tokens {
+            let asked = self.sets_trade(token.address) && !token.max_size.is_zero();
+            let (true, [pool]) = (asked && quoter.serves(token), token.pools.as_slice()) else {
+                continue;
+            };
+            let (pool, amount) = (*pool, token.max_size);
+            let (sold, bought) = futures::try_join!(
+                quoter.quote(&pool, Side::Sell, amount, at),
+                quoter.quote(&pool, Side::Buy, amount, at)
+            )?;
+            token.quotes.extend([((Side::Sell, amount), sold), ((Side::Buy, amount), bought)]);
+        }
+        Ok(())
     }
 
     /// Gives an index these settings; where a component is traded otherwise than now, its pools are

@@ -1,6 +1,7 @@
 //! The checks as text.
 
 use alloy::primitives::Address;
+use ballast_chains::text::one_line;
 use serde::Serialize;
 
 use super::{Check, batch::Explained};
@@ -54,5 +55,5 @@ pub fn text(report: &Report) -> String {
         0 => format!("All {count} checks passed."),
         failed => format!("{failed} of {count} checks FAILED: do not sign."),
     });
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().map(|line| format!("{}\n", one_line(line))).collect()
 }

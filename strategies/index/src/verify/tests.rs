@@ -1,3 +1,4 @@
+mod changed;
 mod envelope;
 mod left_behind;
 mod limits;
@@ -90,8 +91,14 @@ fn limits() -> Limits {
         units: U256::ZERO,
         prices: share("0.005"),
         unmeasured: false,
+        rest: 300,
+        raise: share("0.01"),
+        untradable: false,
+        others: false,
+        via: Vec::new(),
         traders: Vec::new(),
-        anyone: false,
+        removed: Vec::new(),
+        anyone: None,
     }
 }
 
@@ -110,8 +117,12 @@ impl Case {
     }
 
     fn weighted(index: Index, weights: &str) -> Self {
+        Self::priced(index, weights, PRICES)
+    }
+
+    fn priced(index: Index, weights: &str, prices: &str) -> Self {
         let weights = input::read("w", weights.as_bytes(), Kind::Weights).unwrap();
-        let prices = input::read("p", PRICES.as_bytes(), Kind::Prices).unwrap();
+        let prices = input::read("p", prices.as_bytes(), Kind::Prices).unwrap();
         let (weights, prices) =
             (File { name: "w", entries: &weights }, File { name: "p", entries: &prices });
         let components = components(&index, weights, prices).unwrap();

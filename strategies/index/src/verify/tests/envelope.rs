@@ -53,7 +53,7 @@ fn calls_are_told_in_words_with_what_the_chain_has() {
     };
     let data = maximums.abi_encode().into();
     case.batch.calls.insert(0, Call { to: EXTENSION, value: U256::ZERO, data });
-    assert_eq!(failed(&case.checks(&limits())), []);
+    assert_eq!(failed(&case.checks(&Limits { others: true, ..limits() })), []);
     let batch = read(&case.batch.to_json().unwrap()).unwrap();
     let told = batch::explain(&batch, &case.index);
     assert_eq!(told[0].function, "setTradeMaximums");
@@ -62,7 +62,7 @@ fn calls_are_told_in_words_with_what_the_chain_has() {
     assert_eq!(told[1].sets[3], "position multiplier: 990000000000000000");
     let unknown = Call { to: EXTENSION, value: U256::ZERO, data: Bytes::from([1, 2, 3, 4, 5]) };
     case.batch.calls.insert(0, unknown);
-    let said = failed(&case.checks(&limits()));
+    let said = failed(&case.checks(&Limits { others: true, ..limits() }));
     assert_eq!(said, [("batch calls", "call 1, 0x01020304, is not understood".to_owned())]);
 }
 

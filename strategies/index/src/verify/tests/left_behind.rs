@@ -6,7 +6,7 @@ use ballast_strategy_api::testkit::ScriptedBlock;
 use super::*;
 use crate::{
     contracts::IExtension::{
-        setAnyoneTradeCall, setCoolOffPeriodsCall, setExchangesCall, setRaiseTargetPercentageCall,
+        setCoolOffPeriodsCall, setExchangesCall, setRaiseTargetPercentageCall,
     },
     verify::settings::Settings,
 };
@@ -19,34 +19,13 @@ fn a_batch_is_for_the_operators_safe() {
 }
 
 /// A batch with this call before the start of the rebalance.
-fn with_call(case: &mut Case, call: &impl SolCall) {
+pub(super) fn with_call(case: &mut Case, call: &impl SolCall) {
     let data = call.abi_encode().into();
     case.batch.calls.insert(0, Call { to: EXTENSION, value: U256::ZERO, data });
 }
 
-#[test]
-fn nobody_is_let_in_whom_nobody_named() {
-    let mut case = Case::of(index());
-    with_call(
-        &mut case,
-        &setTraderStatusCall { traders: vec![SAFE, WETH], statuses: vec![true, false] },
-    );
-    let said = failed(&case.checks(&limits()));
-    assert_eq!(names(&said), ["batch traders"]);
-    assert!(said[0].1.starts_with(&SAFE.to_string()) && !said[0].1.contains(&WETH.to_string()));
-    let knows = Limits { traders: vec![SAFE], ..limits() };
-    assert_eq!(failed(&case.checks(&knows)), []);
-    let mut case = Case::of(index());
-    with_call(&mut case, &setAnyoneTradeCall { status: true });
-    assert_eq!(names(&failed(&case.checks(&knows))), ["batch traders"]);
-    assert_eq!(failed(&case.checks(&Limits { anyone: true, ..limits() })), []);
-    let mut case = Case::of(index());
-    with_call(&mut case, &setAnyoneTradeCall { status: false });
-    assert_eq!(failed(&case.checks(&limits())), []);
-}
-
 /// The index as a batch leaves it, with this call in it; no read is needed for what it sets.
-fn after(call: &impl SolCall) -> Index {
+pub(super) fn after(call: &impl SolCall) -> Index {
     let mut case = Case::of(index());
     with_call(&mut case, call);
     let batch = read(&case.batch.to_json().unwrap()).unwrap();
