@@ -4,17 +4,19 @@
 //! those that wait together become one transaction, and whoever handed one in hears back only when it
 //! is written: on the disk (`synchronous=FULL`) if something is sent on the strength of it, else in
 //! order before whatever is (`Durable`). Decisions and series come second, gathered into one
-//! transaction per block; when the disk cannot follow they are dropped and counted, never the journal. Readers have connections of their own and wait for no write; those of people are apart
-//! from those of guard and submission ([`Store::for_looking`]), so whoever looks delays nobody who
-//! acts.
+//! transaction per block; when the disk cannot follow they are dropped and counted, never the journal. Readers have connections of
+//! their own and wait for no write; those of people are apart from those of guard and submission
+//! ([`Store::for_looking`]), so whoever looks delays nobody who acts.
 //!
 //! The statements are the dialect that SQLite and PostgreSQL share; the tables are in [`schema`].
 
 mod agreements;
 mod cells;
 mod decisions;
+mod error;
 mod health;
 mod lock;
+mod open;
 mod pauses;
 mod reserve;
 pub mod schema;
@@ -29,19 +31,15 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use futures::TryStreamExt as _;
-use sqlx::{
-    Either, Executor as _, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-use thiserror::Error;
+use sqlx::{Either, Executor as _, SqlitePool};
 
 pub use agreements::{Agreement, Moved};
 pub(crate) use cells::Cells;
 pub use decisions::{DecisionRow, StoredObservation};
+pub use error::StoreError;
 pub use pauses::Pause;
 pub use series::{MAX_SERIES, Resolution, SeriesKey, SeriesRecorder};
 #[cfg(test)]
@@ -53,81 +51,8 @@ pub(crate) use statement::Statement;
 use crate::{failpoint, ledger::Ledger, submission::Journal};
 use health::{FileId, LastWrite};
 use lock::FileLock;
-use reserve::{RESERVE, RETRY, Reserve};
 pub(crate) use writer::Durable;
 use writer::Writer;
-
-/// How long a statement waits for another process's lock on the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Connections for reading on the way to a decision or a send.
-const READERS: u32 = 4;
-/// The same for people: the page, the API and the command line.
-const LOOKERS: u32 = 4;
-
-/// Why the store could not be used. All of these need a person.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// Another process has the file.
-    #[error("another ballast process uses {} (its lock is {})", file.display(), lock.display())]
-    InUse {
-        /// The store.
-        file: PathBuf,
-        /// The file that is locked.
-        lock: PathBuf,
-    },
-    /// The file or its folder cannot be made or opened.
-    #[error("opening {}", file.display())]
-    Open {
-        /// What was to be opened.
-        file: PathBuf,
-        /// Why it failed.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The database refused: not a database, no space, damaged …
-    #[error("{what} {}", file.display())]
-    Database {
-        /// What was attempted.
-        what: &'static str,
-        /// The store.
-        file: PathBuf,
-        /// Why it failed.
-        #[source]
-        source: sqlx::Error,
-    },
-    /// The tables cannot be brought to this version's shape.
-    #[error("bringing the tables of {} up to date", file.display())]
-    Migrate {
-        /// The store.
-        file: PathBuf,
-        /// Why it failed.
-        #[source]
-        source: sqlx::migrate::MigrateError,
-    },
-    /// A row does not hold what this version writes.
-    #[error("the store holds {what} that cannot be read: {detail}")]
-    Corrupt {
-        /// Which kind of row.
-        what: &'static str,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// The file is not where it was opened: what is written goes to a file that has no name.
-    #[error("{} was deleted or replaced: stop the keeper, and put it back", file.display())]
-    Gone {
-        /// The store.
-        file: PathBuf,
-    },
-    /// The last write failed, and none has succeeded since.
-    #[error("the last write failed: {detail}")]
-    WriteFailed {
-        /// Why.
-        detail: String,
-    },
-    /// The store was opened for reading only, or is closed.
-    #[error("the store takes no writes: it is {0}")]
-    NotWritable(&'static str),
-}
 
 /// The store. Clones share everything.
 #[derive(Debug, Clone)]
@@ -160,86 +85,6 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the file for this process alone, makes it where it is missing, and brings its tables
-    /// up to date.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] when another process has it; else when the disk or the database
-    /// refuses.
-    pub async fn open(file: &Path) -> Result<Self, StoreError> {
-        Self::open_with(file, (RESERVE, RETRY)).await
-    }
-
-    /// As [`open`](Self::open), with this reserve in bytes and this time between two tries.
-    async fn open_with(file: &Path, size: (usize, Duration)) -> Result<Self, StoreError> {
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder)
-                .map_err(|source| StoreError::Open { file: folder.to_path_buf(), source })?;
-        }
-        let lock = FileLock::take(file)?;
-        let writes = connect(file, options_for_writing(file), 1).await?;
-        schema::migrations()
-            .run(&writes)
-            .await
-            .map_err(|source| StoreError::Migrate { file: file.to_path_buf(), source })?;
-        let acting = connect(file, options_for_reading(file), READERS).await?;
-        let looking = connect(file, options_for_reading(file), LOOKERS).await?;
-        let is_short = Arc::default();
-        let reserve = Reserve::take(file, size, Arc::clone(&is_short)).await;
-        let writer = Writer::start(writes, Some(reserve));
-        Ok(Self::of(file, (acting, looking), Some((writer, is_short)), Some(lock)))
-    }
-
-    /// Opens the file for reading, beside a keeper that may be running; `None` if there is none.
-    ///
-    /// # Errors
-    /// When it is there and cannot be read.
-    pub async fn open_readonly(file: &Path) -> Result<Option<Self>, StoreError> {
-        if !file.exists() {
-            return Ok(None);
-        }
-        let reads = connect(file, options_for_reading(file), LOOKERS).await?;
-        Ok(Some(Self::of(file, (reads.clone(), reads), None, None)))
-    }
-
-    /// A store that is gone when it is dropped: for rehearsals where there is none yet. Takes
-    /// writes like a real one, except that nothing is durable.
-    ///
-    /// # Errors
-    /// When the database cannot be made.
-    pub async fn in_memory() -> Result<Self, StoreError> {
-        let file = Path::new(":memory:");
-        let options = SqliteConnectOptions::new().in_memory(true);
-        // One connection is one database: it must never be closed and opened anew.
-        let one = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await
-            .map_err(|source| database("opening", file, source))?;
-        schema::migrations()
-            .run(&one)
-            .await
-            .map_err(|source| StoreError::Migrate { file: file.to_path_buf(), source })?;
-        let writer = Writer::start(one.clone(), None);
-        Ok(Self::of(file, (one.clone(), one), Some((writer, Arc::default())), None))
-    }
-
-    fn of(
-        file: &Path,
-        (acting, looking): (SqlitePool, SqlitePool),
-        writer: Option<(Writer, Arc<AtomicBool>)>,
-        lock: Option<FileLock>,
-    ) -> Self {
-        let (writer, is_short) = writer.unzip();
-        let is_short = is_short.unwrap_or_default();
-        let last_write = writer.as_ref().map(Writer::last_write).unwrap_or_default();
-        let (opened, file, lock) = (FileId::of(file), file.to_path_buf(), Mutex::new(lock));
-        let inner = Inner { file, acting, looking, writer, is_short, last_write, opened, lock };
-        Self { inner: Arc::new(inner), desk: Desk::Acting }
-    }
-
     /// The same store for people who look: it reads over connections that nothing else waits for.
     #[must_use]
     pub fn for_looking(&self) -> Self {
@@ -395,36 +240,6 @@ impl Store {
 
 fn database(what: &'static str, file: &Path, source: sqlx::Error) -> StoreError {
     StoreError::Database { what, file: file.to_path_buf(), source }
-}
-
-fn options(file: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(file).busy_timeout(BUSY_TIMEOUT).foreign_keys(true)
-}
-
-fn options_for_writing(file: &Path) -> SqliteConnectOptions {
-    let options = options(file)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full);
-    failpoint::max_pages()
-        .into_iter()
-        .fold(options, |options, pages| options.pragma("max_page_count", pages))
-}
-
-fn options_for_reading(file: &Path) -> SqliteConnectOptions {
-    options(file).read_only(true)
-}
-
-async fn connect(
-    file: &Path,
-    options: SqliteConnectOptions,
-    connections: u32,
-) -> Result<SqlitePool, StoreError> {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .connect_with(options)
-        .await
-        .map_err(|source| database("opening", file, source))
 }
 
 #[cfg(test)]

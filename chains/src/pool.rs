@@ -41,7 +41,7 @@ pub(crate) use errors::read_call_error;
 pub use fitness::EndpointState;
 pub(crate) use probe::Sighting;
 pub use receipts::ChainReceipt;
-pub use send::{Answer, Privacy, Route, Sending};
+pub use send::{Answer, Privacy, Route, Sending, Wanted};
 
 use crate::{
     heads::Dispute,
@@ -275,7 +275,7 @@ fn unique(labels: &mut BTreeMap<String, u32>, label: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality};
+    use crate::testkit;
 
     /// Chain 1 over these addresses, with a time-out of half a second.
     pub(super) fn profile(urls: &[String]) -> ChainProfile {
@@ -286,32 +286,11 @@ mod tests {
             archive: false,
         };
         ChainProfile {
-            name: "test".to_owned(),
-            chain_id: 1,
-            fee_model: FeeModel::Eip1559,
-            block_time: Duration::from_secs(1),
-            finality: Finality::Safe,
-            native_symbol: "ETH".to_owned(),
-            explorer: None,
             rpc: urls.iter().map(endpoint).collect(),
-            send: Vec::new(),
-            private_send: Vec::new(),
-            public_after: None,
             request_timeout: Duration::from_millis(500),
+            block_time: Duration::from_secs(1),
             stale_after: Duration::from_secs(30),
-            min_turn_interval: Duration::ZERO,
-            assess_timeout: Duration::from_secs(3),
-            chunk_gas: 30_000_000,
-            max_lag: 3,
-            fees: FeeProfile {
-                max_fee_per_gas: 1,
-                emergency_max_fee_per_gas: 1,
-                min_priority_fee_per_gas: 0,
-                relative_cap: 1,
-                replacement_bump_bps: 1_000,
-            },
-            multicall3: CANONICAL_MULTICALL3,
-            feeds: Default::default(),
+            ..testkit::profile()
         }
     }
 

@@ -35,9 +35,19 @@ pub(crate) fn of(event: &LaneEvent) -> Option<Incident> {
             Severity::Warning,
             "the wallet before has transactions that are not final",
         ),
+        LaneEvent::ReceiptMissing { .. } => incident(
+            "receipt_missing",
+            Severity::Critical,
+            "a transaction is in a final block and no endpoint has its receipt: all else waits for it",
+        ),
         LaneEvent::NotReplaced { .. } => {
             incident("not_replaced", Severity::Warning, "a transaction waits and is not replaced")
         }
+        LaneEvent::GapNotFilled { .. } => incident(
+            "gap_not_filled",
+            Severity::Warning,
+            "all of a product waits behind a free nonce, which is not filled",
+        ),
         LaneEvent::Included { .. }
         | LaneEvent::Replaced { .. }
         | LaneEvent::Adopted { .. }

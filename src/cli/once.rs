@@ -128,6 +128,8 @@ impl Report {
             LaneEvent::Included { .. } => Some(step.to_string()),
             LaneEvent::Replaced { .. }
             | LaneEvent::NotReplaced { .. }
+            | LaneEvent::GapNotFilled { .. }
+            | LaneEvent::ReceiptMissing { .. }
             | LaneEvent::Reorged { .. }
             | LaneEvent::PostconditionHeld { .. }
             | LaneEvent::PostconditionMissed { .. }

@@ -2,9 +2,6 @@
 
 mod directory;
 mod malformed;
-mod malformed_ballast;
-mod malformed_chains;
-mod malformed_products;
 mod overrides;
 mod random;
 mod secrets;
@@ -100,19 +97,6 @@ fn load_dir(dir: &Path, variables: &[(&str, &str)], secrets: Secrets) -> Result<
 
 fn load(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Result<Config, Problems> {
     load_dir(directory(files).path(), variables, Secrets::Skip)
-}
-
-/// One wrong file, its path first, and what people are told. A line `@CHAIN` or `@PRODUCT` stands
-/// for the file that is right.
-type Case = (&'static str, &'static str, &'static [&'static str]);
-
-#[track_caller]
-fn check_all(cases: &[Case]) {
-    for (path, text, lines) in cases {
-        let text =
-            text.trim_start_matches('\n').replace("@CHAIN", CHAIN).replace("@PRODUCT", PRODUCT);
-        check(&[(path, &text)], &NONE, lines);
-    }
 }
 
 /// Loading these files with these variables says exactly these lines. An expected line that ends in

@@ -9,7 +9,8 @@ use std::time::Duration;
 use alloy::primitives::{Address, Bytes, U256};
 use ballast_chains::{
     feeds::{Price, PriceRound, Said},
-    profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality},
+    profile::FeeProfile,
+    testkit,
 };
 use ballast_strategy_api::{Call, Exposure, NonEmpty, RepeatLimit, StateKey};
 
@@ -19,34 +20,13 @@ use crate::money::Usd;
 const GWEI: u128 = 1_000_000_000;
 
 fn chain() -> ChainProfile {
-    ChainProfile {
-        name: "test".into(),
-        chain_id: 1,
-        fee_model: FeeModel::Eip1559,
-        block_time: Duration::from_secs(12),
-        finality: Finality::Confirmations(3),
-        native_symbol: "ETH".into(),
-        explorer: None,
-        rpc: Vec::new(),
-        send: Vec::new(),
-        private_send: Vec::new(),
-        public_after: None,
-        request_timeout: Duration::from_secs(3),
-        stale_after: Duration::from_secs(60),
-        min_turn_interval: Duration::ZERO,
-        assess_timeout: Duration::from_secs(24),
-        chunk_gas: 30_000_000,
-        max_lag: 3,
-        fees: FeeProfile {
-            max_fee_per_gas: 100 * GWEI,
-            emergency_max_fee_per_gas: 1_000 * GWEI,
-            min_priority_fee_per_gas: 1,
-            relative_cap: 5,
-            replacement_bump_bps: 1_250,
-        },
-        multicall3: CANONICAL_MULTICALL3,
-        feeds: Default::default(),
-    }
+    let profile = testkit::profile();
+    let fees = FeeProfile {
+        max_fee_per_gas: 100 * GWEI,
+        emergency_max_fee_per_gas: 1_000 * GWEI,
+        ..profile.fees
+    };
+    ChainProfile { stale_after: Duration::from_secs(60), fees, ..profile }
 }
 
 fn action(urgency: Urgency) -> Action {

@@ -5,26 +5,25 @@
 //! its receipt and its transaction, the balances against the state of their blocks where a node has
 //! it. Where the sum does not close, the blocks at which it breaks are found by halving.
 
+mod ends;
+mod found;
 mod locate;
 mod rows;
 
 use std::collections::BTreeMap;
 
 use alloy::primitives::{B256, I256, U256};
-use ballast_chains::reader::CallError;
-use serde::Serialize;
 
+use self::ends::{Notes, balance_at};
+pub use self::found::{Inflows, MAX_PROBLEMS, Outflows, Problem, Reconciliation};
 use super::{
     Ledger,
-    chain::{Account, Chain, Place},
-    entry::{BlockRef, Checkpoint, Entry, Holder, Inflow, Source},
+    chain::Chain,
+    entry::{Entry, Holder, Inflow, Source},
     flows::{Known, Point},
     read::Stretch,
 };
 use crate::store::StoreError;
-
-/// Problems that are told of one wallet; the others are counted.
-pub const MAX_PROBLEMS: usize = 50;
 
 /// From which block to which, both by number; `None`: the first and the newest checkpoint.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,104 +63,6 @@ pub enum ReconcileError {
         /// The closing block.
         to: u64,
     },
-}
-
-/// What went out, by kind, wei.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Outflows {
-    /// Gas at its price.
-    pub execution: U256,
-    /// For data on layer 1.
-    pub l1: U256,
-    /// To the operator of the layer 2.
-    pub operator: U256,
-    /// For blobs.
-    pub blob: U256,
-    /// Carried to other accounts.
-    pub value: U256,
-}
-
-/// What came in, by source, wei.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Inflows {
-    /// Paid directly by other accounts.
-    pub transfer: U256,
-    /// Paid for the wallet's own transactions.
-    pub income: U256,
-    /// Paid by contracts, or by the chain.
-    pub internal: U256,
-}
-
-/// Something that is wrong with the books.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// In which block.
-    pub block: Option<u64>,
-    /// At which nonce.
-    pub nonce: Option<u64>,
-    /// What is wrong, with figures.
-    pub what: String,
-}
-
-/// What came of it for one wallet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reconciliation {
-    /// Whose it is.
-    pub holder: Holder,
-    /// The opening block.
-    pub from: BlockRef,
-    /// The closing block.
-    pub to: BlockRef,
-    /// Balance after the opening block, wei.
-    pub opening: U256,
-    /// Balance after the closing block, wei.
-    pub closing: U256,
-    /// How many entries.
-    pub entries: u64,
-    /// What they took.
-    pub out: Outflows,
-    /// What came in.
-    pub came: Inflows,
-    /// Closing balance less what the books make of the opening one, wei; `None` where figures do
-    /// not fit.
-    pub unexplained: Option<I256>,
-    /// What is wrong, at most [`MAX_PROBLEMS`].
-    pub problems: Vec<Problem>,
-    /// What is wrong beyond those.
-    pub more_problems: u64,
-    /// What could not be proven, and why.
-    pub unproven: Vec<String>,
-    /// Entries that could not be held against their receipts.
-    pub unchecked: u64,
-}
-
-impl Reconciliation {
-    /// Whether the books explain all.
-    pub fn is_whole(&self) -> bool {
-        self.unexplained == Some(I256::ZERO) && self.problems.is_empty()
-    }
-
-    /// What is wrong in a line; `None` if nothing is.
-    pub fn problem(&self) -> Option<String> {
-        if self.is_whole() {
-            return None;
-        }
-        let unexplained = match self.unexplained {
-            Some(wei) => format!("{wei} wei"),
-            None => "an amount that does not fit".to_owned(),
-        };
-        let first = self.problems.first();
-        let first = first.map(|problem| format!("; {}", problem.what)).unwrap_or_default();
-        let (from, to) = (self.from.number, self.to.number);
-        Some(format!("{unexplained} unexplained between blocks {from} and {to}{first}"))
-    }
-}
-
-/// What is noticed of the two balances.
-#[derive(Debug, Default)]
-struct Notes {
-    problems: Vec<Problem>,
-    unproven: Vec<String>,
 }
 
 /// What is gathered on the way.
@@ -295,83 +196,4 @@ impl Work<'_> {
         let flow = self.flows.entry(entry.block.number).or_insert(I256::ZERO);
         *flow = flow.saturating_sub(wei);
     }
-}
-
-/// What the wallet held after a block: by the chain where it tells, else by the checkpoint of that
-/// block, which the chain told when it was final.
-async fn balance_at(
-    chain: Option<&dyn Chain>,
-    holder: &Holder,
-    number: Option<u64>,
-    otherwise: Option<&Checkpoint>,
-    held: &[Checkpoint],
-    notes: &mut Notes,
-) -> Result<Point, ReconcileError> {
-    let whose = || format!("{} on {}", holder.wallet, holder.chain);
-    let number = match number {
-        Some(number) => number,
-        None => otherwise.ok_or_else(|| ReconcileError::NotBegun(whose()))?.block.number,
-    };
-    let stored = held.iter().find(|at| at.block.number == number);
-    let told = match chain {
-        Some(chain) => on_chain(chain, holder, number).await,
-        None => Err("no endpoint was asked".to_owned()),
-    };
-    match (told, stored) {
-        (Ok(point), Some(stored)) => {
-            notes.problems.extend(differs(stored, &point));
-            Ok(point)
-        }
-        (Ok(point), None) => Ok(point),
-        (Err(why), Some(stored)) => {
-            notes.unproven.push(format!(
-                "the balance after block {number} rests on the checkpoint that was stored when it \
-                 was final; the chain cannot be asked any more ({why}): an rpc with archive = true \
-                 would prove it"
-            ));
-            let account = Account { balance: stored.balance, nonce: stored.nonce };
-            Ok(Point { block: stored.block, account })
-        }
-        (Err(why), None) => {
-            let near = held.iter().map(|at| at.block.number.to_string());
-            let near: Vec<String> = near.rev().take(10).collect();
-            let near = if near.is_empty() {
-                "no checkpoint is stored".to_owned()
-            } else {
-                format!("checkpoints are stored for blocks {}", near.join(", "))
-            };
-            Err(ReconcileError::NoBalance(number, format!("{why}; {near}")))
-        }
-    }
-}
-
-/// In what a checkpoint differs from what the chain says of its block.
-fn differs(stored: &Checkpoint, told: &Point) -> Option<Problem> {
-    let same = stored.block == told.block
-        && stored.balance == told.account.balance
-        && stored.nonce == told.account.nonce;
-    let number = stored.block.number;
-    (!same).then(|| Problem {
-        block: Some(number),
-        nonce: None,
-        what: format!(
-            "the checkpoint of block {number} says {} wei and nonce {} at {}, the chain {} wei and \
-             nonce {} at {}",
-            stored.balance,
-            stored.nonce,
-            stored.block.hash,
-            told.account.balance,
-            told.account.nonce,
-            told.block.hash
-        ),
-    })
-}
-
-async fn on_chain(chain: &dyn Chain, holder: &Holder, number: u64) -> Result<Point, String> {
-    let told = |error: CallError| error.to_string();
-    let block = chain.block(Place::Number(number)).await.map_err(told)?;
-    let block = block.filter(|block| block.number == number);
-    let block = block.ok_or_else(|| format!("no endpoint has block {number}"))?;
-    let account = chain.account(holder.wallet, block).await.map_err(told)?;
-    Ok(Point { block, account })
 }

@@ -4,6 +4,8 @@
 //! never on the way to a send. What the journal does not know of an inclusion (when its block was,
 //! what the native currency was worth) is added here and booked.
 
+mod budget_use;
+mod due;
 mod settled;
 
 use std::{collections::BTreeMap, future::IntoFuture as _, time::Duration};
@@ -12,21 +14,17 @@ use alloy::{primitives::B256, providers::Provider as _};
 use ballast_chains::{Head, feeds::Price, pool::Pool};
 use ballast_strategy_api::Action;
 use futures::future::join_all;
-use serde::Serialize;
 use tokio::time::timeout;
 use tracing::warn;
 
+pub use self::budget_use::BudgetUse;
+pub(crate) use self::due::Due;
 use self::settled::Settled;
-
 use crate::{
-    config::Limits,
-    finance::{
-        pace::{Pace, WINDOW},
-        report::percent,
-    },
-    guard::{Past, Spending, Used, budget},
+    finance::pace::{Pace, WINDOW},
+    guard::{Past, Spending, budget},
     money::Usd,
-    store::{Books, Cost, FirstDue, MAX_RECENT, RecentCall, Store, StoreError},
+    store::{Books, Cost, MAX_RECENT, RecentCall, Store, StoreError},
     submission::LaneEvent,
 };
 
@@ -58,41 +56,6 @@ pub(crate) struct Accounts {
     counts_blocks: bool,
     /// The block time at which people were told last.
     told_at: u64,
-}
-
-/// Since when an action is due: time and number of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Due {
-    pub(crate) at: u64,
-    pub(crate) block: u64,
-}
-
-impl Due {
-    /// The same after a reorganisation to a chain whose head is lower.
-    fn by(self, head: &Head) -> Self {
-        Self { at: self.at.min(head.timestamp), block: self.block.min(head.number) }
-    }
-}
-
-/// What a product has spent this month and may spend, for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BudgetUse {
-    /// The UTC month by the blocks' time: `2026-11`.
-    pub month: String,
-    /// US dollars in blocks of this month, decimal; what could not be priced is not in it.
-    pub spent_usd: String,
-    /// The most that what is pending may cost, US dollars.
-    pub reserved_usd: String,
-    /// Wei that were spent and could not be priced, decimal.
-    pub unpriced_wei: String,
-    /// What routine work may cost.
-    pub monthly_budget_usd: Option<String>,
-    /// What everything may cost.
-    pub hard_budget_usd: Option<String>,
-    /// How much of the lower of both is spent or reserved, percent, rounded up.
-    pub used_percent: Option<u64>,
-    /// Where the month ends at the pace of late, US dollars.
-    pub forecast_usd: String,
 }
 
 impl Accounts {
@@ -268,75 +231,6 @@ impl Accounts {
             }
         };
         join_all(hashes.iter().copied().map(ask)).await.into_iter().flatten().collect()
-    }
-
-    /// Since when this very action is due, if it is at `found_at`; since then if that is new. Kept
-    /// in the store, and only here while that fails.
-    pub(crate) async fn first_due(&mut self, action: &Action, found_at: &Head) -> Due {
-        let (now, block) = (found_at.timestamp, found_at.number);
-        if let Some((known, due)) = &self.due
-            && (known.name, &known.answers) == (action.name, &action.answers)
-        {
-            return due.by(found_at);
-        }
-        let stored = self.store.first_due(&self.product, action).await;
-        let due = match stored {
-            Ok(Some(FirstDue { at, block: Some(block) })) => Due { at, block }.by(found_at),
-            Ok(before) => {
-                if self.store.is_writable()
-                    && let Err(error) =
-                        self.store.note_due(&self.product, action, (now, block)).await
-                {
-                    let detail = crate::error_chain(&error);
-                    warn!(product = self.product, detail, "not noted since when it is due");
-                }
-                Due { at: before.map_or(now, |before| before.at), block }.by(found_at)
-            }
-            Err(error) => {
-                let detail = crate::error_chain(&error);
-                warn!(product = self.product, detail, "not known since when it is due");
-                return Due { at: now, block };
-            }
-        };
-        self.due = Some((action.clone(), due));
-        self.counts_blocks = true;
-        due
-    }
-
-    /// Nothing is due: the blocks of what is due next are counted anew.
-    pub(crate) async fn nothing_due(&mut self) {
-        self.due = None;
-        // After a start it is not known what is noted.
-        if !self.counts_blocks || !self.store.is_writable() {
-            return;
-        }
-        match self.store.note_nothing_due(&self.product).await {
-            Ok(()) => self.counts_blocks = false,
-            Err(error) => {
-                let detail = crate::error_chain(&error);
-                warn!(product = self.product, detail, "not noted that nothing is due");
-            }
-        }
-    }
-
-    /// The use of the budget, for people and charts.
-    pub(crate) fn budget_use(&self, now: u64, price: Option<Price>, limits: &Limits) -> BudgetUse {
-        let spending = self.past.as_ref().map(|past| &past.spending);
-        let used = spending.map_or_else(Used::default, |s| s.used(now, price, None));
-        let unpriced = spending.filter(|_| price.is_none()).map(|s| s.unpriced);
-        let lower = limits.monthly_budget.into_iter().chain(limits.hard_budget).min();
-        let used_percent = lower.map(|budget| percent(used.total(), budget));
-        let pace = spending.map(|s| s.pace).unwrap_or_default();
-        BudgetUse {
-            month: budget::month_name(now),
-            spent_usd: used.spent.to_string(),
-            reserved_usd: used.reserved.to_string(),
-            unpriced_wei: unpriced.unwrap_or_default().to_string(),
-            monthly_budget_usd: limits.monthly_budget.map(|budget| budget.to_string()),
-            hard_budget_usd: limits.hard_budget.map(|budget| budget.to_string()),
-            used_percent: used_percent.map(|percent| u64::try_from(percent).unwrap_or(u64::MAX)),
-            forecast_usd: pace.forecast(now, used.total()).total().to_string(),
-        }
     }
 }
 

@@ -89,8 +89,7 @@ impl ProductTask {
                 }
                 changed = pauses.changed() => {
                     changed?;
-                    // A resume forgives what failed before.
-                    self.accounts.changed();
+                    pauses.mark_changed();
                 }
                 Some(order) = self.orders.recv(), if self.order.is_none() && self.asking.has_room() => {
                     if self.take_order(order) {
@@ -99,8 +98,13 @@ impl ProductTask {
                     }
                 }
             }
-            // Heads that come faster than they are followed must not starve an order either: it is
-            // given when something is stuck.
+            // Heads that come faster than they are followed must starve neither a resume, which forgives
+            // what failed before …
+            if pauses.has_changed()? {
+                pauses.mark_unchanged();
+                self.accounts.changed();
+            }
+            // … nor an order, which is given when something is stuck.
             if self.order.is_none()
                 && self.asking.has_room()
                 && let Ok(order) = self.orders.try_recv()

@@ -65,7 +65,7 @@ pub(crate) fn wire(
         let (mut seats, mut specs, mut clients) = (Vec::new(), Vec::new(), Vec::new());
         let wake = Arc::new(Notify::new());
         let (pretends, quotes) = (Pretends::default(), Quotes::default());
-        let together = Together::default();
+        let together = Together::new(profile.block_time);
         for product in members {
             let wallet = WalletHandle::new(
                 Arc::clone(&product),

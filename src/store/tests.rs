@@ -9,7 +9,10 @@ use ballast_strategy_api::{Observation, Unit};
 use futures::future::join_all;
 use tokio::time::{Instant, interval};
 
-use super::*;
+use super::{
+    open::{LOOKERS, connect, options_for_writing},
+    *,
+};
 use crate::runtime::LastDecision;
 
 fn decision(block: u64, reason: &str) -> LastDecision {

@@ -9,7 +9,8 @@
 //! * At most one slot is waiting for inclusion, unless a reorganisation put several back; while
 //!   any is, nothing new is signed except for the lowest of them.
 //! * An intent is signed for at one nonce, unless what was signed before came to nothing and cannot
-//!   take effect as well: the argument stands in `submission/repeat.rs`.
+//!   take effect as well: the argument stands in `submission/repeat.rs`. A state that was answered
+//!   for good and has come up again since is another intent (`identity`).
 //! * The nonce of a new slot is the account's nonce after the very block that was acted on, read
 //!   by that block's hash. There is no counter that could drift; journal and chain only have to
 //!   agree that the nonce is free.
@@ -38,6 +39,7 @@ mod follow;
 mod foreign;
 mod gap;
 mod give_up;
+mod identity;
 mod known;
 mod late;
 mod order;
@@ -128,6 +130,8 @@ pub struct Lane {
     /// Heads in a row at which a nonce below all of ours was free, and the last of them.
     gap_sightings: u8,
     gap_at_block: Option<u64>,
+    /// Why it is not filled, once that was told.
+    gap_told: Option<&'static str>,
     overrides: Overrides,
     pretends: Pretends,
     quotes: Quotes,
@@ -221,6 +225,7 @@ impl Lane {
             agreed: Agreed::Any,
             gap_sightings: 0,
             gap_at_block: None,
+            gap_told: None,
             overrides: Overrides::Unknown,
             pretends,
             quotes,

@@ -14,7 +14,7 @@ use ballast_chains::{
         FeeError, Quote,
         extra::{ExtraError, ExtraFees, ExtraQuote},
     },
-    pool::{ChainReceipt, Route, Sending},
+    pool::{ChainReceipt, Route, Sending, Wanted},
     profile::FeeModel,
     reader::CallError,
 };
@@ -117,8 +117,13 @@ pub trait Node: Debug + Send + Sync + 'static {
     /// Receipts by hash, in the order asked, in one request where the node allows it.
     fn receipts(&self, hashes: Vec<B256>)
     -> BoxFuture<'_, Result<Vec<Option<Receipt>>, CallError>>;
-    /// Both for several wallets in one request, in the order asked: all of it or nothing.
-    fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>>;
+    /// What any endpoint has of these, in no order, where there are several; of one transaction perhaps
+    /// several that name different blocks.
+    fn receipts_anywhere(&self, hashes: Vec<B256>) -> BoxFuture<'_, Vec<Receipt>>;
+    /// Both for several wallets in one request, in the order asked: to each question all of it or
+    /// nothing.
+    fn seen(&self, questions: Vec<Question>)
+    -> BoxFuture<'_, Result<Vec<Option<Seen>>, CallError>>;
     /// Blocks by their places, in the order asked; `None` for one that the node does not have.
     fn blocks(
         &self,
@@ -174,6 +179,7 @@ pub trait Node: Debug + Send + Sync + 'static {
         model: FeeModel,
         unsigned: Bytes,
     ) -> BoxFuture<'_, Result<ExtraQuote, ExtraError>>;
-    /// Hands a signed transaction to all endpoints of a route, once it is polled.
-    fn broadcast(&self, raw: Bytes, route: Route) -> Sending;
+    /// Hands a signed transaction to all endpoints of a route, once it is polled; what is not wanted
+    /// any more when its turn comes does not leave.
+    fn broadcast(&self, raw: Bytes, route: Route, wanted: Wanted) -> Sending;
 }

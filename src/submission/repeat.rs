@@ -50,6 +50,9 @@
 //! in which a quarter of an hour of waiting is dear. The rule above holds for it too: where `n` is
 //! seen to be included with success, `m` is kept back and given up, since the strategy has a fresh
 //! word on what is due by then.
+//!
+//! Once case 2 is final the intent is done with. If the very state that it answers is there again after
+//! that, it is another intent, under a name of its own (`lane/identity.rs`).
 
 use ballast_strategy_api::{Action, Call};
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -25,6 +25,7 @@ use super::{
     http::{self, Failure},
     limiter::{Limiter, Share},
     numbered::Numbered,
+    send::Wanted,
 };
 use crate::profile::EndpointProfile;
 
@@ -64,6 +65,8 @@ pub(super) struct Call {
     pub(super) requests: usize,
     /// It is a read that is pinned to a block hash.
     pub(super) pinned: bool,
+    /// Whether it is still to leave; of reads nobody asks.
+    pub(super) wanted: Wanted,
 }
 
 impl Call {
@@ -93,8 +96,8 @@ pub(super) struct Endpoint {
     common: Common,
     limiter: Limiter,
     fitness: Mutex<Fitness>,
-    /// Raw transactions that it was handed and has not answered, and how often.
-    pub(super) sending: Mutex<BTreeMap<B256, u8>>,
+    /// Raw transactions that it was handed and has not answered: when each copy left, if it did.
+    pub(super) sending: Mutex<BTreeMap<B256, Vec<Arc<SentAt>>>>,
     /// What is known of it and block hashes.
     pub(super) numbered: Mutex<Numbered>,
     verifying: tokio::sync::Mutex<()>,
@@ -149,9 +152,11 @@ impl Endpoint {
         sent: &SentAt,
     ) -> Result<ResponsePacket, Failure> {
         let limit = self.common.timeout;
-        let outcome = match timeout(limit, self.limiter.take(call.share, call.cost())).await {
+        let turn = self.limiter.take(call.share, call.cost(), &call.wanted);
+        let outcome = match timeout(limit, turn).await {
             Err(_) => Err(Failure::Limited(limit)),
-            Ok(_seat) => {
+            Ok(None) => Err(Failure::Recalled),
+            Ok(Some(_seat)) => {
                 let start = *sent.get_or_init(Instant::now);
                 let post = http::post(&self.common.client, &self.url, call.body.clone());
                 let outcome = timeout(limit, post).await.unwrap_or(Err(Failure::TimedOut(limit)));
@@ -191,8 +196,14 @@ impl Endpoint {
     ) -> Result<R, Failure> {
         let request = Request::new(method, Id::Number(1), params);
         let body = serde_json::to_vec(&request).map_err(|e| Failure::Malformed(e.to_string()))?;
-        let call =
-            Call { body: body.into(), class, share: Share::Reads, requests: 1, pinned: false };
+        let call = Call {
+            body: body.into(),
+            class,
+            share: Share::Reads,
+            requests: 1,
+            pinned: false,
+            wanted: Wanted::ALWAYS,
+        };
         let packet = self.exchange(&call, sent).await?;
         match packet.first_payload() {
             Some(ResponsePayload::Success(result)) => serde_json::from_str(result.get())
@@ -277,8 +288,10 @@ impl Endpoint {
 
     /// A request failed, in a way that speaks about the endpoint.
     pub(super) fn failed(&self, failure: &Failure) {
-        if let Failure::Limited(_) | Failure::WrongChain { .. } | Failure::RequestTooLarge(_) =
-            failure
+        if let Failure::Limited(_)
+        | Failure::Recalled
+        | Failure::WrongChain { .. }
+        | Failure::RequestTooLarge(_) = failure
         {
             return;
         }

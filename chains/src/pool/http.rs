@@ -34,6 +34,9 @@ pub(super) enum Failure {
         "waited {0:?} for a turn at the endpoint: its rate limit, or too many requests at once"
     )]
     Limited(Duration),
+    /// The asker took it back before it had its turn.
+    #[error("taken back before it had its turn at the endpoint")]
+    Recalled,
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     #[error("connection failed: {0}")]
@@ -67,6 +70,7 @@ impl Failure {
     pub(super) const fn label(&self) -> &'static str {
         match self {
             Self::Limited(_) => "limited",
+            Self::Recalled => "recalled",
             Self::TimedOut(_) => "timeout",
             Self::Connection(_) => "connection",
             Self::Status { code: 429, .. } => "busy",
@@ -83,6 +87,7 @@ impl Failure {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             Self::Limited(_)
+            | Self::Recalled
             | Self::TimedOut(_)
             | Self::Connection(_)
             | Self::Malformed(_)

@@ -7,8 +7,13 @@
 
 use std::num::NonZeroU32;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
+use tokio::{
+    sync::{Mutex, Semaphore, SemaphorePermit},
+    time::sleep,
+};
+
+use super::send::Wanted;
 
 /// Share of the rate that is kept for sends, as a divisor: one fifth.
 const SEND_SHARE: u32 = 5;
@@ -64,17 +69,19 @@ impl Limiter {
     }
 
     /// Waits for its turn. The wait is bounded by the caller; giving up loses only the place in
-    /// the queue.
-    pub(super) async fn take(&self, share: Share, cost: u32) -> Seat<'_> {
+    /// the queue. `None` once it is not wanted any more, which takes nothing of the rate from those
+    /// behind it.
+    pub(super) async fn take(&self, share: Share, cost: u32, wanted: &Wanted) -> Option<Seat<'_>> {
         let gate = match share {
             Share::Reads => &self.reads,
             Share::Sends => &self.sends,
         };
         if let Some(rate) = &gate.rate {
-            rate.take(cost).await;
+            rate.take(cost, wanted).await?;
         }
         // Nobody closes it.
-        Seat(gate.seats.acquire().await.ok())
+        let seat = Seat(gate.seats.acquire().await.ok());
+        wanted.holds().then_some(seat)
     }
 }
 
@@ -94,15 +101,27 @@ impl Lane {
         Self { limiter: RateLimiter::direct(quota), burst, queue: Mutex::new(()) }
     }
 
-    async fn take(&self, cost: u32) {
+    async fn take(&self, cost: u32, wanted: &Wanted) -> Option<()> {
         let _turn = self.queue.lock().await;
         let mut rest = cost;
         // The limiter refuses more than a burst at a time.
         while let Some(part) = NonZeroU32::new(rest.min(self.burst.get())) {
-            if self.limiter.until_n_ready(part).await.is_err() {
-                return;
-            }
+            self.wait_for(part, wanted).await?;
             rest -= part.get();
+        }
+        Some(())
+    }
+
+    async fn wait_for(&self, part: NonZeroU32, wanted: &Wanted) -> Option<()> {
+        loop {
+            // Before anything is taken: who is behind has the rate that this one waited for.
+            if !wanted.holds() {
+                return None;
+            }
+            match self.limiter.check_n(part) {
+                Ok(Err(early)) => sleep(early.wait_time_from(self.limiter.clock().now())).await,
+                Ok(Ok(())) | Err(_) => return Some(()),
+            }
         }
     }
 }
@@ -115,10 +134,20 @@ fn at_least_one(rate: u32) -> NonZeroU32 {
 mod tests {
     use super::*;
     use futures::{FutureExt as _, future::join};
-    use std::time::{Duration, Instant};
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::{Duration, Instant},
+    };
 
     fn limiter(rate: u32) -> Limiter {
         Limiter::new(NonZeroU32::new(rate))
+    }
+
+    async fn take(limiter: &Limiter, share: Share, cost: u32) -> Seat<'_> {
+        limiter.take(share, cost, &Wanted::ALWAYS).await.expect("nothing else is answered")
     }
 
     #[tokio::test]
@@ -127,7 +156,7 @@ mod tests {
         let start = Instant::now();
         // 40 per second for reads, 20 of them at once: the other 8 take a fifth of a second.
         for _ in 0..28 {
-            drop(limiter.take(Share::Reads, 1).await);
+            drop(take(&limiter, Share::Reads, 1).await);
         }
         let took = start.elapsed();
         assert!(took >= Duration::from_millis(150), "28 reads took only {took:?}");
@@ -136,23 +165,23 @@ mod tests {
     #[tokio::test]
     async fn reads_cannot_starve_sends() {
         let limiter = limiter(5);
-        drop(limiter.take(Share::Reads, 2).await);
-        let mut stuck = Box::pin(limiter.take(Share::Reads, 50));
+        drop(take(&limiter, Share::Reads, 2).await);
+        let mut stuck = Box::pin(take(&limiter, Share::Reads, 50));
         assert!(stuck.as_mut().now_or_never().is_none(), "the reads have to wait");
-        assert!(limiter.take(Share::Sends, 1).now_or_never().is_some(), "the send waited");
+        assert!(take(&limiter, Share::Sends, 1).now_or_never().is_some(), "the send waited");
     }
 
     #[tokio::test]
     async fn heavy_request_is_not_overtaken_by_light_ones() {
         let limiter = limiter(50);
-        drop(limiter.take(Share::Reads, 20).await);
+        drop(take(&limiter, Share::Reads, 20).await);
         let order = std::sync::Mutex::new(Vec::new());
         let heavy = async {
-            drop(limiter.take(Share::Reads, 8).await);
+            drop(take(&limiter, Share::Reads, 8).await);
             order.lock().unwrap().push("heavy");
         };
         let light = async {
-            drop(limiter.take(Share::Reads, 1).await);
+            drop(take(&limiter, Share::Reads, 1).await);
             order.lock().unwrap().push("light");
         };
         join(heavy, light).await;
@@ -163,7 +192,7 @@ mod tests {
     async fn cost_above_the_burst_is_paid_in_parts() {
         let limiter = limiter(50);
         let start = Instant::now();
-        drop(limiter.take(Share::Reads, 30).await);
+        drop(take(&limiter, Share::Reads, 30).await);
         assert!(start.elapsed() >= Duration::from_millis(150), "the part above 20 was free");
     }
 
@@ -172,14 +201,34 @@ mod tests {
         let limiter = Limiter::new(None);
         let mut under_way = Vec::new();
         for _ in 0..AT_ONCE {
-            under_way.push(limiter.take(Share::Reads, 1).now_or_never().expect("a seat"));
+            under_way.push(take(&limiter, Share::Reads, 1).now_or_never().expect("a seat"));
         }
-        let mut waiting = Box::pin(limiter.take(Share::Reads, 1));
+        let mut waiting = Box::pin(take(&limiter, Share::Reads, 1));
         assert!(waiting.as_mut().now_or_never().is_none(), "all seats are taken");
-        assert!(limiter.take(Share::Sends, 1).now_or_never().is_some(), "the send waited");
+        assert!(take(&limiter, Share::Sends, 1).now_or_never().is_some(), "the send waited");
         // One that was given up while it waited has no seat, and one that ended gives it back.
-        assert!(limiter.take(Share::Reads, 1).now_or_never().is_none());
+        assert!(take(&limiter, Share::Reads, 1).now_or_never().is_none());
         drop(under_way.pop());
         assert!(waiting.now_or_never().is_some(), "who came first is next");
+    }
+
+    /// The first would wait for minutes, and the other behind it.
+    #[tokio::test]
+    async fn what_is_not_wanted_any_more_leaves_its_turn_to_the_next() {
+        let limiter = limiter(10);
+        drop(take(&limiter, Share::Sends, 1).await);
+        let wanted = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&wanted);
+        let while_wanted = Wanted::new(move || asked.load(Ordering::Relaxed));
+        let recalled = join(
+            limiter.take(Share::Sends, 1_000, &while_wanted),
+            limiter.take(Share::Sends, 1_000, &while_wanted),
+        );
+        let mut all = Box::pin(join(recalled, take(&limiter, Share::Sends, 1)));
+        assert!(all.as_mut().now_or_never().is_none(), "all have to wait");
+        wanted.store(false, Ordering::Relaxed);
+        let ((first, second), _next) =
+            tokio::time::timeout(Duration::from_secs(60), all).await.expect("its turn");
+        assert!(first.is_none() && second.is_none());
     }
 }

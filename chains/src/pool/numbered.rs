@@ -26,6 +26,7 @@ use super::{
     errors::is_of_execution,
     http::Failure,
     limiter::Share,
+    send::Wanted,
 };
 use crate::heads::RawHeader;
 
@@ -173,7 +174,14 @@ impl Endpoint {
         let batch = json!([look(BEFORE), request, look(AFTER)]);
         let body = serde_json::to_vec(&batch).map_err(|e| Failure::Malformed(e.to_string()))?;
         let (class, share) = (call.class, Share::Reads);
-        let batch = Call { body: body.into(), class, share, requests: 3, pinned: false };
+        let batch = Call {
+            body: body.into(),
+            class,
+            share,
+            requests: 3,
+            pinned: false,
+            wanted: Wanted::ALWAYS,
+        };
         let answer = self.exchange(&batch, sent).await?;
         let Some(answers) = answer.as_batch() else {
             let text = "it takes neither block hashes nor batches".to_owned();

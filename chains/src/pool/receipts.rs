@@ -1,4 +1,6 @@
-//! Receipts of several transactions in one request.
+//! Receipts of several transactions in one request, or from several endpoints.
+
+use std::{sync::Arc, time::Duration};
 
 use alloy::{
     primitives::B256,
@@ -7,14 +9,23 @@ use alloy::{
     serde::WithOtherFields,
     transports::{RpcError, TransportError},
 };
-use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
+use futures::{
+    StreamExt as _, TryStreamExt as _,
+    future::{join_all, try_join_all},
+    stream,
+};
+use tokio::time::timeout;
 
-use super::Pool;
+use super::{Pool, endpoint::Endpoint, fitness::EndpointState};
 
 /// Receipts asked for in one batch; nodes refuse larger ones.
 const MAX_BATCH: usize = 100;
-/// Single requests under way at once, where an endpoint refuses batches.
+/// Single requests under way at once at an endpoint, where it refuses batches or several are asked.
 const MAX_SINGLES: usize = 8;
+/// Receipts asked for at several endpoints at once; who misses more misses the rest a little longer.
+const MAX_EVERYWHERE: usize = 32;
+/// How long one of several endpoints is waited for: a quarter of a block, within this.
+const EVERYWHERE_WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 
 /// A receipt and the fields that only some chains have (L1 data fee and the like).
 pub type ChainReceipt = WithOtherFields<TransactionReceipt>;
@@ -41,6 +52,27 @@ impl Pool {
             receipts.extend(answers);
         }
         Ok(receipts)
+    }
+
+    /// The receipts that any fit endpoint has of the first 32 of these, in no order: that there is none is
+    /// an answer, so a read never goes past an endpoint whose index lags or is lost. Endpoints may
+    /// tell of different blocks; the asker finds out which of them are canonical. Who fails or is
+    /// slow is left out; with a single fit endpoint nobody is asked again.
+    pub async fn receipts_anywhere(&self, hashes: &[B256]) -> Vec<ChainReceipt> {
+        let readers = self.shared.readers().iter();
+        let fit: Vec<Arc<Endpoint>> = readers
+            .filter(|reader| reader.fitness().state(self.shared.max_lag) == EndpointState::Fit)
+            .map(Arc::clone)
+            .collect();
+        if fit.len() < 2 {
+            return Vec::new();
+        }
+        let (shortest, longest) = EVERYWHERE_WAIT;
+        let wait = (self.shared.block_time / 4).clamp(shortest, longest).min(self.shared.timeout);
+        let hashes: Vec<B256> = hashes.iter().copied().take(MAX_EVERYWHERE).collect();
+        let asked =
+            fit.into_iter().map(|endpoint| timeout(wait, endpoint.known_of(hashes.clone())));
+        join_all(asked).await.into_iter().filter_map(Result::ok).flatten().collect()
     }
 
     async fn receipt(&self, hash: B256) -> Result<Option<ChainReceipt>, TransportError> {
@@ -78,6 +110,19 @@ impl Pool {
             .buffered(MAX_SINGLES)
             .try_collect()
             .await
+    }
+}
+
+impl Endpoint {
+    /// The receipts that it has of these.
+    async fn known_of(self: Arc<Self>, hashes: Vec<B256>) -> Vec<ChainReceipt> {
+        let method = "eth_getTransactionReceipt";
+        let ask = |hash| {
+            let endpoint = Arc::clone(&self);
+            async move { endpoint.ask::<_, Option<ChainReceipt>>("transaction", method, (hash,)).await }
+        };
+        let answers = stream::iter(hashes).map(ask).buffer_unordered(MAX_SINGLES);
+        answers.filter_map(async |answer| answer.ok().flatten()).collect().await
     }
 }
 

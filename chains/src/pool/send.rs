@@ -32,7 +32,7 @@ use super::{
 
 /// Answers to the same bytes that an endpoint may owe: a request that got lost is made up for at the
 /// next block, and one that hangs does not pile up without end on a chain with short blocks.
-const MAX_UNANSWERED: u8 = 4;
+const MAX_UNANSWERED: usize = 4;
 
 /// Who is told of a raw transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -106,13 +106,40 @@ impl Answer {
     }
 }
 
+/// Whether bytes that wait for their turn at an endpoint are still to leave: asked while they wait, and
+/// once more when they would. Clones ask the same.
+#[derive(Clone)]
+pub struct Wanted(Option<Arc<dyn Fn() -> bool + Send + Sync>>);
+
+impl Wanted {
+    /// Whatever happens.
+    pub const ALWAYS: Self = Self(None);
+
+    /// As long as this says so. It is asked often, and must not wait.
+    pub fn new(asked: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(asked)))
+    }
+
+    /// Whether they are at this moment.
+    pub fn holds(&self) -> bool {
+        self.0.as_ref().is_none_or(|asked| asked())
+    }
+}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wanted").field(&self.holds()).finish()
+    }
+}
+
 /// A raw transaction on its way to the endpoints of a route, which answer one after the other.
 ///
 /// Nothing leaves before it is polled, and then the bytes may be out, also when it is dropped: they
 /// must be journalled before. Each answer comes within two time-outs, one for the endpoint's rate
-/// limit and one for the answer itself.
+/// limit and one for the answer itself; none comes from an endpoint whose turn came when the bytes
+/// were not wanted any more, since they never left.
 pub struct Sending {
-    answers: FuturesUnordered<BoxFuture<'static, (usize, Answer)>>,
+    answers: FuturesUnordered<BoxFuture<'static, (usize, Option<Answer>)>>,
     is_to_nobody: bool,
 }
 
@@ -123,9 +150,9 @@ impl fmt::Debug for Sending {
 }
 
 impl Sending {
-    /// To whoever gives these answers.
-    pub fn of(answers: impl IntoIterator<Item = BoxFuture<'static, Answer>>) -> Self {
-        let numbered = |(place, answer): (usize, BoxFuture<'static, Answer>)| {
+    /// To whoever gives these answers; `None` where the bytes did not leave.
+    pub fn of(answers: impl IntoIterator<Item = BoxFuture<'static, Option<Answer>>>) -> Self {
+        let numbered = |(place, answer): (usize, BoxFuture<'static, Option<Answer>>)| {
             answer.map(move |answer| (place, answer)).boxed()
         };
         let answers: FuturesUnordered<_> = answers.into_iter().enumerate().map(numbered).collect();
@@ -150,15 +177,15 @@ impl Sending {
         let mut told = Vec::new();
         let first = async {
             while let Some((_, answer)) = self.answers.next().await {
-                let is_taken = answer.is_taken();
-                told.push(answer);
+                let is_taken = answer.as_ref().is_some_and(Answer::is_taken);
+                told.extend(answer);
                 if is_taken {
                     break;
                 }
             }
             // Whoever has answered as well. Polls those that were not reached so far.
             while let Some(Some((_, answer))) = self.answers.next().now_or_never() {
-                told.push(answer);
+                told.extend(answer);
             }
         };
         // Who was too slow is not forgotten: see what is left.
@@ -166,16 +193,16 @@ impl Sending {
         told
     }
 
-    /// What has not answered yet, each for itself.
-    pub fn unanswered(self) -> impl Iterator<Item = BoxFuture<'static, Answer>> {
+    /// What has not answered yet, each for itself; `None` where the bytes did not leave.
+    pub fn unanswered(self) -> impl Iterator<Item = BoxFuture<'static, Option<Answer>>> {
         self.answers.into_iter().map(|answer| answer.map(|(_, answer)| answer).boxed())
     }
 
     /// Every answer, in the order of the endpoints.
     pub async fn all(self) -> Vec<Answer> {
-        let mut all: Vec<(usize, Answer)> = self.answers.collect().await;
+        let mut all: Vec<(usize, Option<Answer>)> = self.answers.collect().await;
         all.sort_unstable_by_key(|(place, _)| *place);
-        all.into_iter().map(|(_, answer)| answer).collect()
+        all.into_iter().filter_map(|(_, answer)| answer).collect()
     }
 }
 
@@ -184,28 +211,32 @@ impl Sending {
 struct UnderWay {
     endpoint: Arc<Endpoint>,
     hash: B256,
+    sent: Arc<SentAt>,
 }
 
 impl UnderWay {
-    /// `None` if the endpoint owes [`MAX_UNANSWERED`] answers to the very same bytes: to hand them over
-    /// once more does nothing but pile up behind an endpoint that hangs.
+    /// `None` if the very same bytes still wait for their turn at the endpoint: a second copy would
+    /// only stand before what is newer. Nor if it owes [`MAX_UNANSWERED`] answers to them: to hand
+    /// them over once more does nothing but pile up behind an endpoint that hangs.
     fn begin(endpoint: &Arc<Endpoint>, hash: B256) -> Option<Self> {
         let mut sending = endpoint.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        let unanswered = sending.entry(hash).or_default();
-        if *unanswered >= MAX_UNANSWERED {
+        let copies = sending.entry(hash).or_default();
+        let one_waits = copies.iter().any(|sent| sent.get().is_none());
+        if one_waits || copies.len() >= MAX_UNANSWERED {
             return None;
         }
-        *unanswered = unanswered.saturating_add(1);
-        Some(Self { endpoint: Arc::clone(endpoint), hash })
+        let sent = Arc::new(SentAt::new());
+        copies.push(Arc::clone(&sent));
+        Some(Self { endpoint: Arc::clone(endpoint), hash, sent })
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         let mut sending = self.endpoint.sending.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(unanswered) = sending.get_mut(&self.hash) {
-            *unanswered = unanswered.saturating_sub(1);
-            if *unanswered == 0 {
+        if let Some(copies) = sending.get_mut(&self.hash) {
+            copies.retain(|sent| !Arc::ptr_eq(sent, &self.sent));
+            if copies.is_empty() {
                 sending.remove(&self.hash);
             }
         }
@@ -214,9 +245,10 @@ impl Drop for UnderWay {
 
 impl Pool {
     /// Hands a signed transaction to all endpoints of a route at once, once the answer is polled.
-    /// Left out are endpoints with a known wrong chain id, and those that owe `MAX_UNANSWERED`
-    /// answers to the same bytes.
-    pub fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
+    /// Left out are endpoints with a known wrong chain id, those at which the same bytes still wait
+    /// for their turn, and those that owe `MAX_UNANSWERED` answers to them. What is not `wanted` any
+    /// more when its turn comes does not leave.
+    pub fn broadcast(&self, raw: Bytes, route: Route, wanted: Wanted) -> Sending {
         let hash = keccak256(&raw);
         let request = Request::new("eth_sendRawTransaction", Id::Number(1), (raw,));
         let Ok(body) = serde_json::to_vec(&request) else { return Sending::of([]) };
@@ -226,6 +258,7 @@ impl Pool {
             share: Share::Sends,
             requests: 1,
             pinned: false,
+            wanted,
         };
         let reached: Vec<&Arc<Endpoint>> = self
             .shared
@@ -239,8 +272,8 @@ impl Pool {
             let call = call.clone();
             async move {
                 let endpoint = &under_way.endpoint;
-                let answer = endpoint.send(&call, hash).await;
-                Answer { endpoint: endpoint.label.clone(), answer }
+                let answer = endpoint.send(&call, hash, &under_way.sent).await?;
+                Some(Answer { endpoint: endpoint.label.clone(), answer })
             }
             .boxed()
         });
@@ -249,9 +282,11 @@ impl Pool {
 }
 
 impl Endpoint {
-    async fn send(&self, call: &Call, hash: B256) -> SendAnswer {
-        let answer = match self.exchange(call, &SentAt::new()).await {
+    /// `None` if it did not leave, since it was not wanted any more.
+    async fn send(&self, call: &Call, hash: B256, sent: &SentAt) -> Option<SendAnswer> {
+        let answer = match self.exchange(call, sent).await {
             Ok(packet) => read_answer(&packet, hash, &self.url),
+            Err(Failure::Recalled) => return None,
             // A refusal is read out of a JSON-RPC error only: a page may hold any words.
             Err(Failure::Status { code, said: Some(text), .. }) => {
                 let read = read_refusal(&text);
@@ -264,7 +299,7 @@ impl Endpoint {
             Err(failure) => SendAnswer::Ambiguous(failure.to_string()),
         };
         self.count_send(answer.label());
-        answer
+        Some(answer)
     }
 }
 

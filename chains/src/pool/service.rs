@@ -26,6 +26,7 @@ use super::{
     http::Failure,
     limiter::Share,
     numbered::may_be_pinned,
+    send::Wanted,
 };
 
 /// How often a read is repeated when every endpoint says that it has not got the block: the head
@@ -108,6 +109,7 @@ impl Shared {
             class: class(request.method_names().next().unwrap_or_default()),
             share: Share::Reads,
             requests: request.len(),
+            wanted: Wanted::ALWAYS,
         };
         let mut rounds = 0;
         loop {

@@ -15,8 +15,9 @@ use alloy::{
 };
 use ballast_chains::{
     ChainProfile, Head,
-    profile::{CANONICAL_MULTICALL3, EndpointProfile, FeeModel, FeeProfile, Finality},
+    profile::{CANONICAL_MULTICALL3, EndpointProfile, Finality},
     reader::{Backend, BlockSource, CallError, CallRequest},
+    testkit,
 };
 use futures::future::BoxFuture;
 
@@ -308,31 +309,11 @@ impl Backend for Node {
 pub(crate) fn profile() -> ChainProfile {
     let url = "http://127.0.0.1:1".parse().unwrap();
     ChainProfile {
-        name: "scripted".into(),
-        chain_id: 1,
-        fee_model: FeeModel::Eip1559,
-        block_time: Duration::from_secs(12),
-        finality: Finality::Confirmations(1),
-        native_symbol: "ETH".into(),
-        explorer: None,
         rpc: vec![EndpointProfile { url, ws: None, requests_per_second: None, archive: false }],
-        send: Vec::new(),
-        private_send: Vec::new(),
-        public_after: None,
-        request_timeout: Duration::from_secs(3),
-        stale_after: Duration::from_secs(60),
-        min_turn_interval: Duration::ZERO,
-        assess_timeout: Duration::from_secs(3),
+        finality: Finality::Confirmations(1),
         chunk_gas: CHUNK_GAS,
         max_lag: 2,
-        fees: FeeProfile {
-            max_fee_per_gas: 1,
-            emergency_max_fee_per_gas: 1,
-            min_priority_fee_per_gas: 0,
-            relative_cap: 1,
-            replacement_bump_bps: 1_250,
-        },
         multicall3: MULTICALL3,
-        feeds: Default::default(),
+        ..testkit::profile()
     }
 }

@@ -7,7 +7,7 @@ use alloy::{
     primitives::{Address, Bytes, TxKind, U256, utils::parse_ether},
     signers::local::PrivateKeySigner,
 };
-use ballast_chains::pool::{Pool, Route, SendAnswer};
+use ballast_chains::pool::{Pool, Route, SendAnswer, Wanted};
 use ballast_devnet::{Anvil, AnvilOptions, Mining, Tooling};
 
 use crate::chain::{CHAIN_ID, endpoint, profile};
@@ -50,7 +50,13 @@ impl Scene {
 
     /// What anvil says, and what the pool makes of it.
     async fn send(&self, raw: Bytes) -> (String, SendAnswer) {
-        let answer = self.pool.broadcast(raw.clone(), Route::Public).all().await.remove(0).answer;
+        let answer = self
+            .pool
+            .broadcast(raw.clone(), Route::Public, Wanted::ALWAYS)
+            .all()
+            .await
+            .remove(0)
+            .answer;
         let text = self.anvil.node().rpc::<_, U256>("eth_sendRawTransaction", (raw,)).await;
         let text = text.err().map(|error| format!("{error:#}")).unwrap_or_default();
         (text.to_lowercase(), answer)
@@ -62,7 +68,7 @@ async fn what_anvil_says_is_understood() {
     let scene = Scene::new().await;
     let first = scene.raw(transaction());
     assert_eq!(
-        scene.pool.broadcast(first.clone(), Route::Public).all().await[0].answer,
+        scene.pool.broadcast(first.clone(), Route::Public, Wanted::ALWAYS).all().await[0].answer,
         SendAnswer::Accepted
     );
 
@@ -111,7 +117,7 @@ async fn a_used_nonce_is_understood() {
     let scene = Scene::new().await;
     let first = scene.raw(transaction());
     assert_eq!(
-        scene.pool.broadcast(first, Route::Public).all().await[0].answer,
+        scene.pool.broadcast(first, Route::Public, Wanted::ALWAYS).all().await[0].answer,
         SendAnswer::Accepted
     );
     scene.anvil.node().mine(1).await.unwrap();

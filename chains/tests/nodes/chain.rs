@@ -5,7 +5,8 @@ use std::time::Duration;
 use ballast_chains::{
     ChainProfile,
     pool::{EndpointHealth, EndpointState, Pool},
-    profile::{CANONICAL_MULTICALL3, EndpointProfile, FeeModel, FeeProfile, Finality},
+    profile::{EndpointProfile, Finality},
+    testkit,
 };
 use ballast_test_support::wait_until;
 
@@ -33,32 +34,14 @@ pub(crate) fn endpoint_with_ws(http: &str, ws: &str) -> EndpointProfile {
 
 pub(crate) fn profile(rpc: Vec<EndpointProfile>) -> ChainProfile {
     ChainProfile {
-        name: "test".to_owned(),
         chain_id: CHAIN_ID,
-        fee_model: FeeModel::Eip1559,
         block_time: BLOCK_TIME,
         finality: Finality::Confirmations(2),
-        native_symbol: "ETH".to_owned(),
-        explorer: None,
         rpc,
-        send: Vec::new(),
-        private_send: Vec::new(),
-        public_after: None,
         request_timeout: TIMEOUT,
         stale_after: Duration::from_secs(30),
-        min_turn_interval: Duration::ZERO,
         assess_timeout: TIMEOUT,
-        chunk_gas: 30_000_000,
-        max_lag: 3,
-        fees: FeeProfile {
-            max_fee_per_gas: 100_000_000_000,
-            emergency_max_fee_per_gas: 200_000_000_000,
-            min_priority_fee_per_gas: 1,
-            relative_cap: 5,
-            replacement_bump_bps: 1_250,
-        },
-        multicall3: CANONICAL_MULTICALL3,
-        feeds: Default::default(),
+        ..testkit::profile()
     }
 }
 

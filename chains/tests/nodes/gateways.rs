@@ -6,7 +6,7 @@ use alloy::{
     rpc::types::TransactionRequest,
 };
 use ballast_chains::{
-    pool::{EndpointState, Pool, Route, SendAnswer},
+    pool::{EndpointState, Pool, Route, SendAnswer, Wanted},
     reader::CallError,
 };
 use ballast_test_support::{Fault, MockNode, RAW_TRANSACTION, RpcFailure, RpcProxy};
@@ -132,7 +132,7 @@ async fn refusals_of_transactions_are_read_from_errors_and_never_from_pages() {
     let raw = Bytes::from_static(&[2]);
     let low = scene.gateway.inject(error(400, -32000, "nonce too low").on(RAW_TRANSACTION));
     let known = scene.other.inject(error(500, -32000, "already known").on(RAW_TRANSACTION));
-    let told = scene.pool.broadcast(raw.clone(), Route::Public).all().await;
+    let told = scene.pool.broadcast(raw.clone(), Route::Public, Wanted::ALWAYS).all().await;
     assert_eq!(told[0].answer, SendAnswer::NonceTooLow);
     assert_eq!(told[1].answer, SendAnswer::AlreadyKnown);
     assert_eq!((low.fired(), known.fired()), (1, 1));
@@ -141,7 +141,7 @@ async fn refusals_of_transactions_are_read_from_errors_and_never_from_pages() {
     scene.other.heal();
     let busy = scene.gateway.inject(error(429, -32005, "limit exceeded").on(RAW_TRANSACTION));
     let page = scene.other.inject(Fault::Garbage.on(RAW_TRANSACTION));
-    let told = scene.pool.broadcast(raw, Route::Public).all().await;
+    let told = scene.pool.broadcast(raw, Route::Public, Wanted::ALWAYS).all().await;
     assert!(told.iter().all(|t| matches!(t.answer, SendAnswer::Ambiguous(_))), "{told:?}");
     assert_eq!((busy.fired(), page.fired()), (1, 1));
 }

@@ -13,4 +13,5 @@ mod gateways;
 mod heads;
 mod numbered;
 mod op_stack;
+mod past;
 mod sends;

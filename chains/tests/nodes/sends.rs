@@ -1,13 +1,24 @@
 //! Raw transactions and receipts.
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use alloy::{
     primitives::{B256, Bytes, keccak256},
     providers::Provider as _,
 };
-use ballast_chains::pool::{Answer, EndpointState, Pool, Route, SendAnswer};
+use ballast_chains::pool::{Answer, EndpointState, Pool, Route, SendAnswer, Sending, Wanted};
 use ballast_test_support::{Fault, MockNode, RAW_TRANSACTION, RpcProxy, wait_until};
+use futures::{
+    FutureExt as _,
+    future::{join_all, join3},
+};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -43,7 +54,7 @@ async fn every_endpoint_gets_the_same_bytes_once_and_answers_for_itself() {
     let pool = Pool::new(&profile(endpoints)).unwrap();
 
     let start = Instant::now();
-    let told = answers(pool.broadcast(RAW, Route::Public).all().await);
+    let told = answers(pool.broadcast(RAW, Route::Public, Wanted::ALWAYS).all().await);
     assert!(start.elapsed() < TIMEOUT * 3 / 2, "the answers took {:?}", start.elapsed());
 
     assert_eq!(told[0], SendAnswer::Accepted);
@@ -71,7 +82,7 @@ async fn who_has_it_is_enough_to_go_on_and_who_hangs_is_asked_a_few_times_at_onc
     // Blocks come, and the endpoint does not answer.
     let mut late = JoinSet::new();
     let mut send = async |raw: Bytes| {
-        let mut sending = pool.broadcast(raw, Route::Public);
+        let mut sending = pool.broadcast(raw, Route::Public, Wanted::ALWAYS);
         assert!(!sending.is_to_nobody());
         let told = sending.until_taken(Duration::from_secs(3_600)).await;
         assert_eq!(told.len(), 1, "{told:?}");
@@ -90,11 +101,65 @@ async fn who_has_it_is_enough_to_go_on_and_who_hangs_is_asked_a_few_times_at_onc
     drop(hanging);
     assert_eq!(late.len(), 5);
     while let Some(told) = late.join_next().await {
-        let answer = told.unwrap().answer;
+        let answer = told.unwrap().unwrap().answer;
         assert!(matches!(answer, SendAnswer::Ambiguous(_)), "{answer:?}");
     }
-    let told = pool.broadcast(RAW, Route::Public).all().await;
+    let told = pool.broadcast(RAW, Route::Public, Wanted::ALWAYS).all().await;
     assert_eq!(told.len(), 2, "it has answered, and is asked again");
+}
+
+/// Two sends a second: blocks come faster.
+async fn limited() -> (MockNode, RpcProxy, Pool) {
+    let node = MockNode::start(CHAIN_ID).await.unwrap();
+    let proxy = RpcProxy::start(&node.http_url()).await.unwrap();
+    let mut limited = endpoint(&proxy.http_url());
+    limited.requests_per_second = NonZeroU32::new(10);
+    let mut profile = profile(vec![limited]);
+    profile.request_timeout = Duration::from_secs(3_600);
+    (node, proxy, Pool::new(&profile).unwrap())
+}
+
+/// Polled once: it has left, or waits for its turn.
+fn begin(mut sending: Sending) -> Sending {
+    assert!(sending.until_taken(Duration::ZERO).now_or_never().is_none_or(|told| told.is_empty()));
+    sending
+}
+
+#[tokio::test]
+async fn what_is_new_stands_behind_one_copy_of_the_same_bytes_at_most() {
+    let (_node, proxy, pool) = limited().await;
+    let send = |raw: &Bytes| begin(pool.broadcast(raw.clone(), Route::Public, Wanted::ALWAYS));
+    let blocks: Vec<Sending> = (0..4).map(|_| send(&RAW)).collect();
+    let unanswered: Vec<bool> = blocks.iter().map(Sending::is_unanswered).collect();
+    assert_eq!(unanswered, [true, true, false, false], "one leaves and one waits");
+    assert!(blocks.iter().all(|sending| !sending.is_to_nobody()));
+    let urgent = Bytes::from_static(&[0x02, 0xf8, 0x02]);
+    let told = join_all(blocks.into_iter().chain([send(&urgent)]).map(Sending::all)).await;
+    let counts: Vec<usize> = told.iter().map(Vec::len).collect();
+    assert_eq!(counts, [1, 1, 0, 0, 1]);
+    assert!(told.iter().flatten().all(|answer| answer.answer == SendAnswer::Accepted));
+    let expected = [&RAW, &RAW, &urgent].map(ToString::to_string);
+    assert_eq!(proxy.raw_transactions(), expected);
+    // Nothing waits any more.
+    assert_eq!(send(&RAW).all().await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_not_wanted_any_more_when_its_turn_comes_does_not_leave() {
+    let (_node, proxy, pool) = limited().await;
+    let is_wanted = Arc::new(AtomicBool::new(true));
+    let asked = Arc::clone(&is_wanted);
+    let wanted = Wanted::new(move || asked.load(Ordering::Relaxed));
+    let left = begin(pool.broadcast(RAW, Route::Public, wanted.clone()));
+    let waits = begin(pool.broadcast(RAW, Route::Public, wanted));
+    assert!(left.is_unanswered() && waits.is_unanswered());
+    is_wanted.store(false, Ordering::Relaxed);
+    let urgent = Bytes::from_static(&[0x02, 0xf8, 0x02]);
+    let sent = pool.broadcast(urgent.clone(), Route::Public, Wanted::ALWAYS);
+    let (left, waits, sent) = join3(left.all(), waits.all(), sent.all()).await;
+    // What has left is heard of, wanted or not; of what has not nobody says anything.
+    assert_eq!((left.len(), waits.len(), sent.len()), (1, 0, 1));
+    assert_eq!(proxy.raw_transactions(), [RAW.to_string(), urgent.to_string()]);
 }
 
 #[tokio::test]
@@ -107,16 +172,16 @@ async fn where_nobody_has_it_the_wait_is_bounded() {
     let mut profile = profile(proxies.iter().map(|proxy| endpoint(&proxy.http_url())).collect());
     profile.request_timeout = Duration::from_secs(3_600);
     let pool = Pool::new(&profile).unwrap();
-    let mut sending = pool.broadcast(RAW, Route::Public);
+    let mut sending = pool.broadcast(RAW, Route::Public, Wanted::ALWAYS);
     // Without the bound this would be an hour.
     let told = sending.until_taken(Duration::from_millis(200)).await;
     let told = answers(told);
     assert!(told.is_empty() || told == [SendAnswer::NonceTooLow], "{told:?}");
-    let left: JoinSet<Answer> = sending.unanswered().collect();
+    let left: JoinSet<Option<Answer>> = sending.unanswered().collect();
     assert_eq!(left.len(), 2 - told.len());
     let fired = async || faults.iter().all(|fault| fault.fired() == 1);
     wait_until("both to be asked", DEADLINE, fired).await.unwrap();
-    assert!(pool.broadcast(RAW, Route::Private).is_to_nobody());
+    assert!(pool.broadcast(RAW, Route::Private, Wanted::ALWAYS).is_to_nobody());
 }
 
 #[tokio::test]
@@ -130,7 +195,7 @@ async fn only_send_endpoints_are_asked_and_never_one_of_another_chain() {
     pool.probe_all().await;
     until_state(&pool, 2, EndpointState::Quarantined).await;
 
-    let told = pool.broadcast(RAW, Route::Public).all().await;
+    let told = pool.broadcast(RAW, Route::Public, Wanted::ALWAYS).all().await;
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].answer, SendAnswer::Accepted);
     assert_eq!(told[0].endpoint, proxies[1].http_url().trim_start_matches("http://"));
@@ -150,18 +215,22 @@ async fn private_bytes_reach_private_endpoints_and_nobody_else() {
     let pool = Pool::new(&profile).unwrap();
     let counts = || -> Vec<_> { proxies.iter().map(|p| p.raw_transactions().len()).collect() };
 
-    assert_eq!(pool.broadcast(RAW, Route::Private).all().await.len(), 2);
+    assert_eq!(pool.broadcast(RAW, Route::Private, Wanted::ALWAYS).all().await.len(), 2);
     assert_eq!(counts(), [0, 0, 1, 1]);
-    assert_eq!(pool.broadcast(RAW, Route::Public).all().await.len(), 2);
+    assert_eq!(pool.broadcast(RAW, Route::Public, Wanted::ALWAYS).all().await.len(), 2);
     assert_eq!(counts(), [0, 1, 1, 2]);
-    assert_eq!(pool.broadcast(RAW, Route::Everywhere).all().await.len(), 3, "the shared one once");
+    assert_eq!(
+        pool.broadcast(RAW, Route::Everywhere, Wanted::ALWAYS).all().await.len(),
+        3,
+        "the shared one once"
+    );
     assert_eq!(counts(), [0, 2, 2, 3]);
     assert_eq!(relay.count("eth_blockNumber"), 0, "a relay gets no reads");
 
     // Without private endpoints a private transaction goes nowhere, rather than public.
     profile.private_send.clear();
     let pool = Pool::new(&profile).unwrap();
-    assert!(pool.broadcast(RAW, Route::Private).all().await.is_empty());
+    assert!(pool.broadcast(RAW, Route::Private, Wanted::ALWAYS).all().await.is_empty());
     assert_eq!(counts(), [0, 2, 2, 3]);
 }
 
@@ -170,7 +239,7 @@ async fn answer_with_another_hash_is_not_taken_for_acceptance() {
     let node = MockNode::start(CHAIN_ID).await.unwrap();
     node.on(RAW_TRANSACTION, |_| Ok(json!(B256::repeat_byte(9))));
     let pool = Pool::new(&profile(vec![endpoint(&node.http_url())])).unwrap();
-    let told = answers(pool.broadcast(RAW, Route::Public).all().await);
+    let told = answers(pool.broadcast(RAW, Route::Public, Wanted::ALWAYS).all().await);
     assert!(matches!(told[..], [SendAnswer::Ambiguous(_)]), "{told:?}");
 }
 
@@ -236,4 +305,42 @@ async fn receipts_come_one_by_one_where_batches_are_refused() {
     let receipts = pool.receipts(&hashes).await.unwrap();
     assert!(receipts.iter().all(Option::is_some), "{receipts:?}");
     assert!(refused.fired() > 0);
+}
+
+/// `null` is an answer: a read goes no further than the first endpoint.
+#[tokio::test]
+async fn a_receipt_that_the_first_endpoint_has_not_is_found_at_the_others() {
+    let hashes = [keccak256([1]), keccak256([2])];
+    let nodes = [node_with_receipts(B256::ZERO).await, node_with_receipts(hashes[1]).await];
+    let [lost, hanging, good, failing] = <[RpcProxy; 4]>::try_from(
+        [proxies(&nodes[0], 2).await, proxies(&nodes[1], 2).await]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>(),
+    )
+    .unwrap();
+    let method = "eth_getTransactionReceipt";
+    let nothing = lost.inject(Fault::rewrite(|_, _| Value::Null).on(method));
+    let of = |proxies: &[&RpcProxy]| {
+        Pool::new(&profile(proxies.iter().map(|p| endpoint(&p.http_url())).collect())).unwrap()
+    };
+    let alone = of(&[&good]);
+    alone.probe_all().await;
+    until_state(&alone, 0, EndpointState::Fit).await;
+    assert!(alone.receipts_anywhere(&hashes).await.is_empty(), "it was asked before");
+    assert_eq!(good.count(method), 0);
+
+    let pool = of(&[&lost, &hanging, &failing, &good]);
+    pool.probe_all().await;
+    for place in 0..4 {
+        until_state(&pool, place, EndpointState::Fit).await;
+    }
+    assert!(pool.receipts(&hashes[..1]).await.unwrap()[0].is_none(), "the first one's word");
+    let faults =
+        [hanging.inject(Fault::Hang.on(method)), failing.inject(Fault::status(500).on(method))];
+    let told: Vec<B256> =
+        pool.receipts_anywhere(&hashes).await.iter().map(|r| r.inner.transaction_hash).collect();
+    assert_eq!(told, hashes[..1], "the good one's word, which has no other");
+    assert_eq!(nothing.fired(), 3, "one by the read, and both here");
+    assert!(faults.iter().all(|fault| fault.fired() > 0), "{faults:?}");
 }

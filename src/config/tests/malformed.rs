@@ -1,6 +1,42 @@
-//! The rules that the tables of wrong files rest on.
+//! Files that are wrong: a table for each subject, and the rules that the tables rest on.
 
-use super::{CHAIN, Case, NONE, check, load};
+mod ballast;
+mod chain_tables;
+mod chains;
+mod endpoints;
+mod limits;
+mod products;
+mod wallets;
+
+use super::{CHAIN, NONE, PRODUCT, check, load};
+
+/// One wrong file, its path first, and what people are told. A line `@CHAIN` or `@PRODUCT` stands
+/// for the file that is right.
+type Case = (&'static str, &'static str, &'static [&'static str]);
+
+const TABLES: [&[Case]; 7] = [
+    ballast::CASES,
+    chains::CASES,
+    chain_tables::CASES,
+    endpoints::CASES,
+    products::CASES,
+    wallets::CASES,
+    limits::CASES,
+];
+
+#[test]
+fn each_error_is_one_line() {
+    for (path, text, lines) in TABLES.into_iter().flatten() {
+        let text =
+            text.trim_start_matches('\n').replace("@CHAIN", CHAIN).replace("@PRODUCT", PRODUCT);
+        check(&[(path, &text)], &NONE, lines);
+    }
+}
+
+#[test]
+fn the_tables_are_long_enough() {
+    assert!(TABLES.iter().map(|table| table.len()).sum::<usize>() >= 60);
+}
 
 #[test]
 fn one_file_with_five_errors_yields_five_lines() {
@@ -61,14 +97,4 @@ fn problems_are_data_too() {
             "variable": "BALLAST__PRODUCTS__ETH2X_FLI__PAUSED",
         }])
     );
-}
-
-#[test]
-fn the_tables_are_long_enough() {
-    let tables: [&[Case]; 3] = [
-        super::malformed_ballast::CASES,
-        super::malformed_chains::CASES,
-        super::malformed_products::CASES,
-    ];
-    assert!(tables.iter().map(|table| table.len()).sum::<usize>() >= 60);
 }

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use alloy::primitives::{Address, B256};
+use alloy::primitives::{Address, B256, U256};
 use ballast_chains::feeds::Price;
 use ballast_strategy_api::{Settlement, Urgency};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    finance::{csv, load, text},
+    finance::{csv, load, sums::Ending, text},
     ledger::{BlockRef, Entry, Fees, Holder, PricedAt},
     submission::lifecycle::Outcome,
 };

@@ -3,9 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::finance::{
-    load,
-    report::tests::{asked, entries, facts},
+use crate::{
+    finance::{
+        load,
+        month::DAY,
+        report::tests::{asked, entries, facts},
+    },
+    store::{Statement, Store},
 };
 
 async fn booked(entries: &[Entry]) -> Store {

@@ -8,7 +8,8 @@ use super::{
         entry::{Checkpoint, Inflow},
         flows::{self, Evidence, Point},
     },
-    Depth, Work, differs,
+    Depth, Work,
+    ends::differs,
 };
 
 /// Blocks that are found at most.

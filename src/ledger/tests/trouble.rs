@@ -1,7 +1,7 @@
 //! Endpoints that lack what was there, that take back what was final, and that come back: the books
 //! go on, and what they do not know is told until they do.
 
-use alloy::primitives::{B256, U256};
+use alloy::primitives::{Address, B256, U256};
 
 use super::{
     super::{reconcile::Depth, *},
@@ -11,6 +11,16 @@ use super::{
 
 fn send(gas: u64) -> Act {
     Act::Send { gas, price: 3, l1: 5, value: 0, to_self: false, works: true, income: 0 }
+}
+
+/// Something happens while nobody looks, and the next look is when nodes have its states no more.
+async fn overlooked(world: &mut World, acts: &[(Address, Act)], by: By) {
+    world.sim.keep_states(100);
+    world.mine(acts, by).await;
+    for _ in 0..400 {
+        world.mine(&[], By::Keeper).await;
+    }
+    world.look().await;
 }
 
 #[tokio::test]
@@ -34,13 +44,7 @@ async fn a_reorganisation_below_finality_takes_the_books_with_it() {
 async fn without_old_states_it_says_what_it_cannot_prove_and_an_archive_mends_it() {
     let mut world = World::start().await;
     world.settle().await;
-    world.sim.keep_states(100);
-    // Nobody looks while something comes in, until the states of that time are gone.
-    world.mine(&[(WALLETS[0], Act::Internal(4_321))], By::Keeper).await;
-    for _ in 0..400 {
-        world.mine(&[], By::Keeper).await;
-    }
-    world.look().await;
+    overlooked(&mut world, &[(WALLETS[0], Act::Internal(4_321))], By::Keeper).await;
     world.settle().await;
     let found = world.reconcile(0, Depth::Blocks).await;
     assert_eq!(found.unexplained.unwrap().to_string(), "4321", "a gap is not closed by itself");
@@ -56,12 +60,7 @@ async fn without_old_states_it_says_what_it_cannot_prove_and_an_archive_mends_it
 async fn what_is_unexplained_is_told_until_it_is_explained() {
     let mut world = World::start().await;
     world.settle().await;
-    world.sim.keep_states(100);
-    world.mine(&[(WALLETS[0], Act::Internal(4_321))], By::Keeper).await;
-    for _ in 0..400 {
-        world.mine(&[], By::Keeper).await;
-    }
-    world.look().await;
+    overlooked(&mut world, &[(WALLETS[0], Act::Internal(4_321))], By::Keeper).await;
     world.quiet(DAY + 30).await;
     let first = world.told(0).unwrap();
     assert!(first.contains("4321 wei unexplained"), "{first}");
@@ -90,12 +89,7 @@ async fn what_is_unexplained_is_told_until_it_is_explained() {
 async fn a_start_with_an_archive_fills_the_gap_without_waiting_for_the_next_day() {
     let mut world = World::start().await;
     world.settle().await;
-    world.sim.keep_states(100);
-    world.mine(&[(WALLETS[0], Act::Internal(4_321))], By::Keeper).await;
-    for _ in 0..400 {
-        world.mine(&[], By::Keeper).await;
-    }
-    world.look().await;
+    overlooked(&mut world, &[(WALLETS[0], Act::Internal(4_321))], By::Keeper).await;
     world.quiet(DAY + 30).await;
     assert!(world.told(0).is_some());
     assert_eq!(world.came(0).await, U256::ZERO);
@@ -134,12 +128,7 @@ async fn a_gap_with_many_inflows_is_filled_once_the_states_are_to_be_had() {
 async fn a_nonce_that_was_used_while_nobody_looked_does_not_stop_the_books() {
     let mut world = World::start().await;
     world.settle().await;
-    world.sim.keep_states(100);
-    world.mine(&[(WALLETS[1], send(1_000))], By::Somebody).await;
-    for _ in 0..400 {
-        world.mine(&[], By::Keeper).await;
-    }
-    world.look().await;
+    overlooked(&mut world, &[(WALLETS[1], send(1_000))], By::Somebody).await;
     world.settle().await;
     world.block(&[(WALLETS[1], Act::Internal(99))], By::Keeper).await;
     world.settle().await;

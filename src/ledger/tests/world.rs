@@ -1,12 +1,9 @@
 //! Two wallets, their bookkeeper, and what the journal knows of them.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use alloy::primitives::{Address, U256};
-use ballast_chains::{
-    ChainProfile,
-    profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality},
-};
+use ballast_chains::{ChainProfile, profile::Finality, testkit};
 use ballast_strategy_api::DynStrategy;
 use tokio::sync::watch;
 
@@ -51,34 +48,8 @@ pub(super) struct World {
 }
 
 fn profile() -> Arc<ChainProfile> {
-    Arc::new(ChainProfile {
-        name: "test".into(),
-        chain_id: 1,
-        fee_model: FeeModel::Eip1559,
-        block_time: Duration::from_secs(1),
-        finality: Finality::Confirmations(FINALITY),
-        native_symbol: "ETH".into(),
-        explorer: None,
-        rpc: Vec::new(),
-        send: Vec::new(),
-        private_send: Vec::new(),
-        public_after: None,
-        request_timeout: Duration::from_secs(1),
-        stale_after: Duration::from_secs(30),
-        min_turn_interval: Duration::ZERO,
-        assess_timeout: Duration::from_secs(3),
-        chunk_gas: 30_000_000,
-        max_lag: 3,
-        fees: FeeProfile {
-            max_fee_per_gas: 1,
-            emergency_max_fee_per_gas: 1,
-            min_priority_fee_per_gas: 0,
-            relative_cap: 1,
-            replacement_bump_bps: 1_000,
-        },
-        multicall3: CANONICAL_MULTICALL3,
-        feeds: Default::default(),
-    })
+    let finality = Finality::Confirmations(FINALITY);
+    Arc::new(ChainProfile { finality, ..testkit::profile() })
 }
 
 fn bookkeeper(

@@ -51,6 +51,8 @@ impl Settled {
             LaneEvent::Final { .. }
             | LaneEvent::Replaced { .. }
             | LaneEvent::NotReplaced { .. }
+            | LaneEvent::GapNotFilled { .. }
+            | LaneEvent::ReceiptMissing { .. }
             | LaneEvent::PostconditionHeld { .. }
             | LaneEvent::PostconditionMissed { .. } => true,
             LaneEvent::Reorged { .. }

@@ -1,14 +1,14 @@
 //! The books follow the journal: what it says of costs and failures, and what an operator forgave.
 
 use alloy::primitives::{B256, U256};
-use ballast_chains::{
-    ChainProfile,
-    profile::{CANONICAL_MULTICALL3, EndpointProfile, FeeModel, FeeProfile, Finality},
-};
+use ballast_chains::{ChainProfile, profile::EndpointProfile, testkit};
 use std::time::Duration;
 
 use super::*;
-use crate::store::{JournalRow, Statement};
+use crate::{
+    config::Limits,
+    store::{JournalRow, Statement},
+};
 
 const PRODUCT: &str = "eth2x";
 /// In November 2026.
@@ -27,34 +27,7 @@ fn pool() -> Pool {
 }
 
 fn profile() -> ChainProfile {
-    ChainProfile {
-        name: "test".into(),
-        chain_id: 1,
-        fee_model: FeeModel::Eip1559,
-        block_time: Duration::from_secs(1),
-        finality: Finality::Confirmations(3),
-        native_symbol: "ETH".into(),
-        explorer: None,
-        rpc: Vec::new(),
-        send: Vec::new(),
-        private_send: Vec::new(),
-        public_after: None,
-        request_timeout: Duration::from_millis(50),
-        stale_after: Duration::from_secs(60),
-        min_turn_interval: Duration::ZERO,
-        assess_timeout: Duration::from_secs(3),
-        chunk_gas: 30_000_000,
-        max_lag: 3,
-        fees: FeeProfile {
-            max_fee_per_gas: 1,
-            emergency_max_fee_per_gas: 1,
-            min_priority_fee_per_gas: 0,
-            relative_cap: 5,
-            replacement_bump_bps: 1_250,
-        },
-        multicall3: CANONICAL_MULTICALL3,
-        feeds: Default::default(),
-    }
+    ChainProfile { request_timeout: Duration::from_millis(50), ..testkit::profile() }
 }
 
 /// The head of that number, whose hash is that of a row's block.

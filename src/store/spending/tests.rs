@@ -3,6 +3,7 @@
 use ballast_strategy_api::{Call, Exposure, NonEmpty, StateKey, Urgency};
 
 use super::*;
+use crate::guard::CallResult;
 
 const ETH2X: &str = "eth2x";
 const CHAIN: u64 = 1;

@@ -2,11 +2,23 @@
 
 use alloy::primitives::{Address, B256};
 
+use ballast_strategy_api::StateKey;
+
 use super::{LaneJournal, read, sql};
 use crate::{
     store::{Statement, StoreError},
     submission::{lifecycle::Outcome, slot::Slot},
 };
+
+/// What the key of a state that has come up again has before the nonce after which it did.
+const ANEW: &str = " after nonce ";
+/// Sorts after every digit and before whatever a key may go on with.
+const PAST_DIGITS: char = ':';
+
+/// The key of the same state, come up again after it was answered at a nonce.
+pub(in super::super) fn anew(answers: &StateKey, nonce: u64) -> StateKey {
+    format!("{}{ANEW}{nonce}", answers.as_str()).into()
+}
 
 /// A nonce at which the same intent was carried out for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +27,8 @@ pub(in super::super) struct Answered {
     pub(in super::super) wallet: Address,
     /// Height and hash of the block that holds it, if known.
     pub(in super::super) block: Option<(u64, B256)>,
+    /// Whether the state is known to have moved there as it should.
+    pub(in super::super) has_moved: bool,
 }
 
 /// A nonce that is spent for good, as far as it takes to tell whether it still is.
@@ -37,11 +51,34 @@ impl LaneJournal {
         answers: &str,
         acts_on: Option<&str>,
     ) -> Result<Option<Answered>, StoreError> {
+        self.newest_answer(action, (answers, "", ""), acts_on).await
+    }
+
+    /// The same, or the newest nonce at which it was, when the state that it answers had come up
+    /// [`anew`].
+    pub(in super::super) async fn answered_last(
+        &self,
+        action: &str,
+        answers: &str,
+        acts_on: Option<&str>,
+    ) -> Result<Option<Answered>, StoreError> {
+        let (above, below) = (format!("{answers}{ANEW}"), format!("{answers}{ANEW}{PAST_DIGITS}"));
+        self.newest_answer(action, (answers, &above, &below), acts_on).await
+    }
+
+    async fn newest_answer(
+        &self,
+        action: &str,
+        (answers, above, below): (&str, &str, &str),
+        acts_on: Option<&str>,
+    ) -> Result<Option<Answered>, StoreError> {
         let query = Statement::new(sql::SELECT_ANSWERED)
             .with(self.chain_id)
             .with(self.product.as_str())
             .with(action)
             .with(answers)
+            .with(above)
+            .with(below)
             .with(acts_on.map(str::to_owned));
         let rows = self.store.rows(query).await?;
         rows.first().map(read::answered).transpose()

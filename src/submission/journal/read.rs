@@ -180,7 +180,9 @@ fn exposure(label: &str) -> Option<Exposure> {
 /// Where an intent was carried out.
 pub(super) fn answered(row: &SqliteRow) -> Result<Answered, StoreError> {
     let (nonce, wallet) = (CELLS.unsigned(row, "nonce")?, CELLS.parse(row, "wallet")?);
-    Ok(Answered { nonce, wallet, block: block(row)? })
+    let postcondition: Option<String> = CELLS.get(row, "postcondition")?;
+    let has_moved = postcondition.as_deref() == Some(PostconditionState::Held.label());
+    Ok(Answered { nonce, wallet, block: block(row)?, has_moved })
 }
 
 fn block(row: &SqliteRow) -> Result<Option<(u64, B256)>, StoreError> {

@@ -82,15 +82,17 @@ WHERE chain_id = $1 AND wallet = $2 AND nonce = $3";
 
 /// The intent must be that of the attempt which was included: a nonce that was taken over by
 /// another action answers that one only. The state of one contract answers nothing of another's.
+/// The newest first; what came up anew has a longer key, between those that are given.
 pub(super) const SELECT_ANSWERED: &str = "
 SELECT s.nonce AS nonce, s.wallet AS wallet, s.included_block AS included_block,
-    s.included_block_hash AS included_block_hash
+    s.included_block_hash AS included_block_hash, s.postcondition AS postcondition
 FROM intents i
 JOIN slots s ON s.chain_id = i.chain_id AND s.wallet = i.wallet AND s.nonce = i.nonce
 JOIN attempts a ON a.hash = s.included_hash AND a.intent = i.number
-WHERE i.chain_id = $1 AND i.product = $2 AND i.action = $3 AND i.answers = $4
-    AND s.outcome = 'confirmed' AND (i.acts_on IS NULL OR $5 IS NULL OR i.acts_on = $5)
-ORDER BY s.nonce DESC LIMIT 1";
+WHERE i.chain_id = $1 AND i.product = $2 AND i.action = $3
+    AND (i.answers = $4 OR (i.answers > $5 AND i.answers < $6))
+    AND s.outcome = 'confirmed' AND (i.acts_on IS NULL OR $7 IS NULL OR i.acts_on = $7)
+ORDER BY s.included_block DESC, s.nonce DESC LIMIT 1";
 
 pub(super) const SELECT_HIGHEST: &str = "
 SELECT nonce FROM slots WHERE chain_id = $1 AND wallet = $2 AND state <> 'planned'

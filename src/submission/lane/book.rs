@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 
 use super::{
     super::{
@@ -46,9 +46,16 @@ pub(super) struct Watched {
     pub(super) slot: Slot,
     /// The head at which its bytes were last sent.
     pub(super) sent_at_block: Option<u64>,
+    /// Copies of this attempt that wait for their turn at an endpoint are still to leave; without it
+    /// none is.
+    pub(super) outgoing: Option<Outgoing>,
     /// Heads in a row that found the nonce taken and no receipt, and the last of them.
     pub(super) taken_sightings: u8,
     pub(super) taken_at_block: Option<u64>,
+    /// The attempt that a settled block has at the nonce, though no endpoint has its receipt; told.
+    pub(super) without_receipt: Option<B256>,
+    /// Observations in a row that found the nonce used and no receipt.
+    pub(super) receipt_missed: u32,
     /// Tries to read the postcondition.
     pub(super) postcondition_tries: u8,
     /// The head at which it began to wait again, after a block that held it fell away.
@@ -71,8 +78,11 @@ impl Watched {
         Self {
             slot,
             sent_at_block: None,
+            outgoing: None,
             taken_sightings: 0,
             taken_at_block: None,
+            without_receipt: None,
+            receipt_missed: 0,
             postcondition_tries: 0,
             waiting_since: None,
             failing_since: None,
@@ -81,6 +91,25 @@ impl Watched {
             insists: false,
             told: None,
         }
+    }
+}
+
+/// What holds the copies of one attempt that wait for their turn at endpoints: dropped, none of them
+/// leaves.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    hash: B256,
+    held: Arc<()>,
+}
+
+impl Watched {
+    /// Tells whether the newest attempt is still to leave; the copies of all before it are not.
+    pub(super) fn outgoing(&mut self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let hash = self.slot.newest().hash;
+        let outgoing = self.outgoing.take().filter(|outgoing| outgoing.hash == hash);
+        let outgoing = outgoing.unwrap_or_else(|| Outgoing { hash, held: Arc::default() });
+        let held = Arc::downgrade(&self.outgoing.insert(outgoing).held);
+        move || held.strong_count() > 0
     }
 }
 

@@ -39,6 +39,15 @@ pub enum LaneEvent {
         /// With figures.
         detail: String,
     },
+    /// A nonce that is not ours is free, keeps ours from being included, and is not filled.
+    GapNotFilled {
+        /// The free nonce.
+        nonce: u64,
+        /// Why, in fixed words.
+        reason: &'static str,
+        /// With figures.
+        detail: String,
+    },
     /// An attempt is in a block.
     Included {
         /// The nonce.
@@ -57,6 +66,15 @@ pub enum LaneEvent {
         extra: ExtraFees,
         /// Native currency that the call paid to the wallet, wei.
         income: U256,
+    },
+    /// An attempt is in a block that cannot fall away, and no endpoint has its receipt.
+    ReceiptMissing {
+        /// The nonce.
+        nonce: u64,
+        /// The action's name.
+        action: String,
+        /// The attempt.
+        hash: B256,
     },
     /// The block that held it is no longer canonical.
     Reorged {
@@ -136,7 +154,9 @@ impl LaneEvent {
             Self::Replaced { kind: AttemptKind::Cancellation, .. } => "cancelling",
             Self::Replaced { .. } => "replaced",
             Self::NotReplaced { .. } => "not_replaced",
+            Self::GapNotFilled { .. } => "gap_not_filled",
             Self::Included { .. } => "included",
+            Self::ReceiptMissing { .. } => "receipt_missing",
             Self::Reorged { .. } => "reorged",
             Self::PostconditionHeld { .. } => "postcondition_held",
             Self::PostconditionMissed { .. } => "postcondition_missed",
@@ -162,6 +182,11 @@ impl fmt::Display for LaneEvent {
             Self::NotReplaced { nonce, reason, detail } => {
                 write!(f, "nonce {nonce} is not replaced: {reason}; {detail}")
             }
+            Self::GapNotFilled { nonce, reason, detail } => write!(
+                f,
+                "nonce {nonce} is free and keeps later ones from being included, and is not filled: \
+                 {reason}; {detail}"
+            ),
             Self::Included { nonce, action, hash, block, outcome, cost, extra, income } => {
                 let how = match outcome {
                     Outcome::Confirmed => "included",
@@ -176,6 +201,11 @@ impl fmt::Display for LaneEvent {
                 }
                 if income.is_zero() { Ok(()) } else { write!(f, ", income {}", ether(*income)) }
             }
+            Self::ReceiptMissing { nonce, action, hash } => write!(
+                f,
+                "{action} at nonce {nonce} is in a final block ({hash}), but no endpoint has its receipt: \
+                 nothing more is sent before one has; look at the chain's endpoints, or add one"
+            ),
             Self::Reorged { nonce, block } => write!(
                 f,
                 "block {block} fell away; the transaction at nonce {nonce} waits for inclusion again"
@@ -190,17 +220,7 @@ impl fmt::Display for LaneEvent {
             Self::Final { nonce, action, outcome } => {
                 write!(f, "{action} at nonce {nonce} is final: {}", outcome.label())
             }
-            Self::Adopted { nonce, hash: Some(hash), cost } => {
-                write!(f, "nonce {nonce} was used by {hash}, which is not ours and is final")?;
-                match cost {
-                    Some(cost) => write!(f, "; gas cost {}", ether(*cost)),
-                    None => Ok(()),
-                }
-            }
-            Self::Adopted { nonce, hash: None, .. } => write!(
-                f,
-                "nonce {nonce} was used by a transaction that is not ours, is final and cannot be found"
-            ),
+            Self::Adopted { nonce, hash, cost } => adopted(f, *nonce, *hash, *cost),
             Self::Undone { nonce, outcome } => write!(
                 f,
                 "nonce {nonce} was final ({}) and is not any more: the chain was reorganised below \
@@ -217,5 +237,24 @@ impl fmt::Display for LaneEvent {
                 "the wallet's nonce went from {from} to {to} by transactions that are not ours"
             ),
         }
+    }
+}
+
+fn adopted(
+    f: &mut fmt::Formatter<'_>,
+    nonce: u64,
+    hash: Option<B256>,
+    cost: Option<U256>,
+) -> fmt::Result {
+    let Some(hash) = hash else {
+        return write!(
+            f,
+            "nonce {nonce} was used by a transaction that is not ours, is final and cannot be found"
+        );
+    };
+    write!(f, "nonce {nonce} was used by {hash}, which is not ours and is final")?;
+    match cost {
+        Some(cost) => write!(f, "; gas cost {}", ether(cost)),
+        None => Ok(()),
     }
 }

@@ -120,7 +120,26 @@ impl Evidence {
         Ok(())
     }
 
-    fn is_used(&self, slot: &Slot) -> bool {
+    /// Adds receipts from elsewhere, as far as their blocks are canonical: one of those is as good as
+    /// any, and another must not take the place of one.
+    pub(super) async fn add_receipts(&mut self, node: &dyn Node, found: Vec<Receipt>) {
+        let mut heights: BTreeSet<u64> = found.iter().map(|receipt| receipt.block).collect();
+        heights.retain(|height| *height <= self.head && !self.canonical.contains_key(height));
+        let places = heights.iter().copied().map(Place::Number).collect();
+        let blocks = node.blocks(places).await.unwrap_or_default();
+        for (number, block) in heights.into_iter().zip(blocks) {
+            if let Some(block) = block.filter(|block| block.number == number) {
+                self.canonical.insert(block.number, block.hash);
+            }
+        }
+        for receipt in found {
+            if self.canonical.get(&receipt.block) == Some(&receipt.block_hash) {
+                self.receipts.insert(receipt.hash, receipt);
+            }
+        }
+    }
+
+    pub(super) fn is_used(&self, slot: &Slot) -> bool {
         slot.nonce < self.nonce
     }
 
@@ -132,7 +151,7 @@ impl Evidence {
         })
     }
 
-    fn has_receipt(&self, slot: &Slot) -> bool {
+    pub(super) fn has_receipt(&self, slot: &Slot) -> bool {
         self.receipt(slot).is_some()
     }
 

@@ -27,14 +27,17 @@ const EVENTS_PER_HEAD: usize = 3;
 
 impl Book {
     pub(super) async fn evidence(
-        &self,
+        &mut self,
         head: &Head,
         finality: Finality,
         settle: bool,
     ) -> Result<Evidence, LaneError> {
         let slots: Vec<&Slot> = self.slots().collect();
         let asked = (&self.node, &self.together);
-        Evidence::read(asked, self.wallet, head, finality, &slots, settle).await
+        let read = Evidence::read(asked, self.wallet, head, finality, &slots, settle).await;
+        let mut evidence = read?;
+        self.look_elsewhere(&mut evidence).await;
+        Ok(evidence)
     }
 
     /// Applies to every slot everything that the evidence says of it. What is final is journalled with
@@ -68,7 +71,7 @@ impl Book {
             let Some(watched) = self.slots.get_mut(&nonce) else { return Ok(()) };
             let event = evidence.event(&watched.slot);
             if event != Some(TxEvent::NonceTaken) {
-                watched.taken_sightings = 0;
+                (watched.taken_sightings, watched.without_receipt) = (0, None);
             }
             match event {
                 None => return self.check_postcondition(nonce, head, at.events).await,
@@ -79,7 +82,7 @@ impl Book {
                 }
                 Some(TxEvent::Reorged) => self.reorg(nonce, head, at.events).await?,
                 Some(TxEvent::NonceTaken) => {
-                    if self.is_taken(nonce, evidence, head).await {
+                    if self.is_taken(nonce, at).await {
                         at.finals.extend(self.ended(nonce, TxEvent::NonceTaken)?);
                     }
                     return Ok(());
@@ -106,21 +109,31 @@ impl Book {
         Ok(())
     }
 
-    /// Whether one more sighting of a used nonce without a receipt settles that it is not ours.
-    async fn is_taken(&mut self, nonce: u64, evidence: &Evidence, head: &Head) -> bool {
+    /// Whether one more sighting of a used nonce without a receipt settles that it is not ours. If it
+    /// settles that it is, that is told once: everything of the product waits for the receipt.
+    async fn is_taken(&mut self, nonce: u64, at: &mut Following<'_>) -> bool {
         let Some(watched) = self.slots.get_mut(&nonce) else { return false };
-        if watched.taken_at_block.replace(head.number) != Some(head.number) {
+        if watched.taken_at_block.replace(at.head.number) != Some(at.head.number) {
             watched.taken_sightings = watched.taken_sightings.saturating_add(1);
         }
         let sightings = watched.taken_sightings;
-        let (Some(watched), Some(settled)) = (self.slots.get(&nonce), evidence.settled) else {
-            return false;
-        };
-        if sightings < TAKEN_SIGHTINGS {
+        if sightings < TAKEN_SIGHTINGS || watched.without_receipt.is_some() {
             return false;
         }
-        let proof = self.is_taken_by_other(&watched.slot, settled).await;
-        proof.unwrap_or(sightings >= BLIND_SIGHTINGS)
+        let (Some(watched), Some(settled)) = (self.slots.get(&nonce), at.evidence.settled) else {
+            return false;
+        };
+        let Some(hash) = self.used_by(&watched.slot, settled).await else {
+            return sightings >= BLIND_SIGHTINGS;
+        };
+        let Some(watched) = self.slots.get_mut(&nonce) else { return false };
+        if watched.slot.attempt(hash).is_none() {
+            return true;
+        }
+        watched.without_receipt = Some(hash);
+        let action = watched.slot.newest().intent.action.clone();
+        at.events.push(LaneEvent::ReceiptMissing { nonce, action, hash });
+        false
     }
 
     async fn include(
@@ -147,6 +160,7 @@ impl Book {
         }
         watched.slot.state = state;
         watched.slot.postcondition = postcondition;
+        watched.outgoing = None;
         watched.postcondition_tries = 0;
         watched.failing_since = None;
         let income = at

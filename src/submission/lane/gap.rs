@@ -9,7 +9,7 @@ use ballast_strategy_api::StateKey;
 
 use super::{
     super::{
-        pricing::{self, Terms},
+        pricing::{self, Hold, Terms},
         slot::{AttemptKind, Intent},
     },
     Lane, LaneError, LaneEvent,
@@ -33,7 +33,7 @@ impl Lane {
     ) -> Result<(), LaneError> {
         let blocked = free.first().filter(|lowest| next < **lowest);
         let Some(blocked) = blocked.and_then(|nonce| self.book.slots.get(nonce)) else {
-            self.gap_sightings = 0;
+            (self.gap_sightings, self.gap_told) = (0, None);
             return Ok(());
         };
         let blocked = Arc::clone(&blocked.slot.newest().intent);
@@ -43,8 +43,13 @@ impl Lane {
         if self.gap_sightings < GAP_SIGHTINGS || !self.can_sign() {
             return Ok(());
         }
-        let Some(draft) = self.draft_filler(next, &blocked, head, upkeep).await else {
-            return Ok(());
+        let draft = match self.draft_filler(next, &blocked, head, upkeep).await {
+            Ok(Some(draft)) => draft,
+            Ok(None) => return Ok(()),
+            Err(hold) => {
+                self.tell_not_filled(next, hold, events);
+                return Ok(());
+            }
         };
         let (kind, price, action) = (draft.kind, draft.price, draft.intent.action.clone());
         let attempt = match self.sign(draft, head, Word::Guard).await {
@@ -59,15 +64,23 @@ impl Lane {
         Ok(())
     }
 
-    /// A self-transfer at the urgency of what it makes room for. `None` where nodes do not answer
-    /// or the price is not allowed: the next head is the retry.
+    /// Says once, not at every block, why the gap is left: all of the product waits behind it.
+    fn tell_not_filled(&mut self, nonce: u64, hold: Hold, events: &mut Vec<LaneEvent>) {
+        let Hold { reason, detail } = hold;
+        if self.gap_told.replace(reason) != Some(reason) {
+            events.push(LaneEvent::GapNotFilled { nonce, reason, detail });
+        }
+    }
+
+    /// A self-transfer at the urgency of what it makes room for. `None` where nodes do not answer,
+    /// a hold where the price is not allowed: either way the next head is the retry.
     async fn draft_filler(
         &self,
         nonce: u64,
         blocked: &Intent,
         head: &Head,
         upkeep: &Upkeep,
-    ) -> Option<Draft> {
+    ) -> Result<Option<Draft>, Hold> {
         let intent = Arc::new(Intent {
             action: "fill_nonce_gap".to_owned(),
             answers: StateKey::of(&[("nonce", &nonce), ("block", &head.number)]),
@@ -78,8 +91,9 @@ impl Lane {
         });
         let call = self.self_transfer();
         let gas_limit = self.transfer_gas(&call, head).await;
-        let quote = self.quote(head).await.ok()?;
-        let balance = self.balance_at(head).await.ok()?;
+        let (Ok(quote), Ok(balance)) = (self.quote(head).await, self.balance_at(head).await) else {
+            return Ok(None);
+        };
         let extra = self.extra([&call].into_iter(), head).await;
         let extra = extra.inspect_err(|cause| self.subject.extra_unknown(cause));
         let terms = Terms {
@@ -95,8 +109,8 @@ impl Lane {
             extra: extra.unwrap_or_default(),
             balance: Some(balance),
         };
-        let price = pricing::price(&quote, &terms).ok()?;
+        let price = pricing::price(&quote, &terms)?;
         let (kind, extra) = (AttemptKind::Cancellation, terms.extra());
-        Some(Draft { nonce, kind, intent, call, gas_limit, price, extra })
+        Ok(Some(Draft { nonce, kind, intent, call, gas_limit, price, extra }))
     }
 }

@@ -18,10 +18,10 @@ pub(super) struct Sent {
 }
 
 /// The endpoints that have not answered. They end with the lane; that they were asked is journalled.
-/// A few for each endpoint and attempt, since the pool hands nobody the same bytes again who owes too
-/// many answers to them; and each for two time-outs at most.
+/// A few for each endpoint and attempt, since the pool hands nobody the same bytes again for whom they
+/// wait already or who owes too many answers to them; and each for two time-outs at most.
 #[derive(Debug, Default)]
-pub(super) struct Late(JoinSet<LateAnswer>);
+pub(super) struct Late(JoinSet<Option<LateAnswer>>);
 
 /// An answer that came when nobody waited for it any more.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Late {
     /// Goes on asking, beside whatever the lane does.
     pub(super) fn keep(&mut self, of: Sent, sending: Sending) {
         for unanswered in sending.unanswered() {
-            self.0.spawn(async move { LateAnswer { of, answer: unanswered.await } });
+            self.0.spawn(async move { Some(LateAnswer { of, answer: unanswered.await? }) });
         }
     }
 }
@@ -45,7 +45,9 @@ impl Lane {
     pub async fn late(&mut self) -> LateAnswer {
         loop {
             match self.late.0.join_next().await {
-                Some(Ok(answer)) => return answer,
+                Some(Ok(Some(answer))) => return answer,
+                // It never left: there is nothing to note.
+                Some(Ok(None)) => {}
                 // It was aborted, or has panicked and said so: the next block asks again.
                 Some(Err(_)) => {}
                 None => std::future::pending().await,
@@ -61,7 +63,7 @@ impl Lane {
     /// Notes those that are there.
     pub(super) async fn note_all_late(&mut self) {
         while let Some(ended) = self.late.0.try_join_next() {
-            if let Ok(answer) = ended {
+            if let Ok(Some(answer)) = ended {
                 self.note_late(answer).await;
             }
         }

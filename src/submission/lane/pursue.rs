@@ -8,7 +8,7 @@ use ballast_chains::{
     amount::{ether, gwei},
     fees::{Quote, extra::ExtraQuote},
 };
-use ballast_strategy_api::{Action, Call, DynStrategy};
+use ballast_strategy_api::{Action, Call, DynStrategy, StateKey};
 
 use super::{
     super::{
@@ -24,6 +24,8 @@ use crate::guard::{Caps, Permit, Rehearsal};
 
 /// A call that would succeed, at a price that is allowed.
 struct Offer {
+    /// The state that it answers, under the name that the journal is to have.
+    answers: StateKey,
     call: Call,
     gas_limit: u64,
     price: Price,
@@ -68,7 +70,7 @@ impl Lane {
             }
         };
         self.need.wanted = None;
-        let Offer { call, gas_limit, price, extra, nonce, over, .. } = offer;
+        let Offer { answers, call, gas_limit, price, extra, nonce, over, .. } = offer;
         let nonce = over.as_ref().map_or(nonce, |over| over.nonce);
         if over.is_none()
             && let Some(held) = self.hold_by_nonce(nonce, head).await?
@@ -76,7 +78,8 @@ impl Lane {
             return Ok(held);
         }
         let of = (self.product.as_str(), self.agreed.on());
-        let intent = Arc::new(Intent::of(of, action, caps, head.number));
+        let intent = Intent { answers, ..Intent::of(of, action, caps, head.number) };
+        let intent = Arc::new(intent);
         let label = call.label.clone();
         let kind = if over.is_some() { AttemptKind::Replacement } else { AttemptKind::Original };
         let draft = Draft { nonce, kind, intent, call, gas_limit, price, extra };
@@ -129,6 +132,11 @@ impl Lane {
         strategy: &dyn DynStrategy,
     ) -> Result<Result<Offer, Pursuit>, LaneError> {
         self.book.reload().await?;
+        let action = match self.identify(action, head).await? {
+            Ok(action) => action,
+            Err(pursuit) => return Ok(Err(pursuit)),
+        };
+        let action = action.as_ref();
         let seat = match self.seat(action, head) {
             Ok(seat) => seat,
             Err(pursuit) => return Ok(Err(pursuit)),
@@ -136,20 +144,13 @@ impl Lane {
         let next = self.next_block(head).await;
         let (node, from) = (self.node.as_ref(), self.wallet.address());
         let stage = Stage { node, from, head, next };
-        let (answered, simulation, quote, extra, balance, nonce) = futures::join!(
-            self.book.journal.answered(action.name, action.answers.as_str(), self.agreed.on()),
+        let (simulation, quote, extra, balance, nonce) = futures::join!(
             stage.simulate(action.name, &action.candidates, strategy),
             self.quote(head),
             self.extra(action.candidates.iter(), head),
             self.balance_at(head),
             self.nonce_at(head),
         );
-        if let Some(answered) = answered.map_err(LaneError::Journal)? {
-            let nonce = answered.nonce;
-            let undone = self.reopen_fallen(&answered, head).await?;
-            let held = if undone { Pursuit::Live { nonce } } else { Pursuit::Answered { nonce } };
-            return Ok(Err(held));
-        }
         let failed = |what| move |source| LaneError::Node { what, source };
         let (call, gas_limit) = match simulation.map_err(failed("a simulation"))? {
             Simulation::Ready { call, gas_limit } => (call, gas_limit),
@@ -181,7 +182,8 @@ impl Lane {
         let balance = self.wallet.can_sign().then_some(balance);
         let mut terms = self.terms(action, caps, gas_limit, &call, balance, &seat);
         terms.extra = extra;
-        Ok(self.offer(call, &terms, nonce, seat.over, &quote))
+        let of = (action.answers.clone(), call);
+        Ok(self.offer(of, &terms, nonce, seat.over, &quote))
     }
 
     fn terms(
@@ -209,7 +211,7 @@ impl Lane {
 
     fn offer(
         &self,
-        call: Call,
+        (answers, call): (StateKey, Call),
         terms: &Terms<'_>,
         nonce: u64,
         over: Option<Over>,
@@ -228,7 +230,7 @@ impl Lane {
             .saturating_mul(U256::from(price.max_fee_per_gas))
             .saturating_add(extra)
             .saturating_add(call.value);
-        Ok(Offer { call, gas_limit, price, extra, max_cost, nonce, over })
+        Ok(Offer { answers, call, gas_limit, price, extra, max_cost, nonce, over })
     }
 
     fn held(&self, hold: pricing::Hold, terms: &Terms<'_>) -> Pursuit {

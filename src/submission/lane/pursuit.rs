@@ -61,7 +61,8 @@ pub enum Pursuit {
         /// Its nonce.
         nonce: u64,
     },
-    /// This very intent was carried out before; what it answers has not changed since.
+    /// This very intent was carried out before, and it is not proven that what it answers changed and
+    /// is there again.
     Answered {
         /// The nonce that it was carried out at.
         nonce: u64,

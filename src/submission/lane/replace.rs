@@ -48,7 +48,12 @@ impl Lane {
     pub(super) async fn resend(&mut self, free: &[u64], head: &Head, upkeep: &Upkeep) {
         for nonce in free {
             let sent = self.book.slots.get(nonce).and_then(|watched| watched.sent_at_block);
-            if sent != Some(head.number) && !self.is_kept_back(*nonce, head, upkeep) {
+            if sent == Some(head.number) {
+                continue;
+            }
+            if self.is_kept_back(*nonce, head, upkeep) {
+                self.recall(*nonce, head);
+            } else {
                 self.send(*nonce, Some(head.number), Word::Guard).await;
             }
         }

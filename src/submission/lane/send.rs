@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy::primitives::U256;
-use ballast_chains::{Head, pool::Answer};
+use ballast_chains::{
+    Head,
+    pool::{Answer, Wanted},
+};
 use ballast_strategy_api::{Call, Exposure};
 
 use super::{
@@ -111,11 +114,11 @@ impl Lane {
             self.subject.kept_back(nonce, why);
             return Some(why);
         }
-        self.hand_over(nonce, at_block).await;
+        self.hand_over(nonce, at_block, word).await;
         None
     }
 
-    async fn hand_over(&mut self, nonce: u64, at_block: Option<u64>) {
+    async fn hand_over(&mut self, nonce: u64, at_block: Option<u64>, word: Word) {
         let Some(watched) = self.book.slots.get_mut(&nonce) else { return };
         let (hash, raw) = (watched.slot.newest().hash, watched.slot.newest().raw.clone());
         watched.sent_at_block = at_block.or(watched.sent_at_block);
@@ -124,8 +127,12 @@ impl Lane {
         let first = watched.slot.attempts.iter().find(|attempt| attempt.intent.is_same_as(own));
         let first = first.unwrap_or_else(|| watched.slot.newest()).signed_at_block;
         let waited = at_block.map(|block| block.saturating_sub(first));
+        let (is_outgoing, stop) = (watched.outgoing(), self.stop.clone());
+        let wanted = Wanted::new(move || {
+            is_outgoing() && (word == Word::Operator || stop.stopped().is_none())
+        });
         failpoint::before("broadcast");
-        let mut sending = self.node.broadcast(raw, self.privacy.route(waited));
+        let mut sending = self.node.broadcast(raw, self.privacy.route(waited), wanted);
         if sending.is_to_nobody() {
             return self.subject.nobody_to_send_to(nonce);
         }
@@ -137,6 +144,16 @@ impl Lane {
         let of = Sent { nonce, hash, at_block };
         self.late.keep(of, sending);
         self.note_answers(of, answers).await;
+    }
+
+    /// What was handed over before this head and still waits for its turn at an endpoint does not
+    /// leave any more.
+    pub(super) fn recall(&mut self, nonce: u64, head: &Head) {
+        if let Some(watched) = self.book.slots.get_mut(&nonce)
+            && watched.sent_at_block != Some(head.number)
+        {
+            watched.outgoing = None;
+        }
     }
 
     /// How long the lane stands still for endpoints of which none has taken the transaction: a block,

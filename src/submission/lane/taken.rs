@@ -4,6 +4,10 @@
 //! lag by any time, and to take our own transaction for another's is to act twice. A block's body
 //! does not lag behind the block. So the block in which the nonce was used is looked for, by the
 //! account's nonce after blocks between signing and now, and its body tells.
+//!
+//! A read goes to one endpoint, and that it has no receipt is its answer. So where a nonce is used and
+//! no receipt is found, the other endpoints are asked for it: whatever is due next would wait for one
+//! index that lags or is lost. A receipt is believed by its block, whoever has it.
 
 use alloy::primitives::B256;
 
@@ -13,21 +17,44 @@ use super::{
         slot::Slot,
     },
     book::Book,
+    evidence::Evidence,
 };
 
 /// Most blocks looked at to find the one: halving needs fewer for any distance.
 const MAX_LOOKS: u32 = 128;
+/// A receipt that is missing is asked for elsewhere at so many observations in a row, and at each that
+/// is a multiple of it after that.
+const ELSEWHERE_EVERY: u32 = 8;
 
 impl Book {
-    /// Whether the nonce, which is used after `settled`, was used by a transaction that is not in
-    /// the slot. `None` if nodes do not have the old states or bodies, or the body does not have
-    /// the transaction.
-    pub(super) async fn is_taken_by_other(&self, slot: &Slot, settled: BlockMark) -> Option<bool> {
-        let from = slot.attempts.first.signed_at_block;
-        // That none of ours is in the body is no proof: a node may serve it cut short, or hashes may
-        // differ in form. The other one must be there.
-        let used = self.transaction_using(slot.nonce, from, settled).await?;
-        Some(slot.attempt(used).is_none())
+    /// Asks all endpoints for the receipts that are missing of nonces that are used.
+    pub(super) async fn look_elsewhere(&mut self, evidence: &mut Evidence) {
+        let mut missing = Vec::new();
+        for watched in self.slots.values_mut() {
+            if !evidence.is_used(&watched.slot) || evidence.has_receipt(&watched.slot) {
+                watched.receipt_missed = 0;
+                continue;
+            }
+            watched.receipt_missed = watched.receipt_missed.saturating_add(1);
+            let missed = watched.receipt_missed;
+            if missed <= ELSEWHERE_EVERY || missed.is_multiple_of(ELSEWHERE_EVERY) {
+                missing.extend(watched.slot.attempts.iter().map(|attempt| attempt.hash));
+            }
+        }
+        if missing.is_empty() {
+            return;
+        }
+        let found = self.node.receipts_anywhere(missing).await;
+        if !found.is_empty() {
+            evidence.add_receipts(self.node.as_ref(), found).await;
+        }
+    }
+
+    /// The transaction that used the slot's nonce, which is used after `settled`. `None` if nodes do
+    /// not have the old states or bodies, or the body does not have it: that none of ours is in the
+    /// body is no proof, since a node may serve it cut short, or hashes may differ in form.
+    pub(super) async fn used_by(&self, slot: &Slot, settled: BlockMark) -> Option<B256> {
+        self.transaction_using(slot.nonce, slot.attempts.first.signed_at_block, settled).await
     }
 
     /// The transaction that used the nonce, which is used after `settled` and was looked for from

@@ -3,6 +3,7 @@ mod deep;
 mod extra;
 mod giving_up;
 mod hands;
+mod identity;
 mod late;
 mod looks;
 mod orders;

@@ -122,6 +122,9 @@ impl Lane {
         let free = self.waiting(evidence);
         if upkeep.leave < Leave::Resend {
             let ordered = self.ordered(&free, upkeep);
+            for nonce in free.iter().filter(|nonce| !ordered.contains(nonce)) {
+                self.recall(*nonce, head);
+            }
             self.note_repeats(&ordered).await?;
             self.resend_ordered(&ordered, head, upkeep).await;
             return Ok(());

@@ -18,7 +18,7 @@ use ballast_chains::{
         self, FeeError, Quote,
         extra::{self, ExtraError, ExtraFees, ExtraQuote},
     },
-    pool::{ChainReceipt, Pool, Route, Sending},
+    pool::{ChainReceipt, Pool, Route, Sending, Wanted},
     profile::FeeModel,
     reader::CallError,
 };
@@ -71,7 +71,17 @@ impl Node for Pool {
         })
     }
 
-    fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>> {
+    fn receipts_anywhere(&self, hashes: Vec<B256>) -> BoxFuture<'_, Vec<Receipt>> {
+        Box::pin(async move {
+            let receipts = Self::receipts_anywhere(self, &hashes).await;
+            receipts.into_iter().filter_map(included).collect()
+        })
+    }
+
+    fn seen(
+        &self,
+        questions: Vec<Question>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Seen>>, CallError>> {
         Box::pin(async move {
             let provider = self.provider();
             let mut batch = BatchRequest::new(provider.client());
@@ -88,10 +98,12 @@ impl Node for Pool {
             batch.send().await?;
             let mut seen = Vec::with_capacity(waiting.len());
             for (nonce, receipts) in waiting {
-                let nonce = nonce.await?.to::<u64>();
-                let receipts = try_join_all(receipts).await?;
+                let (Ok(nonce), Ok(receipts)) = (nonce.await, try_join_all(receipts).await) else {
+                    seen.push(None);
+                    continue;
+                };
                 let receipts = receipts.into_iter().map(|receipt| receipt.and_then(included));
-                seen.push(Seen { nonce, receipts: receipts.collect() });
+                seen.push(Some(Seen { nonce: nonce.to::<u64>(), receipts: receipts.collect() }));
             }
             Ok(seen)
         })
@@ -205,8 +217,8 @@ impl Node for Pool {
         Box::pin(async move { extra::quote(&self.provider(), at.hash, model, &unsigned).await })
     }
 
-    fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
-        Self::broadcast(self, raw, route)
+    fn broadcast(&self, raw: Bytes, route: Route, wanted: Wanted) -> Sending {
+        Self::broadcast(self, raw, route, wanted)
     }
 }
 

@@ -29,4 +29,4 @@ pub use erased::DynStrategy;
 pub use listing::{Listing, Source};
 pub use settlement::{Fact, Settlement, TokenIncome};
 pub use strategy::{ActsOn, Doubt, Pending, Refusal, Strategy, StrategyError};
-pub use tool::{Host, Told, Tool};
+pub use tool::{Booked, Host, ProductFile, Told, Tool};

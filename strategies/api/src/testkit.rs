@@ -4,12 +4,14 @@
 //! that the keeper uses, so that a test sees real rounds and real decoding without a node.
 //! [`check_contract`] runs a strategy against one and asserts what the runtime relies on.
 //!
-//! Everything here needs a tokio runtime (`#[tokio::test]`).
+//! Both need a tokio runtime (`#[tokio::test]`). [`receipt()`] and [`log()`] are what a strategy settles.
 
 mod contract;
+mod receipt;
 mod script;
 
 pub use contract::{Checked, MAX_ROUNDS, check_contract, violations};
+pub use receipt::{log, receipt};
 pub use script::ScriptedBlock;
 
 /// The recipe for a new strategy: compiled, and run against a scripted block.

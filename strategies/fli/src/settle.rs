@@ -64,10 +64,10 @@ fn facts(of: [(&str, U256); 4]) -> impl Iterator<Item = Fact> {
 #[cfg(test)]
 mod tests {
     use alloy::{
-        consensus::{Eip658Value, Receipt, ReceiptEnvelope, ReceiptWithBloom},
         primitives::{B256, Bytes, LogData, address, b256},
         sol_types::SolValue,
     };
+    use ballast_strategy_api::testkit;
 
     use super::*;
 
@@ -80,30 +80,11 @@ mod tests {
 
     fn log(by: Address, topic: B256, words: [u64; 4]) -> Log {
         let data = words.map(U256::from).abi_encode();
-        let data = LogData::new_unchecked(vec![topic], Bytes::from(data));
-        Log { inner: alloy::primitives::Log { address: by, data }, ..Log::default() }
-    }
-
-    fn receipt(logs: Vec<Log>) -> TransactionReceipt {
-        let receipt = Receipt { status: Eip658Value::Eip658(true), cumulative_gas_used: 1, logs };
-        TransactionReceipt {
-            inner: ReceiptEnvelope::Eip1559(ReceiptWithBloom::new(receipt, Default::default())),
-            transaction_hash: B256::ZERO,
-            transaction_index: None,
-            block_hash: None,
-            block_number: None,
-            gas_used: 1,
-            effective_gas_price: 1,
-            blob_gas_used: None,
-            blob_gas_price: None,
-            from: Address::ZERO,
-            to: Some(EXTENSION),
-            contract_address: None,
-        }
+        testkit::log(by, LogData::new_unchecked(vec![topic], Bytes::from(data)))
     }
 
     fn settled(logs: Vec<Log>) -> (u64, Vec<(String, i64)>) {
-        let settlement = settle(EXTENSION, &receipt(logs));
+        let settlement = settle(EXTENSION, &testkit::receipt(EXTENSION, logs));
         let facts = settlement.facts.iter().map(|f| (f.name.clone(), f.value.as_i64())).collect();
         (settlement.income.to(), facts)
     }

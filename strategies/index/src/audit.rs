@@ -10,7 +10,7 @@ pub mod sources;
 #[cfg(test)]
 mod tests;
 
-use alloy::primitives::{Address, U256};
+use alloy::primitives::Address;
 use ballast_chains::{BlockReader, ReadError};
 use ballast_strategy_api::Doubt;
 use futures::future;
@@ -22,24 +22,20 @@ use self::{
 };
 use crate::{
     contracts::{
-        IAdapter::routerCall,
         IController::resourceIdCall,
         IGeneralIndexModule::{
             getAllowedTradersCall, getIsAllowedTraderCall, getRebalanceComponentsCall,
             permissionInfoCall, rebalanceInfoCall,
         },
         IPositions::getExternalPositionModulesCall,
-        IRegistry::getIntegrationAdapterCall,
         IRouter::factoryCall,
+        REGISTRY,
     },
+    exchange::{self, Desk, UNISWAP_V3},
     plan::state::Index,
     steward::Steward,
     strategy::CompositeIndex,
-    venue::UNISWAP_V3,
 };
-
-/// The registry of adapters among the Controller's resources.
-const REGISTRY: U256 = U256::ZERO;
 
 /// Everything that a person should look at. What cannot be read is left to the assessment, which
 /// says so.
@@ -123,7 +119,9 @@ async fn parts(index: &CompositeIndex, listed: Vec<Address>, at: &BlockReader) -
 
 /// What stands where the file says that a quoter is, and which pools it asks.
 async fn quoter(index: &CompositeIndex, at: &BlockReader) -> Quoter {
-    let Some(quoter) = index.v3_quoter else { return Quoter::Unnamed };
+    let Some(quoter) = index.v3_quoter.map(|quoter| quoter.address()) else {
+        return Quoter::Unnamed;
+    };
     let asks = match at.call(quoter, factoryCall {}).await {
         Ok(factory) => factory,
         Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => return Quoter::Dead(quoter),
@@ -138,9 +136,7 @@ async fn quoter(index: &CompositeIndex, at: &BlockReader) -> Quoter {
 /// Whose pools the module trades on by Uniswap V3's adapter.
 async fn v3_factory(index: &CompositeIndex, at: &BlockReader) -> Option<Address> {
     let registry = at.call(index.controller, resourceIdCall { id: REGISTRY }).await.ok()?;
-    let name = UNISWAP_V3.to_owned();
-    let adapter = getIntegrationAdapterCall { module: index.module, name };
-    let adapter = at.call(registry, adapter).await.ok().filter(|adapter| !adapter.is_zero())?;
-    let router = at.call(adapter, routerCall {}).await.ok()?;
-    at.call(router, factoryCall {}).await.ok()
+    let desk = Desk { registry, module: index.module, weth: index.weth };
+    let adapter = desk.adapter(UNISWAP_V3, at).await.ok().filter(|adapter| !adapter.is_zero())?;
+    exchange::factory(adapter, at).await.ok()
 }

@@ -4,6 +4,7 @@ mod files;
 mod inputs;
 mod params;
 mod plan;
+mod report;
 mod signers;
 mod verify;
 
@@ -24,10 +25,12 @@ enum IndexCommand {
     Params(Box<params::ParamsArgs>),
     /// Checks published weights, and what a multisig is asked to sign or has executed
     Verify(Box<verify::VerifyArgs>),
+    /// Reports what came of a rebalance: units, slippage, gas, time
+    Report(Box<report::ReportArgs>),
 }
 
 fn command() -> Command {
-    let about = "Composite indices: from published weights to units";
+    let about = "Composite indices: from published weights to units, and what came of them";
     let command = Command::new("index").about(about).subcommand_required(true);
     IndexCommand::augment_subcommands(command.arg_required_else_help(true))
 }
@@ -38,6 +41,7 @@ fn run<'a>(matches: &'a ArgMatches, host: &'a dyn Host) -> BoxFuture<'a, Told> {
             Ok(IndexCommand::Plan(args)) => plan::plan(*args, host).await,
             Ok(IndexCommand::Params(args)) => params::params(*args, host).await,
             Ok(IndexCommand::Verify(args)) => verify::verify(*args, host).await,
+            Ok(IndexCommand::Report(args)) => report::report(*args, host).await,
             Err(cause) => Err(Told::BadInput(vec![cause.to_string()])),
         };
         told.unwrap_or_else(|told| told)

@@ -1,7 +1,12 @@
 //! The functions that are read, and those that a batch may call.
 #![expect(clippy::too_many_arguments, reason = "an event of the module has eight parts")]
 
-use alloy::sol;
+use alloy::{primitives::U256, sol};
+
+/// The registry of adapters among the Controller's resources.
+pub const REGISTRY: U256 = U256::ZERO;
+/// The module's only fee: on what a trade receives.
+pub const TRADE_FEE: U256 = U256::ZERO;
 
 sol! {
     /// `GeneralIndexModule` of set-protocol-v2 0.1.16.
@@ -81,7 +86,6 @@ sol! {
     interface IPair {
         function getReserves()
             external view returns (uint112 reserve0, uint112 reserve1, uint32 at);
-        function token0() external view returns (address);
         function price0CumulativeLast() external view returns (uint256);
         function price1CumulativeLast() external view returns (uint256);
         event Sync(uint112 reserve0, uint112 reserve1);

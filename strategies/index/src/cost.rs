@@ -10,7 +10,11 @@
 
 use alloy::primitives::{U256, U512};
 
-use crate::{decimal::ONE, module::Side, plan::state::Token};
+use crate::{
+    decimal::{ONE, narrow},
+    module::Side,
+    plan::state::Token,
+};
 
 impl Token {
     /// The share that a trade of `amount` base units costs against the price of the pools, fees
@@ -73,10 +77,6 @@ fn with_fee(side: Side, share: U256, protocol_fee: U256) -> Option<U256> {
         Side::Buy => ONE,
     };
     share.checked_add(of.checked_mul(protocol_fee)?.div_ceil(ONE))
-}
-
-fn narrow(wide: U512) -> Option<U256> {
-    U256::checked_from_limbs_slice(wide.as_limbs())
 }
 
 #[cfg(test)]

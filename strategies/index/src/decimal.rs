@@ -1,10 +1,15 @@
 //! Decimal numbers of people's files as exact fixed-point integers. No float is ever between.
 
-use alloy::primitives::{U256, uint};
+use alloy::primitives::{U256, U512, uint};
 use thiserror::Error;
 
 /// 1 in 18-decimal fixed point: a weight of 100 %, a unit of one token of 18 decimals.
 pub const ONE: U256 = uint!(1_000_000_000_000_000_000_U256);
+
+/// A product that was worked out in twice the width, if it fits.
+pub fn narrow(wide: U512) -> Option<U256> {
+    U256::checked_from_limbs_slice(wide.as_limbs())
+}
 
 /// Most digits of a number, before and after the point together; more cannot be a price or weight.
 const MAX_DIGITS: usize = 70;

@@ -4,8 +4,8 @@
 use alloy::primitives::Bytes;
 
 use crate::{
+    exchange::{SUSHISWAP, UNISWAP_V2, UNISWAP_V3},
     module::Side,
-    venue::{SUSHISWAP, UNISWAP_V2, UNISWAP_V3},
 };
 
 /// Trades of one component, as far as it matters to their gas.

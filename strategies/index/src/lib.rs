@@ -3,8 +3,9 @@
 //! An index is re-weighted by giving its module a target unit for each component; allowed traders
 //! then trade towards them in small lots. [`plan`](mod@plan) works out the units and what trading
 //! towards them takes; [`verify`](mod@verify) holds what is to be signed, or was executed, against what
-//! was published; [`tune`] advises how components should be traded. [`module`](mod@module) is the module's own arithmetic, [`quote`] the pools', [`venue`] finds
-//! the pools and [`steward`] who signs.
+//! was published; [`tune`] advises how components should be traded. [`module`](mod@module) is the
+//! module's own arithmetic, [`quote`] the pools'; [`exchange`] finds the pools, [`market`] reads them,
+//! [`venue`] says what a trade costs there, [`steward`] who signs.
 //!
 //! [`strategy`](mod@strategy) trades what was started. Reading order: [`snapshot`] (what is read, with
 //! [`market`] and [`twap`]) → [`decide`](mod@decide) (what follows from it) → [`refusal`] and
@@ -27,6 +28,7 @@ pub mod contracts;
 pub mod cost;
 pub mod decide;
 pub mod decimal;
+pub mod exchange;
 pub mod gas;
 pub mod market;
 pub mod module;
@@ -37,6 +39,7 @@ pub mod price;
 pub mod quote;
 pub mod quoter;
 pub mod refusal;
+pub mod report;
 pub mod schedule;
 pub mod settle;
 pub mod snapshot;

@@ -1,28 +1,21 @@
-//! The pools that a component is traded in, and what they say at one block.
-//!
-//! Which pools these are takes several reads, one after another, and hardly ever changes; what they
-//! say is one round. So the two are apart: see [`snapshot`](crate::snapshot) for who remembers what.
+//! What the pools that a component is traded in say at one block. Which pools these are is
+//! [`exchange`](crate::exchange)'s to find.
 
-use alloy::primitives::{Address, Bytes, U256, U512, aliases::U24};
+use alloy::primitives::{Address, U256, U512};
 use ballast_chains::{BlockReader, ReadError};
 use futures::future;
 
 use crate::{
     contracts::{
-        IAdapter::routerCall,
-        IFactory::{getPairCall, getPoolCall},
         IPair::{getReservesCall, price0CumulativeLastCall, price1CumulativeLastCall},
         IPool::{liquidityCall, observeCall, slot0Call},
-        IRouter::factoryCall,
     },
+    decimal::narrow,
     price::Price,
     quote::Hop,
     twap::{self, Past, Sums, Trail, Unfit},
-    venue::{SUSHISWAP, UNISWAP_V2, UNISWAP_V3},
 };
 
-/// What V2 pools take of what goes in, in millionths.
-const V2_FEE: u32 = 3_000;
 /// Binary places of the root of a V3 pool's price.
 const Q96: usize = 96;
 
@@ -50,17 +43,6 @@ pub struct Pool {
     pub fee: u32,
 }
 
-/// The way from a component to the intermediate asset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Way {
-    /// Through these.
-    Pools(Vec<Pool>),
-    /// By an adapter that is registered, and not known here.
-    Unknown,
-    /// None: every trade would revert.
-    Nowhere(String),
-}
-
 /// What a pool says at one block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
@@ -73,96 +55,27 @@ pub struct Reading {
     pub sums: Option<Sums>,
 }
 
-/// Where a token is traded, by what the module has noted of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Route<'a> {
-    /// The component.
-    pub token: Address,
-    /// The intermediate asset.
-    pub weth: Address,
-    /// The exchange's name.
-    pub exchange: &'a str,
-    /// How it is traded there.
-    pub data: &'a Bytes,
-    /// The adapter that is registered under the name; zero if there is none.
-    pub adapter: Address,
-}
-
-impl Route<'_> {
-    /// Finds the pools.
-    ///
-    /// # Errors
-    /// [`ReadError::Unavailable`] if the chain did not answer.
-    pub async fn find(&self, at: &BlockReader) -> Result<Way, ReadError> {
-        let Self { exchange, data, .. } = *self;
-        if exchange.is_empty() {
-            return Ok(Way::Nowhere("no exchange is set".to_owned()));
-        }
-        if self.adapter.is_zero() {
-            let what = format!("no adapter is registered for the module as {exchange}");
-            return Ok(Way::Nowhere(what));
-        }
-        let found = match exchange {
-            UNISWAP_V2 | SUSHISWAP => match self.path() {
-                Some(path) => self.pairs(&path, at).await,
-                None => Ok(wrong_data(exchange, data, "nothing, or the 20 bytes of a token")),
-            },
-            UNISWAP_V3 => match <[u8; 3]>::try_from(data.as_ref()) {
-                Ok(fee) => self.pool(U24::from_be_bytes(fee), at).await,
-                Err(_) => Ok(wrong_data(exchange, data, "the 3 bytes of a pool's fee")),
-            },
-            _ => Ok(Way::Unknown),
-        };
-        match found {
-            Ok(way) => Ok(way),
-            // The adapter has the name, and does not answer as one of that name does.
-            Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => Ok(Way::Unknown),
-            Err(silent @ ReadError::Unavailable(_)) => Err(silent),
-        }
-    }
-
-    /// From the token to the intermediate asset, by the data of a V2 adapter.
-    fn path(&self) -> Option<Vec<Address>> {
-        if self.data.is_empty() {
-            return Some(vec![self.token, self.weth]);
-        }
-        let between = Address::try_from(self.data.as_ref()).ok()?;
-        Some(vec![self.token, between, self.weth])
-    }
-
-    async fn pairs(&self, path: &[Address], at: &BlockReader) -> Result<Way, ReadError> {
-        let router = at.call(self.adapter, routerCall {}).await?;
-        let factory = at.call(router, factoryCall {}).await?;
-        let pools = path.iter().zip(path.iter().skip(1)).map(|(from, to)| async move {
-            let pair = getPairCall { tokenA: *from, tokenB: *to };
-            let address = at.call(factory, pair).await?;
-            if address.is_zero() {
-                return Ok(Err(format!("there is no pool of {from} and {to}")));
+/// What all pools of a way say. The inner error is about the pools: why nothing can be traded there.
+///
+/// # Errors
+/// [`ReadError::Unavailable`] if the chain did not answer.
+pub async fn read(
+    pools: &[Pool],
+    at: &BlockReader,
+) -> Result<Result<Vec<Reading>, String>, ReadError> {
+    let all = future::join_all(pools.iter().map(|pool| pool.read(at))).await;
+    let mut readings = Vec::with_capacity(all.len());
+    for (pool, reading) in pools.iter().zip(all) {
+        match reading {
+            Ok(Some(reading)) => readings.push(reading),
+            Ok(None) => {
+                return Ok(Err(format!("the pool {} has no liquidity at its price", pool.address)));
             }
-            let (from, to) = (*from, *to);
-            Ok::<_, ReadError>(Ok(Pool { address, kind: Kind::V2, from, to, fee: V2_FEE }))
-        });
-        let pools: Result<Vec<Pool>, String> =
-            future::try_join_all(pools).await?.into_iter().collect();
-        Ok(pools.map_or_else(Way::Nowhere, Way::Pools))
-    }
-
-    async fn pool(&self, fee: U24, at: &BlockReader) -> Result<Way, ReadError> {
-        let (from, to) = (self.token, self.weth);
-        let router = at.call(self.adapter, routerCall {}).await?;
-        let factory = at.call(router, factoryCall {}).await?;
-        let address = at.call(factory, getPoolCall { tokenA: from, tokenB: to, fee }).await?;
-        if address.is_zero() {
-            let what = format!("there is no pool of {from} and {to} with a fee of {fee}");
-            return Ok(Way::Nowhere(what));
+            Err(silent @ ReadError::Unavailable(_)) => return Err(silent),
+            Err(odd) => return Ok(Err(format!("the pool {}: {odd}", pool.address))),
         }
-        let fee = u32::try_from(fee.to::<u64>()).unwrap_or(u32::MAX);
-        Ok(Way::Pools(vec![Pool { address, kind: Kind::V3, from, to, fee }]))
     }
-}
-
-fn wrong_data(exchange: &str, data: &Bytes, expected: &str) -> Way {
-    Way::Nowhere(format!("{exchange} takes {expected} as exchange data, not {data}"))
+    Ok(Ok(readings))
 }
 
 impl Pool {
@@ -212,7 +125,6 @@ impl Pool {
     fn in_range(&self, root: U512, liquidity: U512) -> Option<(Hop, Price)> {
         let first = liquidity.checked_shl(Q96)?.checked_div(root)?;
         let second = liquidity.checked_mul(root)?.wrapping_shr(Q96);
-        let narrow = |wide: U512| U256::checked_from_limbs_slice(wide.as_limbs());
         let hop = self.hop((narrow(first)?, narrow(second)?));
         if hop.reserve_in.is_zero() || hop.reserve_out.is_zero() {
             return None;
@@ -290,19 +202,5 @@ mod tests {
         let odd = root + U512::ONE;
         assert!(pool(1, 2).in_range(odd, liquidity).is_some());
         assert_eq!(pool(1, 2).in_range(U512::ZERO, liquidity), None);
-    }
-
-    #[test]
-    fn data_says_the_way() {
-        let [token, between, weth] = [1, 2, 3].map(Address::repeat_byte);
-        let path = |data: Bytes| {
-            let exchange = UNISWAP_V2;
-            Route { token, weth, exchange, data: &data, adapter: token }.path()
-        };
-        assert_eq!(path(Bytes::new()), Some(vec![token, weth]));
-        let through = Bytes::copy_from_slice(between.as_slice());
-        assert_eq!(path(through), Some(vec![token, between, weth]));
-        // One byte of zero is not nothing: the adapter would revert.
-        assert_eq!(path(Bytes::from([0])), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{U256, U512};
 
-use crate::decimal::ONE;
+use crate::decimal::{ONE, narrow};
 
 /// Significant bits of a price.
 const BITS: usize = 128;
@@ -101,7 +101,7 @@ impl Price {
             }
             product.wrapping_shl(places)
         };
-        U256::checked_from_limbs_slice(value.as_limbs())
+        narrow(value)
     }
 
     /// In 18-decimal fixed point, rounded down.

@@ -5,6 +5,8 @@
 
 use alloy::primitives::{U256, U512};
 
+use crate::{decimal::narrow, module::Side};
+
 /// Fees are in millionths.
 pub const WHOLE: u32 = 1_000_000;
 
@@ -29,6 +31,20 @@ pub fn amount_out(hops: &[Hop], amount_in: U256) -> Option<U256> {
 /// that much.
 pub fn amount_in(hops: &[Hop], amount_out: U256) -> Option<U256> {
     hops.iter().rev().try_fold(amount_out, |amount, hop| hop.needed(amount))
+}
+
+/// In what comes out of the last pool, what a trade of `amount` of what goes into the first comes to:
+/// a sell gives it, a buy takes it. `None` as with [`amount_out`] and [`amount_in`].
+pub fn traded(hops: &[Hop], side: Side, amount: U256) -> Option<U256> {
+    match side {
+        Side::Sell => amount_out(hops, amount),
+        Side::Buy => amount_in(&reversed(hops), amount),
+    }
+}
+
+/// The way back.
+pub fn reversed(hops: &[Hop]) -> Vec<Hop> {
+    hops.iter().rev().map(Hop::reversed).collect()
 }
 
 impl Hop {
@@ -61,10 +77,6 @@ impl Hop {
         let denominator = U512::from(rest).checked_mul(self.kept()?)?;
         narrow(numerator.checked_div(denominator)?.checked_add(U512::ONE)?)
     }
-}
-
-fn narrow(wide: U512) -> Option<U256> {
-    U256::checked_from_limbs_slice(wide.as_limbs())
 }
 
 #[cfg(test)]

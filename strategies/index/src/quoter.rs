@@ -57,6 +57,11 @@ impl Quoter {
         }
     }
 
+    /// Where it is.
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
     /// Whether it answers for the way that a token is traded.
     pub fn serves(&self, token: &Token) -> bool {
         let is_v3 = matches!(token.pools.as_slice(), [pool] if pool.kind == Kind::V3);
@@ -75,37 +80,58 @@ impl Quoter {
         amount: U256,
         at: &BlockReader,
     ) -> Result<Option<U256>, StrategyError> {
-        let (fee, no_limit) = (U24::from(pool.fee), U160::ZERO);
-        let quoted = match side {
-            Side::Sell => {
-                let (token_in, token_out) = (pool.from, pool.to);
-                let call = quoteExactInputSingleCall {
-                    tokenIn: token_in,
-                    tokenOut: token_out,
-                    fee,
-                    amountIn: amount,
-                    sqrtPriceLimitX96: no_limit,
-                };
-                at.call_isolated(self.address, call).await
-            }
+        match side {
+            Side::Sell => self.exact_input(pool.fee, [pool.from, pool.to], amount, at).await,
             Side::Buy => {
                 let call = quoteExactOutputSingleCall {
                     tokenIn: pool.to,
                     tokenOut: pool.from,
-                    fee,
+                    fee: U24::from(pool.fee),
                     amountOut: amount,
-                    sqrtPriceLimitX96: no_limit,
+                    sqrtPriceLimitX96: U160::ZERO,
                 };
-                at.call_isolated(self.address, call).await
+                told(at.call_isolated(self.address, call).await)
             }
-        };
-        match quoted {
-            Ok(traded) => Ok(Some(traded)),
-            Err(silent @ ReadError::Unavailable(_)) => {
-                Err(StrategyError::reading("a quote")(silent))
-            }
-            Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => Ok(None),
         }
+    }
+
+    /// What `spent` of the intermediate asset buys of a component, base units; `None` as
+    /// [`quote`](Self::quote).
+    ///
+    /// # Errors
+    /// As [`quote`](Self::quote).
+    pub async fn bought(
+        &self,
+        pool: &Pool,
+        spent: U256,
+        at: &BlockReader,
+    ) -> Result<Option<U256>, StrategyError> {
+        self.exact_input(pool.fee, [pool.to, pool.from], spent, at).await
+    }
+
+    async fn exact_input(
+        &self,
+        fee: u32,
+        [token_in, token_out]: [Address; 2],
+        amount: U256,
+        at: &BlockReader,
+    ) -> Result<Option<U256>, StrategyError> {
+        let call = quoteExactInputSingleCall {
+            tokenIn: token_in,
+            tokenOut: token_out,
+            fee: U24::from(fee),
+            amountIn: amount,
+            sqrtPriceLimitX96: U160::ZERO,
+        };
+        told(at.call_isolated(self.address, call).await)
+    }
+}
+
+fn told(quoted: Result<U256, ReadError>) -> Result<Option<U256>, StrategyError> {
+    match quoted {
+        Ok(amount) => Ok(Some(amount)),
+        Err(silent @ ReadError::Unavailable(_)) => Err(StrategyError::reading("a quote")(silent)),
+        Err(ReadError::Reverted(_) | ReadError::Malformed { .. }) => Ok(None),
     }
 }
 

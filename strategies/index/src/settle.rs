@@ -42,7 +42,7 @@ pub fn settle(
     settlement
 }
 
-fn event<E: SolEvent>(log: &Log) -> Option<E> {
+pub(crate) fn event<E: SolEvent>(log: &Log) -> Option<E> {
     (log.topic0() == Some(&E::SIGNATURE_HASH)).then(|| E::decode_log_data(log.data()).ok())?
 }
 
@@ -64,9 +64,9 @@ fn facts(event: &TradeExecuted, weth: Address) -> Vec<Fact> {
     all.chain(price.map(|price| ("price", price))).filter_map(|(n, v)| fact(n, v)).collect()
 }
 
-/// What was lost against the price that the pools had before the trade, their fees included. `None`
-/// unless every pool on the way tells.
-fn slippage(event: &TradeExecuted, logs: &[Log]) -> Option<I256> {
+/// What was lost against the price that the pools had before the trade, their fees included, by the
+/// trade's own logs. `None` unless every pool on the way tells.
+pub(crate) fn slippage(event: &TradeExecuted, logs: &[Log]) -> Option<I256> {
     let received = event.netReceived.checked_add(event.protocolFee)?;
     let before = logs.iter().enumerate().filter_map(|(place, log)| {
         if let Some(swap) = self::event::<PairSwap>(log) {

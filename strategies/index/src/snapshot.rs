@@ -18,6 +18,7 @@ use crate::{
     quote::Hop,
 };
 pub use read::Hints;
+pub(crate) use reference::by_oracle;
 pub use reference::{NoReference, Reference, Source};
 
 /// An index at one block.

@@ -5,11 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use alloy::{
-    primitives::{Address, address},
-    rpc::types::TransactionReceipt,
-    sol_types::SolCall,
-};
+use alloy::{primitives::Address, rpc::types::TransactionReceipt, sol_types::SolCall};
 use ballast_chains::{BlockReader, ReadError, Revert};
 use ballast_strategy_api::{
     Assessment, Decision, Doubt, Pending, Refusal, Settlement, Strategy, StrategyError,
@@ -24,20 +20,17 @@ use crate::{
         IGeneralIndexModule::{
             controllerCall, raiseAssetTargetsCall, tradeCall, tradeRemainingWETHCall, wethCall,
         },
-        IRouter::factoryCall,
         ISetToken::isInitializedModuleCall,
     },
     decide::{self, FINISHED, Look, RAISE, Survey, TRADE, TRADE_REMAINING, Terms},
     observe,
     params::{Currency, Feed, Params, Policy},
+    quoter::Quoter,
     refusal,
     schedule::{Progress, Schedule},
     settle,
     snapshot::{Hints, Snapshot, offers},
 };
-
-/// Where Uniswap put the first `Quoter` on mainnet, Polygon, Optimism and Arbitrum.
-const CANONICAL_QUOTER: Address = address!("0xb27308f9F90D607463bb33eA1BeBb41C27CE5AB6");
 
 /// One index, as it was when it was connected.
 #[derive(Debug)]
@@ -46,7 +39,7 @@ pub struct CompositeIndex {
     pub(crate) module: Address,
     pub(crate) weth: Address,
     pub(crate) controller: Address,
-    pub(crate) v3_quoter: Option<Address>,
+    pub(crate) v3_quoter: Option<Quoter>,
     pub(crate) policy: Policy,
     /// The oracles with what they answer in.
     pub(crate) feeds: BTreeMap<Address, (Address, Currency)>,
@@ -54,6 +47,15 @@ pub struct CompositeIndex {
     pub(crate) caller_is_contract: bool,
     /// What the last block taught about what to ask first. No decision depends on it.
     hints: Mutex<Arc<Hints>>,
+}
+
+/// What is due at a block, and from what that follows.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) snapshot: Snapshot,
+    /// `None` where nothing was started, or nothing can be reckoned with.
+    pub(crate) survey: Option<Survey>,
+    pub(crate) decision: Decision,
 }
 
 impl CompositeIndex {
@@ -66,7 +68,24 @@ impl CompositeIndex {
         }
     }
 
-    async fn look(&self, at: &BlockReader) -> Result<Snapshot, StrategyError> {
+    /// What is due at a block, with all that it was made from: the one place that says how far a
+    /// rebalance is.
+    pub(crate) async fn judge(&self, at: &BlockReader) -> Result<Judged, StrategyError> {
+        let mut snapshot = self.look(at).await?;
+        if let Some(decision) = decide::broken(&snapshot) {
+            return Ok(Judged { snapshot, survey: None, decision });
+        }
+        if snapshot.components.is_empty() {
+            return Ok(Judged { snapshot, survey: None, decision: decide::idle() });
+        }
+        let survey = Survey::of(&snapshot, &self.policy)?;
+        offers::ask(self, &mut snapshot, &survey, at).await;
+        let decision = decide::decide(self.terms(), &snapshot, &survey)?;
+        Ok(Judged { snapshot, survey: Some(survey), decision })
+    }
+
+    /// The state of a block, with what its prices are held against.
+    pub(crate) async fn look(&self, at: &BlockReader) -> Result<Snapshot, StrategyError> {
         let hints = Arc::clone(&self.hints.lock().unwrap_or_else(PoisonError::into_inner));
         let (snapshot, found) = Snapshot::read(self, &hints, at).await?;
         *self.hints.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(found);
@@ -91,7 +110,7 @@ impl Strategy for CompositeIndex {
             },
             at.call(set_token, isInitializedModuleCall { module }),
             at.code(at.caller()),
-            quoter(params.v3_quoter, at),
+            Quoter::find(params.v3_quoter, at),
             future::try_join_all(feeds),
         );
         let (weth, controller) = wired.map_err(StrategyError::reading("the module"))?;
@@ -122,27 +141,23 @@ impl Strategy for CompositeIndex {
 
     fn describe(&self) -> String {
         let quoter = match self.v3_quoter {
-            Some(quoter) => format!("V3 quotes of {quoter}"),
+            Some(quoter) => format!("V3 quotes of {}", quoter.address()),
             None => "no V3 quoter".to_owned(),
         };
         format!("index {} traded on the module {}, {quoter}", self.set_token, self.module)
     }
 
     async fn assess(&self, at: &BlockReader) -> Result<Assessment, StrategyError> {
-        let mut snapshot = self.look(at).await?;
-        if let Some(decision) = decide::broken(&snapshot) {
-            return Ok(Assessment { decision, observations: Vec::new() });
-        }
-        if snapshot.components.is_empty() {
-            let decision = decide::idle();
-            let observations = self.schedule.observations(&Progress::default(), snapshot.now);
+        let Judged { snapshot, survey, decision } = self.judge(at).await?;
+        let Some(survey) = survey else {
+            let observations = if decision == decide::idle() {
+                self.schedule.observations(&Progress::default(), snapshot.now)
+            } else {
+                Vec::new()
+            };
             return Ok(Assessment { decision, observations });
-        }
-        let survey = Survey::of(&snapshot, &self.policy)?;
-        offers::ask(self, &mut snapshot, &survey, at).await;
-        let terms = self.terms();
-        let decision = decide::decide(terms, &snapshot, &survey)?;
-        let look = Look { terms, snapshot: &snapshot, survey: &survey };
+        };
+        let look = Look { terms: self.terms(), snapshot: &snapshot, survey: &survey };
         let mut observations = observe::observations(look);
         let is_open = !matches!(decision, Decision::Wait { reason: FINISHED, .. });
         let progress = observe::progress(look, is_open);
@@ -181,25 +196,6 @@ impl Strategy for CompositeIndex {
 
     fn settle(&self, receipt: &TransactionReceipt) -> Settlement {
         settle::settle(self.set_token, self.module, self.weth, receipt)
-    }
-}
-
-/// The quoter that is named, or the canonical one if it is there.
-async fn quoter(
-    named: Option<Address>,
-    at: &BlockReader,
-) -> Result<Option<Address>, StrategyError> {
-    let quoter = named.unwrap_or(CANONICAL_QUOTER);
-    match at.call(quoter, factoryCall {}).await {
-        Ok(_) => Ok(Some(quoter)),
-        Err(silent @ ReadError::Unavailable(_)) => {
-            Err(StrategyError::reading("the quoter")(silent))
-        }
-        Err(_) if named.is_some() => {
-            let why = format!("{quoter} does not answer as a Quoter of Uniswap V3 does");
-            Err(StrategyError::Misconfigured(why))
-        }
-        Err(_) => Ok(None),
     }
 }
 

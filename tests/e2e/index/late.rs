@@ -2,12 +2,12 @@
 
 use alloy::primitives::{Address, U256};
 use ballast_devnet::{accounts, contracts::index::IIndexExtension::setTradeMaximumsCall};
-use ballast_test_support::{Inbox, wait_until};
+use ballast_test_support::{Fault, Inbox, wait_until};
 use eyre::{Result, ensure};
 use serde_json::Value;
 
 use super::{Stage, arguments, list};
-use crate::harness::{DEADLINE, finish, json};
+use crate::harness::{DEADLINE, PRODUCT, finish, json};
 
 /// Name of the index's file.
 const NAME: &str = "idx";
@@ -80,6 +80,50 @@ async fn a_rebalance_that_nobody_starts_is_told_until_somebody_does() -> Result<
     wait_until("its end", DEADLINE, async || notice("recovered")).await?;
     keeper.terminate()?;
     assert!(keeper.wait_exit(DEADLINE).await?.success());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_made_is_one_line() -> Result<()> {
+    let stage = Stage::start().await?;
+    stage.write_product(accounts::OPERATOR)?;
+    let told = async |args: &[&str], code: i32, words: &str| -> Result<()> {
+        let args = [&["index", "report"], args].concat();
+        let (ended, out, err) = finish(stage.world.ballast(&args)).await?;
+        ensure!(ended == code && out.is_empty() && err.len() == 1, "{ended}: {out:?} {err:?}");
+        ensure!(err.concat().contains(words), "{words}: {err:?}");
+        Ok(())
+    };
+    told(&["nothing"], 2, "no product `nothing`; there are: ").await?;
+    told(&[PRODUCT], 2, "is no index: its strategy is \"fli\"").await?;
+    let never = format!("no rebalance of {} was started", stage.index.set_token);
+    told(&[NAME], 1, &never).await?;
+
+    stage.begin().await?;
+    let head = stage.world.devnet.node().block_number().await?;
+    let beyond = (head + 1).to_string();
+    told(&[NAME, "--at", &beyond], 2, "the newest block is").await?;
+    told(&[NAME, "--earlier", "1"], 1, "1 rebalances were started in the blocks").await?;
+    told(
+        &[NAME, "--plan", &stage.path("weights.csv")],
+        2,
+        "is not what `index plan --json` writes",
+    )
+    .await?;
+    let refusal = "the method eth_getLogs does not exist/is not available";
+    let rule = Fault::rpc_error(-32601, refusal).on("eth_getLogs");
+    let refused = stage.world.proxy().inject(rule);
+    told(&[NAME], 1, "refuse logs (eth_getLogs, blocks").await?;
+    told(&[NAME], 1, refusal).await?;
+    ensure!(refused.fired() > 0, "nobody asked for logs");
+    stage.world.proxy().heal();
+
+    let (code, out, err) = finish(stage.world.ballast(&["index", "report", NAME])).await?;
+    let text = out.join("\n");
+    ensure!(
+        code == 0 && text.contains(": in progress") && text.contains("0 trades"),
+        "{text} {err:?}"
+    );
     Ok(())
 }
 

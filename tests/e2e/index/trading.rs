@@ -13,6 +13,7 @@ mod disturbed;
 mod settings;
 mod settled;
 mod stage;
+mod told;
 mod unknown;
 mod whole;
 mod withdrawn;

@@ -1,7 +1,7 @@
 //! Products that count, each with a wallet and a contract of its own, a wallet that is only watched,
 //! and somebody who pays; a chain that makes a block when it is told to.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path, time::Duration};
 
 use alloy::{
     consensus::Transaction as _,
@@ -195,7 +195,31 @@ impl Scene {
             }
             self.beat(base_fee).await?;
         }
-        bail!("not within {STEP:?}: {what}")
+        bail!("not within {STEP:?}: {what}; {}", self.standing().await?)
+    }
+
+    /// Where chain and journal have each product, for whoever reads a failure.
+    async fn standing(&self) -> Result<String> {
+        const SLOTS: &str = "SELECT product || ' ' || nonce || ' ' || state, COALESCE(included_block, -1) \
+                             FROM slots WHERE outcome IS NULL ORDER BY product, nonce";
+        const DECISIONS: &str = "SELECT product || ' ' || kind || ': ' || reason || ' (' || detail || ')', \
+                                 block_number FROM last_decisions ORDER BY product";
+        let mut told = format!("block {}", self.node().head().await?.number);
+        for at in 0..COUNTERS {
+            let wallet = accounts::keeper_address(at);
+            let of = |block: &'static str| {
+                self.node().rpc::<_, U256>("eth_getTransactionCount", (wallet, block))
+            };
+            let (latest, pending) = (of("latest").await?, of("pending").await?);
+            let count = self.count(at).await?;
+            write!(told, "; {}: count {count}, nonce {latest}, pending {pending}", name(at))?;
+        }
+        let pool: Value = self.node().rpc("txpool_inspect", ()).await?;
+        write!(told, "; pool {pool}")?;
+        for (what, block) in self.ask(SLOTS).await?.into_iter().chain(self.ask(DECISIONS).await?) {
+            write!(told, "; {what} at {block}")?;
+        }
+        Ok(told)
     }
 
     pub(super) async fn until(

@@ -221,6 +221,9 @@ fn overload_is_told_from_a_missing_block_and_from_a_missing_method() {
     assert_eq!(fault(-32000, "missing trie node 00ab (path )"), ReadFault::MissingBlock);
     assert_eq!(fault(-32601, "the method foo is not there"), ReadFault::Unable);
     assert_eq!(fault(-32000, "execution aborted (timeout = 5s)"), ReadFault::Unable);
+    // Too many logs is nothing that an endpoint has to be left alone for.
+    assert_eq!(fault(-32005, "query returned more than 10000 results"), ReadFault::Unable);
+    assert_eq!(fault(-32602, "range 1000000 exceeds limit of 10000"), ReadFault::Unable);
 }
 
 /// One error of each kind as big gateways deliver it, and whether it is about the request.

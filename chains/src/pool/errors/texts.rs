@@ -220,6 +220,16 @@ pub(super) const TOO_MUCH: &[&str] = &[
     "payload too large",
     "request too large",
     "body too large",
+    // Logs of too many blocks at once. Scroll (scroll-tech/go-ethereum pull request 529: "block range
+    // is bigger than maxBlockRange"), erigon (pull request 19721: "query block range exceeds server
+    // limit"), Alchemy ("Log response size exceeded. Please reduce query block range.")
+    "block range",
+    // Infura, with code −32005 (INFURA docs, "eth_getLogs"): "query returned more than 10000 results"
+    "query returned more than",
+    // Infura since 2026 (INFURA/infura issue 237): "range 1000000 exceeds limit of 10000"; Tenderly
+    // (bobanetwork/boba_legacy issue 827): "range 9009594 is bigger than range limit 2000"
+    "exceeds limit of",
+    "bigger than range limit",
     // geth, reth: "execution aborted (timeout = 5s)"; geth `rpc/errors.go`; besu
     "execution aborted",
     "request timed out",

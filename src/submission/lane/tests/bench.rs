@@ -15,7 +15,8 @@ use alloy::{
 use ballast_chains::{
     BlockReader, ChainProfile, Head, Revert,
     pool::Privacy,
-    profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, Finality},
+    profile::{FeeProfile, Finality},
+    testkit,
     wallet::Wallet,
 };
 use ballast_strategy_api::{
@@ -251,7 +252,7 @@ async fn open_with(
 ) -> Result<Lane, LaneError> {
     let (product, profile) = ("eth2x".into(), Arc::clone(profile));
     let (pretends, privacy) = (Pretends::default(), Privacy::Public);
-    let (quotes, together) = (Quotes::default(), Together::default());
+    let (quotes, together) = (Quotes::default(), Together::new(profile.block_time));
     let spec = LaneSpec { product, wallet, profile, privacy, pretends, quotes, together, stop };
     Lane::open(spec, sim.clone(), store.journal()).await
 }
@@ -297,32 +298,14 @@ pub(super) fn call(label: &str, data: Bytes) -> Call {
 }
 
 pub(super) fn profile(finality: Finality) -> ChainProfile {
-    ChainProfile {
-        name: "simulated".into(),
-        chain_id: 1,
-        fee_model: FeeModel::Eip1559,
-        block_time: Duration::from_secs(12),
-        finality,
-        native_symbol: "ETH".into(),
-        explorer: None,
-        rpc: Vec::new(),
-        send: Vec::new(),
-        private_send: Vec::new(),
-        public_after: None,
-        request_timeout: Duration::from_secs(10),
-        stale_after: Duration::from_secs(60),
-        min_turn_interval: Duration::ZERO,
-        assess_timeout: Duration::from_secs(3),
-        chunk_gas: 10_000_000,
-        max_lag: 3,
-        fees: FeeProfile {
-            max_fee_per_gas: 100 * GWEI,
-            emergency_max_fee_per_gas: 1_000 * GWEI,
-            min_priority_fee_per_gas: GWEI,
-            relative_cap: 10,
-            replacement_bump_bps: 1_250,
-        },
-        multicall3: CANONICAL_MULTICALL3,
-        feeds: Default::default(),
-    }
+    let profile = testkit::profile();
+    let fees = FeeProfile {
+        max_fee_per_gas: 100 * GWEI,
+        emergency_max_fee_per_gas: 1_000 * GWEI,
+        min_priority_fee_per_gas: GWEI,
+        relative_cap: 10,
+        replacement_bump_bps: 1_250,
+    };
+    let request_timeout = Duration::from_secs(10);
+    ChainProfile { finality, request_timeout, chunk_gas: 10_000_000, fees, ..profile }
 }

@@ -3,6 +3,7 @@
 use super::{
     bench::{Bench, action, ripcord},
     scenarios::{hash_of, outcomes, reason},
+    sim::GWEI,
 };
 use crate::submission::{LaneEvent, Pursuit, lifecycle::Outcome};
 
@@ -80,6 +81,33 @@ async fn a_booked_foreign_transaction_that_a_chain_takes_back_leaves_a_gap_that_
     bench.observe().await;
     let finals = outcomes(&bench.pass(3).await);
     assert_eq!(finals, [(0, Outcome::Cancelled), (1, Outcome::Confirmed)]);
+}
+
+#[tokio::test]
+async fn why_a_gap_is_not_filled_is_told_once() {
+    let mut bench = Bench::new().await;
+    bench.sim.mine_foreign();
+    let ours = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(ours);
+    bench.observe().await;
+    bench.pass(4).await;
+    bench.sim.reorg(6, true);
+    bench.pursue(action(2)).await;
+    // Twice what the product may offer.
+    bench.sim.world().base_fee = 200 * GWEI;
+    let events = bench.pass(10).await;
+    let told: Vec<_> = events
+        .iter()
+        .filter_map(|event| {
+            let LaneEvent::GapNotFilled { nonce, reason, .. } = event else { return None };
+            Some((*nonce, *reason))
+        })
+        .collect();
+    let [(0, _)] = told.as_slice() else { panic!("{events:?}") };
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("planned"));
+    bench.sim.world().base_fee = 10 * GWEI;
+    bench.pass(2).await;
+    assert_eq!(bench.column(0, "state").await.as_deref(), Some("pending"), "filled");
 }
 
 #[tokio::test]

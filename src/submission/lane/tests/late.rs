@@ -1,11 +1,18 @@
 //! Endpoints that take their time: nobody waits for them, and what they say counts all the same.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use ballast_chains::{pool::SendAnswer, profile::Finality};
 
-use super::bench::{Bench, action, profile};
+use super::{
+    bench::{Bench, action, profile, ripcord},
+    scenarios::hash_of,
+};
 use crate::{
+    guard::{Leave, StopCheck, Upkeep},
     store::{Statement, Store},
     submission::{Pursuit, slot::Verdict},
 };
@@ -167,4 +174,79 @@ async fn nobody_waits_twice_at_one_head() {
     assert_eq!(bench.sim.sent().len(), 4, "each was handed over");
     bench.sim.mine_pool();
     assert_eq!(bench.steps().await, ["included"; 2]);
+}
+
+/// Turns come at the endpoint with a limit, for all that wait.
+async fn turn(bench: &Bench, waiting: usize) {
+    let before = bench.sim.world().turns;
+    for _ in 0..waiting {
+        bench.sim.released.notify_one();
+    }
+    while bench.sim.world().turns < before + waiting {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_still_waits_for_its_turn_is_sent_when_it_comes() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().faults.limited = true;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    turn(&bench, 1).await;
+    assert_eq!(bench.sim.world().sent_in_turn, [hash]);
+    hear(&mut bench, "limited").await;
+    // The copy of the next block as well, though nobody has stood still for it.
+    bench.pass(1).await;
+    turn(&bench, 1).await;
+    assert_eq!(bench.sim.world().sent_in_turn, [hash; 2]);
+}
+
+/// The emergency is not to stand behind what it takes the place of.
+#[tokio::test]
+async fn what_is_taken_over_gives_up_its_turn() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().faults.limited = true;
+    bench.pursue(action(1)).await;
+    let urgent = bench.pursue(ripcord(1)).await;
+    turn(&bench, 2).await;
+    assert_eq!(bench.sim.world().sent_in_turn, [hash_of(&urgent)]);
+    hear(&mut bench, "limited").await;
+    let first = bench.lane.snapshot().slots.remove(0).attempts.remove(0);
+    assert!(!first.answers.contains_key("limited"), "nobody has said anything of it");
+}
+
+#[tokio::test]
+async fn a_pause_that_comes_before_the_turn_keeps_it_from_leaving() {
+    let mut bench = Bench::new().await;
+    let asked = Arc::clone(&bench.stopped);
+    bench.lane.stop = StopCheck::new(move || asked.load(Ordering::Relaxed).then_some("paused"));
+    bench.sim.world().faults.limited = true;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    bench.stopped.store(true, Ordering::Relaxed);
+    turn(&bench, 1).await;
+    assert!(bench.sim.world().sent_in_turn.is_empty(), "it left in the pause");
+    bench.stopped.store(false, Ordering::Relaxed);
+    bench.pass(1).await;
+    turn(&bench, 1).await;
+    assert_eq!(bench.sim.world().sent_in_turn, [hash], "after the pause");
+}
+
+#[tokio::test]
+async fn what_is_included_or_not_to_be_sent_gives_up_its_turn() {
+    let mut bench = Bench::new().await;
+    bench.sim.world().faults.limited = true;
+    bench.pursue(action(1)).await;
+    bench.sim.mine_pool();
+    assert_eq!(bench.steps().await, ["included"]);
+    turn(&bench, 1).await;
+    let hash = hash_of(&bench.pursue(action(2)).await);
+    // The guard lets nothing out any more, and then it does again.
+    bench.upkeep = Upkeep::for_test(Leave::Watch);
+    bench.pass(1).await;
+    turn(&bench, 1).await;
+    assert!(bench.sim.world().sent_in_turn.is_empty());
+    bench.upkeep = Upkeep::for_test(Leave::Resend);
+    bench.pass(1).await;
+    turn(&bench, 1).await;
+    assert_eq!(bench.sim.world().sent_in_turn, [hash]);
 }

@@ -20,7 +20,7 @@ use crate::{
 /// Enough for any transaction here, wei.
 const FULL: U256 = U256::from_limbs([0, 5, 0, 0]);
 
-fn expecting(key: u64) -> Action {
+pub(super) fn expecting(key: u64) -> Action {
     let expects = Postcondition {
         what: "leverage ratio".into(),
         target: TARGET,

@@ -64,6 +64,11 @@ enum Step {
     Release,
     ReceiptsLag(bool),
     ReceiptsStale(bool),
+    /// Other endpoints have the receipts that this one lacks, or those of blocks that fell away.
+    ReceiptsElsewhere {
+        on: bool,
+        stale: bool,
+    },
     Unavailable(bool),
     Reverting(bool),
     BaseFee(u128),
@@ -107,6 +112,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Release),
         1 => any::<bool>().prop_map(Step::ReceiptsLag),
         1 => any::<bool>().prop_map(Step::ReceiptsStale),
+        1 => any::<(bool, bool)>()
+            .prop_map(|(on, stale)| Step::ReceiptsElsewhere { on, stale }),
         1 => prop_oneof![3 => Just(false), 1 => Just(true)].prop_map(Step::Unavailable),
         1 => any::<bool>().prop_map(Step::Reverting),
         1 => (1_u128..80).prop_map(|gwei| Step::BaseFee(gwei * super::sim::GWEI)),
@@ -193,6 +200,10 @@ async fn take(bench: &mut Bench, mood: &Arc<AtomicU8>, step: &Step) {
         }
         Step::ReceiptsLag(on) => bench.sim.world().faults.receipts_lag = *on,
         Step::ReceiptsStale(on) => bench.sim.world().faults.receipts_stale = *on,
+        Step::ReceiptsElsewhere { on, stale } => {
+            let mut world = bench.sim.world();
+            (world.faults.receipts_elsewhere, world.faults.elsewhere_stale) = (*on, *stale);
+        }
         Step::Unavailable(on) => bench.sim.world().faults.unavailable = *on,
         Step::Reverting(on) => bench.sim.world().faults.reverting = *on,
         Step::BaseFee(wei) => bench.sim.world().base_fee = *wei,

@@ -5,7 +5,7 @@ use ballast_chains::{pool::SendAnswer, profile::Finality};
 use ballast_strategy_api::{Action, NonEmpty};
 
 use super::{
-    bench::{Bench, NoOpinion, action, call, permit},
+    bench::{Bench, NoOpinion, action, call, permit, ripcord},
     sim::{GWEI, journalled},
 };
 use crate::{
@@ -291,6 +291,56 @@ async fn nonce_too_low_for_our_own_transaction_is_inclusion() {
     assert_eq!(outcomes(&events), [(0, Outcome::Confirmed)], "{events:?}");
 }
 
+/// Whatever is due next would wait for one endpoint's index.
+#[tokio::test]
+async fn a_receipt_that_one_endpoint_has_not_is_asked_of_the_others() {
+    let mut bench = Bench::new().await;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(hash);
+    bench.sim.world().faults.receipts_lag = true;
+    assert!(bench.observe().await.is_empty(), "nobody has it");
+    bench.sim.world().faults.receipts_elsewhere = true;
+    let events = bench.pass(1).await;
+    let [LaneEvent::Included { hash: found, .. }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(*found, hash);
+    assert!(matches!(bench.pursue(ripcord(2)).await, Pursuit::Sent { nonce: 1, .. }));
+    // It ends by the same word.
+    assert_eq!(outcomes(&bench.pass(2).await), [(0, Outcome::Confirmed)]);
+    let asked = bench.sim.world().asked_elsewhere;
+    bench.pass(3).await;
+    assert_eq!(bench.sim.world().asked_elsewhere, asked, "nothing is missing of what waits");
+}
+
+#[tokio::test]
+async fn the_others_are_asked_at_once_and_then_now_and_then() {
+    let mut bench = Bench::new().await;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(hash);
+    bench.sim.world().faults.receipts_lag = true;
+    bench.pass(40).await;
+    assert_eq!(bench.sim.world().asked_elsewhere, 8 + 4, "at 8 in a row, then at 16, 24, 32, 40");
+}
+
+/// Another endpoint knows no better than the first, and a third does.
+#[tokio::test]
+async fn a_receipt_from_elsewhere_is_believed_by_its_block() {
+    let mut bench = Bench::new().await;
+    let hash = hash_of(&bench.pursue(action(1)).await);
+    bench.sim.mine(hash);
+    bench.sim.reorg(1, false);
+    bench.sim.mine(hash);
+    let faults = super::sim::Faults {
+        receipts_lag: true,
+        elsewhere_stale: true,
+        ..super::sim::Faults::default()
+    };
+    bench.sim.world().faults = faults;
+    assert!(bench.pass(1).await.is_empty());
+    bench.sim.world().faults.receipts_elsewhere = true;
+    let steps = bench.steps().await;
+    assert_eq!(steps, ["included"]);
+}
+
 #[tokio::test]
 async fn however_late_a_receipt_is_our_own_transaction_is_not_given_for_lost() {
     let mut bench = Bench::new().await;
@@ -300,7 +350,9 @@ async fn however_late_a_receipt_is_our_own_transaction_is_not_given_for_lost() {
     }
     bench.sim.mine(hash);
     bench.sim.world().faults.receipts_lag = true;
-    assert!(bench.pass(40).await.is_empty());
+    let told = bench.pass(40).await;
+    let missing = LaneEvent::ReceiptMissing { nonce: 0, action: "rebalance".into(), hash };
+    assert_eq!(told, [missing], "once");
     assert_eq!(bench.pursue(action(1)).await, Pursuit::Live { nonce: 0 });
     // Without bodies there is no telling, for as long as a receipt may be late.
     bench.sim.world().faults.no_bodies = true;

@@ -50,6 +50,10 @@ pub(super) struct Faults {
     pub(super) calls_unanswered: bool,
     /// No receipt is known yet.
     pub(super) receipts_lag: bool,
+    /// Another endpoint has those that this one has not.
+    pub(super) receipts_elsewhere: bool,
+    /// And one has those of blocks that fell away.
+    pub(super) elsewhere_stale: bool,
     /// Bodies of blocks are not served.
     pub(super) no_bodies: bool,
     /// Bodies of blocks are served without any transaction.
@@ -69,12 +73,16 @@ pub(super) struct Faults {
     pub(super) slow: bool,
     /// The same, for what the first endpoint takes.
     pub(super) slow_beside_taken: bool,
+    /// There is another endpoint, at which a turn comes when it is [`released`](Sim::released).
+    pub(super) limited: bool,
     /// The node ignores block overrides.
     pub(super) no_overrides: bool,
     /// The node answers block tags with an error.
     pub(super) no_tags: bool,
     /// The node takes no batches.
     pub(super) no_batches: bool,
+    /// The node does not answer batches before it is [`released`](Sim::released).
+    pub(super) hanging_batches: bool,
     /// The node does not put code in place for a call.
     pub(super) no_twice: bool,
 }
@@ -103,6 +111,9 @@ pub(super) struct World {
     pub(super) pool: BTreeMap<u64, B256>,
     /// Every broadcast, in order.
     pub(super) sent: Vec<B256>,
+    /// Turns that came at the endpoint with a limit, and what was sent there.
+    pub(super) turns: usize,
+    pub(super) sent_in_turn: Vec<B256>,
     /// Who was told of each of them.
     pub(super) routes: Vec<Route>,
     pub(super) faults: Faults,
@@ -120,6 +131,8 @@ pub(super) struct World {
     pub(super) accounts_asked: usize,
     /// Times that prices were asked for.
     pub(super) quotes_asked: usize,
+    /// Times that other endpoints were asked for receipts.
+    pub(super) asked_elsewhere: usize,
     /// Batches that were asked.
     pub(super) batches: usize,
     /// Blocks that were asked for by their places.
@@ -148,6 +161,8 @@ impl Sim {
             known: BTreeMap::new(),
             pool: BTreeMap::new(),
             sent: Vec::new(),
+            turns: 0,
+            sent_in_turn: Vec::new(),
             routes: Vec::new(),
             faults: Faults::default(),
             base_fee: 10 * GWEI,
@@ -159,6 +174,7 @@ impl Sim {
             safe: 0,
             accounts_asked: 0,
             quotes_asked: 0,
+            asked_elsewhere: 0,
             batches: 0,
             blocks_asked: 0,
             extra: Some(ExtraQuote::NONE),

@@ -1,10 +1,11 @@
 //! What lanes of a chain ask together: each hears its own answer, and none hangs on another.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use alloy::primitives::B256;
 use ballast_chains::{Head, profile::FeeModel};
 use futures::{FutureExt as _, future::join_all};
+use tokio::time::{Instant, advance, pause};
 
 use super::{
     bench::{Bench, action},
@@ -17,6 +18,7 @@ use crate::submission::{
 };
 
 const LANES: usize = 20;
+const BLOCK: Duration = Duration::from_secs(2);
 
 /// A transaction in the newest block, and the wallet as it was before and after.
 async fn included() -> (Bench, B256, [Question; 2]) {
@@ -48,7 +50,7 @@ async fn ask_all(
 #[tokio::test]
 async fn lanes_at_a_head_ask_in_one_batch_and_each_hears_its_own_answer() {
     let (bench, hash, questions) = included().await;
-    let together = Together::default();
+    let together = Together::new(BLOCK);
     for round in 1..=2 {
         let told = ask_all(&together, &bench, &questions).await;
         let expected = [(0, vec![]), (1, vec![None, Some(hash)])];
@@ -63,7 +65,7 @@ async fn lanes_at_a_head_ask_in_one_batch_and_each_hears_its_own_answer() {
 async fn where_batches_are_refused_lanes_ask_alone_and_leave_them_alone() {
     let (bench, hash, questions) = included().await;
     bench.sim.world().faults.no_batches = true;
-    let together = Together::default();
+    let together = Together::new(BLOCK);
     for _ in 0..3 {
         let told = ask_all(&together, &bench, &questions).await;
         assert_eq!(told[3], (1, vec![None, Some(hash)]));
@@ -75,10 +77,76 @@ async fn where_batches_are_refused_lanes_ask_alone_and_leave_them_alone() {
     assert_eq!(what, "the wallet's nonce");
 }
 
+/// The endpoint answers single requests, and nothing else.
+#[tokio::test]
+async fn batches_that_hang_cost_half_a_block_and_that_ever_more_rarely() {
+    let (bench, hash, questions) = included().await;
+    bench.sim.world().faults.hanging_batches = true;
+    let together = Together::new(BLOCK);
+    // Nothing but the time that is waited for passes from here on.
+    pause();
+    let mut forgotten = Duration::from_secs(60);
+    for batches in 1..=9 {
+        let began = Instant::now();
+        let told = ask_all(&together, &bench, &questions).await;
+        assert_eq!(told[3], (1, vec![None, Some(hash)]));
+        assert!(began.elapsed() <= BLOCK / 2 + Duration::from_millis(1), "{:?}", began.elapsed());
+        assert_eq!(bench.sim.world().batches, batches, "once for all lanes");
+        advance(forgotten - Duration::from_secs(1)).await;
+        let began = Instant::now();
+        ask_all(&together, &bench, &questions).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        assert_eq!(bench.sim.world().batches, batches, "not within {forgotten:?}");
+        advance(Duration::from_secs(1)).await;
+        forgotten = (forgotten * 2).min(Duration::from_secs(3_600));
+    }
+    // One that is answered makes up for all that were not.
+    bench.sim.world().faults.hanging_batches = false;
+    ask_all(&together, &bench, &questions).await;
+    bench.sim.world().faults.hanging_batches = true;
+    ask_all(&together, &bench, &questions).await;
+    assert_eq!(bench.sim.world().batches, 11);
+    advance(Duration::from_secs(61)).await;
+    ask_all(&together, &bench, &questions).await;
+    assert_eq!(bench.sim.world().batches, 12);
+}
+
+#[tokio::test]
+async fn endpoints_that_say_nothing_at_all_are_no_fault_of_batches() {
+    let (bench, _, questions) = included().await;
+    let together = Together::new(BLOCK);
+    let node: Arc<dyn Node> = Arc::new(bench.sim.clone());
+    bench.sim.world().faults.unavailable = true;
+    together.ask(questions[0].clone(), &node).await.unwrap_err();
+    bench.sim.world().faults.unavailable = false;
+    ask_all(&together, &bench, &questions).await;
+    assert_eq!(bench.sim.world().batches, 2, "the next one is a batch again");
+}
+
+/// A block that the endpoint does not know, say, since it is ahead of it.
+#[tokio::test]
+async fn a_question_without_an_answer_is_asked_alone_and_the_others_are_not() {
+    let (bench, hash, mut questions) = included().await;
+    let together = Together::new(BLOCK);
+    let node: Arc<dyn Node> = Arc::new(bench.sim.clone());
+    questions[0].at.hash = B256::ZERO;
+    for batches in 1..=2 {
+        let before = bench.sim.world().accounts_asked;
+        let (unknown, known) = futures::join!(
+            together.ask(questions[0].clone(), &node),
+            together.ask(questions[1].clone(), &node),
+        );
+        assert!(unknown.is_err());
+        assert_eq!(short(&known.unwrap()), (1, vec![None, Some(hash)]));
+        assert_eq!(bench.sim.world().accounts_asked, before + 3, "both, and one of them again");
+        assert_eq!(bench.sim.world().batches, batches, "batches work");
+    }
+}
+
 #[tokio::test]
 async fn a_batch_goes_on_without_the_one_who_opened_it_and_a_large_question_alone() {
     let (bench, hash, questions) = included().await;
-    let (together, node) = (Together::default(), Arc::new(bench.sim.clone()) as Arc<dyn Node>);
+    let (together, node) = (Together::new(BLOCK), Arc::new(bench.sim.clone()) as Arc<dyn Node>);
     let mut first = Box::pin(together.ask(questions[0].clone(), &node));
     assert!((&mut first).now_or_never().is_none(), "it waits for others");
     let mut second = Box::pin(together.ask(questions[1].clone(), &node));

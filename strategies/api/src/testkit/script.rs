@@ -15,8 +15,9 @@ use alloy::{
 use ballast_chains::{
     BlockReader, ChainProfile, Head,
     driver::{Job, Outcome, RoundStats, drive},
-    profile::{CANONICAL_MULTICALL3, FeeModel, FeeProfile, FeedsProfile, Finality},
+    profile::{CANONICAL_MULTICALL3, FeedsProfile, Finality},
     reader::{Backend, BlockSource, CallError, CallRequest},
+    testkit,
 };
 use futures::future::{BoxFuture, ready};
 
@@ -234,31 +235,13 @@ fn header(number: u64, timestamp: u64) -> Head {
 
 fn profile(native_usd: Option<Address>) -> ChainProfile {
     ChainProfile {
-        name: "scripted".into(),
-        chain_id: 1,
-        fee_model: FeeModel::Eip1559,
         block_time: Duration::from_secs(BLOCK_TIME),
         finality: Finality::Confirmations(1),
-        native_symbol: "ETH".into(),
-        explorer: None,
-        rpc: Vec::new(),
-        send: Vec::new(),
-        private_send: Vec::new(),
-        public_after: None,
         request_timeout: LOOK_TIMEOUT,
         stale_after: LOOK_TIMEOUT,
-        min_turn_interval: Duration::ZERO,
         assess_timeout: LOOK_TIMEOUT,
-        chunk_gas: 30_000_000,
         max_lag: 0,
-        fees: FeeProfile {
-            max_fee_per_gas: 0,
-            emergency_max_fee_per_gas: 0,
-            min_priority_fee_per_gas: 0,
-            relative_cap: 1,
-            replacement_bump_bps: 1_250,
-        },
-        multicall3: CANONICAL_MULTICALL3,
         feeds: FeedsProfile { native_usd, ..FeedsProfile::default() },
+        ..testkit::profile()
     }
 }

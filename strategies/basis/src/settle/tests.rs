@@ -1,7 +1,5 @@
-use alloy::{
-    consensus::{Eip658Value, Receipt, ReceiptEnvelope, ReceiptWithBloom},
-    primitives::{Address, B256, Bytes, LogData, address, b256},
-};
+use alloy::primitives::{Address, B256, Bytes, LogData, address, b256};
+use ballast_strategy_api::testkit;
 
 use super::*;
 use crate::decide::tests::product;
@@ -16,8 +14,7 @@ fn log(by: Address, topics: &[B256], words: &[i64]) -> Log {
         .iter()
         .flat_map(|word| I256::try_from(*word).unwrap().into_raw().to_be_bytes::<32>())
         .collect();
-    let data = LogData::new_unchecked(topics.to_vec(), data);
-    Log { inner: alloy::primitives::Log { address: by, data }, ..Log::default() }
+    testkit::log(by, LogData::new_unchecked(topics.to_vec(), data))
 }
 
 fn by_extension(topic: B256, words: &[i64]) -> Log {
@@ -25,22 +22,8 @@ fn by_extension(topic: B256, words: &[i64]) -> Log {
 }
 
 fn settled(logs: Vec<Log>) -> (u64, Vec<(String, i64)>) {
-    let receipt = Receipt { status: Eip658Value::Eip658(true), cumulative_gas_used: 1, logs };
-    let receipt = TransactionReceipt {
-        inner: ReceiptEnvelope::Eip1559(ReceiptWithBloom::new(receipt, Default::default())),
-        transaction_hash: B256::ZERO,
-        transaction_index: None,
-        block_hash: None,
-        block_number: None,
-        gas_used: 1,
-        effective_gas_price: 1,
-        blob_gas_used: None,
-        blob_gas_price: None,
-        from: Address::ZERO,
-        to: Some(product().extension),
-        contract_address: None,
-    };
-    let settlement = settle(&product(), &receipt);
+    let product = product();
+    let settlement = settle(&product, &testkit::receipt(product.extension, logs));
     let facts = settlement.facts.iter().map(|f| (f.name.clone(), f.value.as_i64())).collect();
     (settlement.income.to(), facts)
 }

@@ -5,7 +5,7 @@ use ballast_chains::amount::ether;
 use ballast_strategy_api::Doubt;
 
 use crate::{
-    decimal::ONE,
+    decimal::{ONE, narrow},
     module::{Position, Size, Terms},
     plan::{show::short, work::percent},
     venue::Venue,
@@ -114,7 +114,7 @@ impl Parts {
         hops.iter().try_fold(amount, |amount, hop| {
             let out = U512::from(amount).checked_mul(U512::from(hop.reserve_out))?;
             let out = out.checked_div(U512::from(hop.reserve_in))?;
-            U256::checked_from_limbs_slice(out.as_limbs())
+            narrow(out)
         })
     }
 

@@ -15,8 +15,8 @@ use super::parts::{Parts, shown};
 use crate::{
     contracts::IDescribed::descriptionCall,
     decimal::ONE,
+    exchange::UNISWAP_V3,
     params::{Currency, Feed, Policy},
-    venue::UNISWAP_V3,
 };
 
 /// Share of an index that is too much to be called dust: 1 %.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use alloy::primitives::U256;
+
 use super::{
     access::of_steward,
     sources::{Answer, Seen, of_dust, of_feeds, of_quoter},
@@ -9,9 +11,10 @@ use super::{
 };
 use crate::{
     decimal::{ONE, fixed},
+    exchange::{SUSHISWAP, UNISWAP_V2},
     params::{Currency, Feed, Policy},
     quote::Hop,
-    venue::{SUSHISWAP, UNISWAP_V2, Venue},
+    venue::Venue,
 };
 
 const WETH: Address = Address::repeat_byte(0xee);

@@ -33,12 +33,17 @@ pub fn page(plan: &Plan) -> String {
         table(plan),
         call(plan),
     ];
+    document(&title, &parts)
+}
+
+/// A page of these parts, in the style of all pages here.
+pub(crate) fn document(title: &str, parts: &[String]) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n{}\n</main>\n</body>\n</html>\n",
-        escaped(&title),
+        escaped(title),
         parts.join("\n")
     )
 }
@@ -66,13 +71,6 @@ fn header(plan: &Plan) -> String {
 
 fn tiles(plan: &Plan) -> String {
     let work = &plan.work;
-    let tile = |title: &str, value: &str, under: String| {
-        format!(
-            "<div class=\"tile\"><p>{title}</p><strong>{}</strong><p class=\"soft\">{}</p></div>",
-            escaped(value),
-            escaped(&under)
-        )
-    };
     let tiles = [
         tile(
             "Value",
@@ -96,27 +94,47 @@ fn tiles(plan: &Plan) -> String {
     format!("<section class=\"tiles\">{}</section>", tiles.concat())
 }
 
+/// A figure with a title above it and some words below.
+pub(crate) fn tile(title: &str, value: &str, under: String) -> String {
+    format!(
+        "<div class=\"tile\"><p>{title}</p><strong>{}</strong><p class=\"soft\">{}</p></div>",
+        escaped(value),
+        escaped(&under)
+    )
+}
+
 fn warnings(plan: &Plan) -> String {
-    if plan.work.warnings.is_empty() {
+    warned("Before this is signed", &plan.work.warnings)
+}
+
+/// Warnings under a title; nothing where there are none.
+pub(crate) fn warned(title: &str, warnings: &[String]) -> String {
+    if warnings.is_empty() {
         return String::new();
     }
-    let items = plan.work.warnings.iter().map(|warning| format!("<li>{}</li>", escaped(warning)));
-    let items: String = items.collect();
-    format!("<section><h2>Before this is signed</h2><ul class=\"warnings\">{items}</ul></section>")
+    let items: String =
+        warnings.iter().map(|warning| format!("<li>{}</li>", escaped(warning))).collect();
+    format!("<section><h2>{title}</h2><ul class=\"warnings\">{items}</ul></section>")
 }
 
 /// The share now and the one it goes to, a pair of bars for each component.
 fn weights(plan: &Plan) -> String {
-    let rows = &plan.work.rows;
-    let of = |text: &str| hundredths(text);
-    let largest = rows.iter().map(|row| of(&row.weight).max(of(&row.target_weight))).max();
+    let rows = plan.work.rows.iter();
+    let rows: Vec<(&str, &str, &str)> =
+        rows.map(|row| (&*row.symbol, &*row.weight, &*row.target_weight)).collect();
+    pairs("Weights", ("now", "published"), &rows)
+}
+
+/// Two shares of each, percent, one bar below the other.
+pub(crate) fn pairs(title: &str, words: (&str, &str), rows: &[(&str, &str, &str)]) -> String {
+    let largest = rows.iter().map(|(_, now, to)| hundredths(now).max(hundredths(to))).max();
     let largest = largest.unwrap_or_default();
     let bars: String = (0_u64..)
         .zip(rows)
-        .map(|(place, row)| {
+        .map(|(place, (name, now, to))| {
             let top = place.saturating_mul(PAIR);
             let bar = |down: u64, class: &str, text: &str| {
-                let length = scaled(of(text), largest);
+                let length = scaled(hundredths(text), largest);
                 let y = top.saturating_add(down);
                 let (words, base) = (LEFT.saturating_add(length).saturating_add(8), y.saturating_add(11));
                 format!(
@@ -128,14 +146,14 @@ fn weights(plan: &Plan) -> String {
             let (x, y) = (LEFT.saturating_sub(10), top.saturating_add(22));
             format!(
                 "<text class=\"name\" x=\"{x}\" y=\"{y}\">{}</text>{}{}",
-                escaped(&row.symbol),
-                bar(4, "now", &row.weight),
-                bar(18, "to", &row.target_weight)
+                escaped(name),
+                bar(4, "now", now),
+                bar(18, "to", to)
             )
         })
         .collect();
-    let legend = legend(&[("now", "now"), ("to", "published")]);
-    figure("Weights", &legend, count(rows.len()).saturating_mul(PAIR), &bars)
+    let legend = legend(&[("now", words.0), ("to", words.1)]);
+    figure(title, &legend, count(rows.len()).saturating_mul(PAIR), &bars)
 }
 
 /// What is sold and bought, by value.

@@ -11,7 +11,7 @@ use super::{
     units::Component,
     work::{File, intermediate},
 };
-use crate::decimal::ONE;
+use crate::decimal::{ONE, narrow};
 
 /// Fewest components whose pools give a price of the intermediate asset that one can hold them
 /// against.
@@ -54,8 +54,4 @@ fn implied(component: &Component, token: &Token) -> Option<U256> {
     let whole = U512::from(10).checked_pow(U512::from(component.decimals))?;
     let numerator = U512::from(component.price).checked_mul(U512::from(ONE))?.checked_mul(into)?;
     narrow(numerator.checked_div(out.checked_mul(whole)?)?)
-}
-
-fn narrow(wide: U512) -> Option<U256> {
-    U256::checked_from_limbs_slice(wide.as_limbs())
 }

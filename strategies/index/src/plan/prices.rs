@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     contracts::IDescribed::descriptionCall,
-    decimal::ONE,
+    decimal::{ONE, narrow},
     params::{Currency, Feed},
     price::Price,
     twap::{self, Mean, Past, Sums, Trail, Unfit},
@@ -131,7 +131,7 @@ fn in_one(quoted: Quoted, dollars: Option<&(U256, String)>) -> Result<(U256, Str
         (Currency::Eth, Some((dollars, of_ether))) => {
             let product = U512::from(price).checked_mul(U512::from(*dollars));
             let price = product.and_then(|p| p.checked_div(U512::from(whole_ether())));
-            let price = price.and_then(|p| U256::checked_from_limbs_slice(p.as_limbs()));
+            let price = price.and_then(narrow);
             let price = price.filter(|price| !price.is_zero());
             let price =
                 price.ok_or_else(|| format!("{source} is beyond what can be reckoned with"))?;

@@ -20,18 +20,15 @@ use crate::contracts::{
         positionMultiplierCall, totalSupplyCall,
     },
     IToken::{decimalsCall, symbolCall},
+    REGISTRY, TRADE_FEE,
 };
 use crate::{
+    exchange::{Desk, Noted},
     market::Pool,
     module::Side,
     plan::input::Entry,
-    venue::{Desk, Route, Venue},
+    venue::{Route, Venue},
 };
-
-/// The registry of adapters among the Controller's resources.
-const REGISTRY: U256 = U256::ZERO;
-/// The module's only fee: on what a trade receives.
-const TRADE_FEE: U256 = U256::ZERO;
 
 /// An index at one block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,8 +238,8 @@ impl Token {
         }))?;
         let unit =
             U256::try_from(unit).map_err(|_| StrategyError::Arithmetic("a negative unit"))?;
-        let Route { venue, pools, factory } =
-            desk.route(address, &how.exchangeName, &how.exchangeData, at).await?;
+        let noted = Noted { token: address, exchange: &how.exchangeName, data: &how.exchangeData };
+        let Route { venue, pools, factory } = desk.route(noted, at).await?;
         let symbol = symbol_of(&symbol);
         let symbol = if symbol.is_empty() { address.to_string() } else { symbol };
         Ok(Self {

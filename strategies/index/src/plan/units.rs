@@ -11,7 +11,11 @@
 
 use alloy::primitives::{Address, U256, U512};
 
-use crate::{decimal::ONE, module::Overflow, plan::input::PRICE_DECIMALS};
+use crate::{
+    decimal::{ONE, narrow},
+    module::Overflow,
+    plan::input::PRICE_DECIMALS,
+};
 
 /// Most decimals of a token.
 pub const MAX_DECIMALS: u8 = 18;
@@ -141,10 +145,6 @@ pub fn wrong_sum<'a>(weights: impl IntoIterator<Item = &'a U256>) -> Option<U256
 
 fn power(decimals: u8) -> Option<U512> {
     U512::from(10).checked_pow(U512::from(decimals))
-}
-
-fn narrow(wide: U512) -> Option<U256> {
-    U256::checked_from_limbs_slice(wide.as_limbs())
 }
 
 #[cfg(test)]

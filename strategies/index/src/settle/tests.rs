@@ -1,10 +1,5 @@
-use alloy::{
-    consensus::{Eip658Value, Receipt, ReceiptEnvelope, ReceiptWithBloom},
-    primitives::{
-        B256,
-        aliases::{I24, U112, U160},
-    },
-};
+use alloy::primitives::aliases::{I24, U112, U160};
+use ballast_strategy_api::testkit;
 
 use super::*;
 use crate::quote::{Hop, amount_out};
@@ -20,8 +15,7 @@ fn u(number: u128) -> U256 {
 }
 
 fn log<E: SolEvent>(by: Address, event: &E) -> Log {
-    let data = event.encode_log_data();
-    Log { inner: alloy::primitives::Log { address: by, data }, ..Log::default() }
+    testkit::log(by, event.encode_log_data())
 }
 
 fn traded(set: Address, is_sell: bool, sold: U256, received: U256, fee: U256) -> TradeExecuted {
@@ -39,22 +33,7 @@ fn traded(set: Address, is_sell: bool, sold: U256, received: U256, fee: U256) ->
 }
 
 fn settled(logs: Vec<Log>) -> Settlement {
-    let receipt = Receipt { status: Eip658Value::Eip658(true), cumulative_gas_used: 1, logs };
-    let receipt = TransactionReceipt {
-        inner: ReceiptEnvelope::Eip1559(ReceiptWithBloom::new(receipt, Default::default())),
-        transaction_hash: B256::ZERO,
-        transaction_index: None,
-        block_hash: None,
-        block_number: None,
-        gas_used: 1,
-        effective_gas_price: 1,
-        blob_gas_used: None,
-        blob_gas_price: None,
-        from: Address::ZERO,
-        to: Some(MODULE),
-        contract_address: None,
-    };
-    settle(SET, MODULE, WETH, &receipt)
+    settle(SET, MODULE, WETH, &testkit::receipt(MODULE, logs))
 }
 
 fn fact(settlement: &Settlement, name: &str) -> Option<String> {

@@ -19,24 +19,20 @@ use crate::{
             executionInfoCall, executionInfoReturn, getIsAllowedTraderCall,
             getRebalanceComponentsCall, permissionInfoCall, rebalanceInfoCall,
         },
-        IRegistry::getIntegrationAdapterCall,
         ISetToken::{
             getDefaultPositionRealUnitCall, isInitializedModuleCall, positionMultiplierCall,
             totalSupplyCall,
         },
         IToken::{decimalsCall, symbolCall},
+        REGISTRY, TRADE_FEE,
     },
-    market::{Reading, Route, Way},
+    exchange::{Desk, Noted, Way},
+    market::Reading,
     module::{Position, Terms},
     plan::state::symbol_of,
     strategy::CompositeIndex,
     twap::{self, Past},
 };
-
-/// The registry of adapters among the Controller's resources.
-const REGISTRY: U256 = U256::ZERO;
-/// The module's only fee: on what a trade receives.
-const TRADE_FEE: U256 = U256::ZERO;
 
 /// The state of the index besides its components.
 pub(super) struct General {
@@ -194,25 +190,25 @@ impl<'a> Look<'a> {
         {
             return Ok(known.clone());
         }
+        let desk = self.desk(registry);
         let (symbol, decimals, adapter) = futures::join!(
             self.at.call_raw(token, symbolCall {}.abi_encode().into()),
             self.at.call(token, decimalsCall {}),
-            self.adapter(registry, exchange),
+            desk.adapter(exchange, self.at),
         );
         // Neither is needed to trade it.
         let symbol = unless_silent(symbol)?.unwrap_or_default();
         let decimals = unless_silent(decimals)?;
         let adapter = adapter.map_err(StrategyError::reading("a component"))?;
-        let route = Route { token, weth: self.index.weth, exchange, data, adapter };
-        let way = route.find(self.at).await.map_err(StrategyError::reading("its pools"))?;
+        let way = desk.way(Noted { token, exchange, data }, adapter, self.at).await;
+        let way = way.map_err(StrategyError::reading("its pools"))?;
         let (exchange, data) = (exchange.clone(), data.clone());
         let symbol = symbol_of(&symbol);
         Ok(Hint { symbol, decimals, exchange, data, adapter, way })
     }
 
-    async fn adapter(&self, registry: Address, exchange: &str) -> Result<Address, ReadError> {
-        let (module, name) = (self.index.module, exchange.to_owned());
-        self.at.call(registry, getIntegrationAdapterCall { module, name }).await
+    fn desk(&self, registry: Address) -> Desk {
+        Desk { registry, module: self.index.module, weth: self.index.weth }
     }
 
     /// Reads a component as the hint has it; the caller finds out whether the hint was right. A
@@ -229,7 +225,8 @@ impl<'a> Look<'a> {
             self.at.call(module, executionInfoCall { setToken: set_token, component: token }),
             self.at.call(set_token, getDefaultPositionRealUnitCall { component: token }),
             async {
-                if guess { self.adapter(registry, &hint.exchange).await } else { Ok(hint.adapter) }
+                let desk = self.desk(registry);
+                if guess { desk.adapter(&hint.exchange, self.at).await } else { Ok(hint.adapter) }
             },
             self.market(token, &hint),
         );

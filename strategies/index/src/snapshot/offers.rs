@@ -4,24 +4,18 @@
 //! side by side. Rehearsals are what tells a component that is stuck from one that trades: there is no
 //! memory of earlier failures.
 
-use alloy::primitives::{
-    U256,
-    aliases::{U24, U160},
-};
+use alloy::primitives::U256;
 use ballast_chains::{BlockReader, ReadError, Revert};
 use futures::future;
 
 use super::{Component, Market, Snapshot};
 use crate::{
-    contracts::{
-        IGeneralIndexModule::{tradeCall, tradeRemainingWETHCall},
-        IQuoter::{quoteExactInputSingleCall, quoteExactOutputSingleCall},
-    },
+    contracts::IGeneralIndexModule::{tradeCall, tradeRemainingWETHCall},
     decide::survey::{Lot, Survey, Wish},
     market::{Kind, Pool},
     module::Side,
     params::Policy,
-    quote::{Hop, amount_in, amount_out},
+    quote::{amount_out, reversed, traded},
     strategy::CompositeIndex,
 };
 
@@ -195,45 +189,15 @@ impl Desk<'_> {
         }
     }
 
+    /// Silence of the endpoints gives no offer, as a pool that is too small does.
     async fn quote(&self, of: &Component, side: Side, amount: U256) -> Option<U256> {
-        let pool = single_v3(of)?;
         let quoter = self.index.v3_quoter?;
-        let (fee, no_limit) = (U24::from(pool.fee), U160::ZERO);
-        let answer = match side {
-            Side::Sell => {
-                let call = quoteExactInputSingleCall {
-                    tokenIn: pool.from,
-                    tokenOut: pool.to,
-                    fee,
-                    amountIn: amount,
-                    sqrtPriceLimitX96: no_limit,
-                };
-                self.at.call_isolated(quoter, call).await
-            }
-            Side::Buy => {
-                let call = quoteExactOutputSingleCall {
-                    tokenIn: pool.to,
-                    tokenOut: pool.from,
-                    fee,
-                    amountOut: amount,
-                    sqrtPriceLimitX96: no_limit,
-                };
-                self.at.call_isolated(quoter, call).await
-            }
-        };
-        answer.ok()
+        quoter.quote(single_v3(of)?, side, amount, self.at).await.ok()?
     }
 
     async fn quote_remaining(&self, of: &Component, surplus: U256) -> Option<U256> {
-        let pool = single_v3(of)?;
-        let call = quoteExactInputSingleCall {
-            tokenIn: pool.to,
-            tokenOut: pool.from,
-            fee: U24::from(pool.fee),
-            amountIn: surplus,
-            sqrtPriceLimitX96: U160::ZERO,
-        };
-        self.at.call_isolated(self.index.v3_quoter?, call).await.ok()
+        let quoter = self.index.v3_quoter?;
+        quoter.bought(single_v3(of)?, surplus, self.at).await.ok()?
     }
 }
 
@@ -252,11 +216,7 @@ pub fn by_state(of: &Component, side: Side, amount: U256) -> (Option<U256>, By) 
     match &of.market {
         Market::Pools { hops, .. } => {
             let by = if single_v3(of).is_some() { By::InRange } else { By::Formula };
-            let traded = match side {
-                Side::Sell => amount_out(hops, amount),
-                Side::Buy => amount_in(&reversed(hops), amount),
-            };
-            (traded, by)
+            (traded(hops, side, amount), by)
         }
         Market::Unknown | Market::Nowhere(_) => {
             let value = of.reference.as_ref().ok().and_then(|reference| match side {
@@ -280,9 +240,4 @@ pub fn remaining_by_state(of: &Component, surplus: U256) -> (Option<U256>, By) {
             (price.and_then(|price| price.value(surplus)), By::Reference)
         }
     }
-}
-
-/// The pools from the intermediate asset to the component.
-fn reversed(hops: &[Hop]) -> Vec<Hop> {
-    hops.iter().rev().map(Hop::reversed).collect()
 }

@@ -16,11 +16,7 @@ use super::{
     look::{General, Look, Seen},
     offers,
 };
-use crate::{
-    market::{Reading, Way},
-    price::Price,
-    strategy::CompositeIndex,
-};
+use crate::{exchange::Way, market::Reading, price::Price, strategy::CompositeIndex};
 
 /// Gas of a typical trade.
 const TRADE_GAS: U256 = uint!(300_000_U256);
@@ -145,9 +141,9 @@ fn assemble(
 fn market_of(way: &Way, readings: Option<Result<Vec<Reading>, String>>) -> Market {
     match (way, readings) {
         (Way::Nowhere(why), _) => Market::Nowhere(why.clone()),
-        (Way::Unknown, _) | (Way::Pools(_), None) => Market::Unknown,
-        (Way::Pools(_), Some(Err(why))) => Market::Nowhere(why),
-        (Way::Pools(pools), Some(Ok(readings))) => {
+        (Way::Unknown, _) | (Way::Pools { .. }, None) => Market::Unknown,
+        (Way::Pools { .. }, Some(Err(why))) => Market::Nowhere(why),
+        (Way::Pools { pools, .. }, Some(Ok(readings))) => {
             let spots = readings.iter().map(|reading| reading.spot);
             let spot = spots.into_iter().try_fold(Price::ONE, Price::times);
             let hops = readings.iter().map(|reading| reading.hop).collect();

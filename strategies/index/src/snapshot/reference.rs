@@ -11,7 +11,8 @@ use futures::future;
 use super::{look::Look, read::Hint};
 use crate::{
     decimal::ONE,
-    market::{Pool, Reading, Way},
+    exchange::Way,
+    market::{self, Pool, Reading},
     params::Currency,
     price::Price,
     twap::{Mean, Trail, Unfit},
@@ -65,14 +66,14 @@ impl Look<'_> {
         hint: &Hint,
     ) -> Result<MarketNow, StrategyError> {
         let pools = match &hint.way {
-            Way::Pools(pools) => Some(pools.as_slice()),
+            Way::Pools { pools, .. } => Some(pools.as_slice()),
             Way::Unknown | Way::Nowhere(_) => None,
         };
         let feed = self.index.feeds.get(&token);
         let (readings, before, oracle) = futures::join!(
             async {
                 match pools {
-                    Some(pools) => Some(self.readings(pools).await),
+                    Some(pools) => Some(market::read(pools, self.at).await),
                     None => None,
                 }
             },
@@ -89,7 +90,7 @@ impl Look<'_> {
                 }
             },
         );
-        let readings = readings.transpose()?;
+        let readings = readings.transpose().map_err(StrategyError::reading("a pool"))?;
         let reference = match (oracle, &readings, before) {
             (Some(oracle), ..) => {
                 oracle.and_then(|(price, age)| by_oracle(price, age, hint.decimals))
@@ -104,29 +105,6 @@ impl Look<'_> {
             }
         };
         Ok((readings, reference))
-    }
-
-    /// What all pools say; the inner error is about the pools.
-    async fn readings(
-        &self,
-        pools: &[Pool],
-    ) -> Result<Result<Vec<Reading>, String>, StrategyError> {
-        let all = future::join_all(pools.iter().map(|pool| pool.read(self.at))).await;
-        let mut readings = Vec::with_capacity(all.len());
-        for (pool, reading) in pools.iter().zip(all) {
-            match reading {
-                Ok(Some(reading)) => readings.push(reading),
-                Ok(None) => {
-                    let why = format!("the pool {} has no liquidity at its price", pool.address);
-                    return Ok(Err(why));
-                }
-                Err(silent @ ReadError::Unavailable(_)) => {
-                    return Err(StrategyError::reading("a pool")(silent));
-                }
-                Err(odd) => return Ok(Err(format!("the pool {}: {odd}", pool.address))),
-            }
-        }
-        Ok(Ok(readings))
     }
 
     /// The sums of all pools some minutes ago, and how many seconds that is.
@@ -183,7 +161,11 @@ impl Look<'_> {
 }
 
 /// An oracle's price of a whole token as one of a base unit in wei.
-fn by_oracle(price: Price, age: u64, decimals: Option<u8>) -> Result<Reference, NoReference> {
+pub(crate) fn by_oracle(
+    price: Price,
+    age: u64,
+    decimals: Option<u8>,
+) -> Result<Reference, NoReference> {
     let decimals =
         decimals.ok_or(NoReference::because("it has a feed and does not tell its decimals"))?;
     let whole = U512::from(10).checked_pow(U512::from(decimals));

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cost,
-    decimal::ONE,
+    decimal::{ONE, narrow},
     gas::Trades,
     module::{Side, ceil_div, trades},
     plan::{
@@ -195,7 +195,7 @@ fn against(way: &Found, deepest: &Venue) -> Option<String> {
     // out/into against deep_out/deep_into, both over the same.
     let (here, there) = (out.checked_mul(deep_into)?, deep_out.checked_mul(into)?);
     let off = here.abs_diff(there).checked_mul(U512::from(ONE))?.checked_div(there)?;
-    let off = U256::checked_from_limbs_slice(off.as_limbs()).unwrap_or(U256::MAX);
+    let off = narrow(off).unwrap_or(U256::MAX);
     (off > FAR).then(|| {
         let off = crate::plan::show::short(&percent(Some(off)));
         format!("its price is {off} % off that of the deepest way")

@@ -10,7 +10,7 @@
 use alloy::primitives::{U256, U512};
 
 use crate::{
-    decimal::ONE,
+    decimal::{ONE, narrow},
     module::Side,
     quote::{Hop, WHOLE},
     venue::Venue,
@@ -131,10 +131,6 @@ pub fn rest(own: U256, elsewhere: U256) -> u64 {
     } else {
         900
     }
-}
-
-fn narrow(wide: U512) -> Option<U256> {
-    U256::checked_from_limbs_slice(wide.as_limbs())
 }
 
 #[cfg(test)]

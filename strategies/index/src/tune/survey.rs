@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     cost::amounts,
+    exchange::{Desk, Noted, SUSHISWAP, UNISWAP_V2, UNISWAP_V3},
     market::Kind,
     module::Side,
     plan::state::{Quotes, Token},
     quoter::Quoter,
-    venue::{Desk, Route, SUSHISWAP, UNISWAP_V2, UNISWAP_V3, Venue},
+    venue::{Route, Venue},
 };
 
 /// The fees of Uniswap V3's pools, in millionths.
@@ -58,7 +59,8 @@ impl Surveyor<'_> {
     /// [`StrategyError::Read`] if the chain did not answer.
     pub async fn ways(&self, token: &Token, task: Task) -> Result<Vec<Found>, StrategyError> {
         let ways = self.candidates(token).into_iter().map(|(exchange, data)| async move {
-            let route = self.desk.route(token.address, &exchange, &data, self.at).await?;
+            let noted = Noted { token: token.address, exchange: &exchange, data: &data };
+            let route = self.desk.route(noted, self.at).await?;
             let Route { venue, pools, factory } = route;
             let (exchange_data, quotes) = (data, Quotes::new());
             let token =

@@ -34,13 +34,3 @@ fn two_pools_cost_twice() {
     assert_eq!(venue.cost(Side::Sell, U256::ZERO), None);
     assert_eq!(Venue::Unknown.cost(Side::Sell, U256::ONE), None);
 }
-
-#[test]
-fn data_says_the_way() {
-    let [token, between, weth] = [1, 2, 3].map(Address::repeat_byte);
-    assert_eq!(path(token, &Bytes::new(), weth), Some(vec![token, weth]));
-    let data = Bytes::copy_from_slice(between.as_slice());
-    assert_eq!(path(token, &data, weth), Some(vec![token, between, weth]));
-    // One byte of zero is not nothing: the adapter would revert.
-    assert_eq!(path(token, &Bytes::from([0]), weth), None);
-}

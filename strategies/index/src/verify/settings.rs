@@ -12,6 +12,7 @@ use ballast_strategy_api::{StrategyError, safe_batch::read::Parsed};
 
 use crate::{
     contracts::IExtension::IExtensionCalls,
+    exchange::Noted,
     plan::state::{Index, Quotes},
     venue::Route,
 };
@@ -95,8 +96,8 @@ impl Settings {
             }
             if before != (token.exchange.clone(), token.exchange_data.clone()) {
                 let (exchange, data) = (&token.exchange, &token.exchange_data);
-                let Route { venue, pools, factory } =
-                    desk.route(address, exchange, data, at).await?;
+                let noted = Noted { token: address, exchange, data };
+                let Route { venue, pools, factory } = desk.route(noted, at).await?;
                 (token.venue, token.pools, token.factory) = (venue, pools, factory);
                 token.quotes = Quotes::new();
             }

@@ -2,10 +2,7 @@
 
 use alloy::{
     eips::BlockId,
-    primitives::{
-        Address, I256, U256,
-        aliases::{U24, U80},
-    },
+    primitives::{Address, U256},
     providers::{MULTICALL3_ADDRESS, bindings::IMulticall3},
 };
 use eyre::{OptionExt as _, Result, ensure};
@@ -14,11 +11,9 @@ use super::IndexMarket;
 use crate::{
     IndexComponent, Market, Place,
     accounts::ARBITRAGEUR,
-    contracts::{
-        IFeed, IToken, IUniswapV2Pair, IUniswapV2Router, IUniswapV3Pool, IUniswapV3Router,
-    },
+    contracts::{IToken, IUniswapV2Pair, IUniswapV3Pool},
     deploy::index::{ETHER_DECIMALS, pools::Price},
-    market::{MAX_PRICE, USD, through, v2_input, v2_output},
+    market::{MAX_PRICE, USD, next_round, v2_input, v2_output, v2_swap, v3_swap, v3_way},
 };
 
 /// A whole, in hundredths.
@@ -174,17 +169,7 @@ impl IndexMarket {
 
     /// A new round of a component's feed, dated by the newest block.
     async fn round(&self, component: &IndexComponent, usd: u64) -> Result<IMulticall3::Call3> {
-        let last = self.node.read(component.feed, IFeed::latestRoundDataCall {}).await?;
-        let round = last.roundId.checked_add(U80::from(1)).ok_or_eyre("too many rounds")?;
-        let now = U256::from(self.node.head().await?.timestamp);
-        let call = IFeed::setRoundDataCall {
-            roundId: round,
-            answer: I256::try_from(usd)?,
-            startedAt: now,
-            updatedAt: now,
-            answeredInRound: round,
-        };
-        Ok(through(component.feed, &call))
+        next_round(&self.node, component.feed, usd).await
     }
 
     /// A swap of as much as it takes to bring a component's pool to a price, or none if it is there.
@@ -227,23 +212,10 @@ impl IndexMarket {
         if slot0.sqrtPriceX96 == target {
             return Ok(None);
         }
-        let (token0, token1) = (token.min(weth), token.max(weth));
-        let down = target < slot0.sqrtPriceX96;
-        let (sold, bought) = if down { (token0, token1) } else { (token1, token0) };
+        let way = v3_way([token, weth], slot0.sqrtPriceX96, target);
         let owner = MULTICALL3_ADDRESS;
-        let purse = self.node.read(sold, IToken::balanceOfCall { owner }).await?;
-        let params = IUniswapV3Router::ExactInputSingleParams {
-            tokenIn: sold,
-            tokenOut: bought,
-            fee: U24::from(fee),
-            recipient: owner,
-            deadline: U256::MAX,
-            amountIn: purse,
-            amountOutMinimum: U256::ZERO,
-            sqrtPriceLimitX96: target,
-        };
-        let swap = IUniswapV3Router::exactInputSingleCall { params };
-        Ok(Some(through(self.deployment.uniswap.v3_router, &swap)))
+        let purse = self.node.read(way.0, IToken::balanceOfCall { owner }).await?;
+        Ok(Some(v3_swap(&self.deployment.uniswap, way, fee, purse, target)))
     }
 
     async fn move_v2(
@@ -265,14 +237,7 @@ impl IndexMarket {
             if v2_output(into, out_of, amount)?.is_zero() {
                 return Ok(None);
             }
-            let swap = IUniswapV2Router::swapExactTokensForTokensCall {
-                amountIn: amount,
-                amountOutMin: U256::ZERO,
-                path: vec![sold, bought],
-                to: MULTICALL3_ADDRESS,
-                deadline: U256::MAX,
-            };
-            return Ok(Some(through(router, &swap)));
+            return Ok(Some(v2_swap(router, (sold, bought), amount)));
         }
         Ok(None)
     }

@@ -137,11 +137,16 @@ impl Books {
             let count = usize::try_from(trade["trades"].as_u64().ok_or_eyre("no trades")?)?;
             ensure!(made.len() == count, "{symbol}: {} trades in place of {count}", made.len());
             let planned = number(&trade["cost"])? / number(&trade["value"])?;
-            let moved: f64 = made.iter().map(|trade| self.value(trade, stage)).sum();
-            let cost = self.lost(&made) / moved;
+            let cost = self.cost(&made, stage);
             ensure!((cost - planned).abs() <= SLIPPAGE, "{symbol}: {cost} in place of {planned}");
         }
         Ok(())
+    }
+
+    /// What these trades of one component lost of what they moved, by the plan's prices.
+    pub(super) fn cost(&self, made: &[IndexTrade], stage: &Stage) -> f64 {
+        let moved: f64 = made.iter().map(|trade| self.value(trade, stage)).sum();
+        self.lost(made) / moved
     }
 
     /// What a trade moved, in dollars: the component's side of it.

@@ -14,6 +14,7 @@ use eyre::{OptionExt as _, Result, ensure};
 use super::{
     books::Books,
     stage::{FIRST, Stage},
+    told::in_state,
 };
 use crate::{harness::DEADLINE, stage::decode};
 
@@ -107,10 +108,20 @@ async fn another_trader_at_work_is_no_trouble() -> Result<()> {
     // With a fee of Set Protocol's, which every trade pays.
     let protocol_fee = parse_ether("0.001")?;
     let options = IndexOptions { protocol_fee, ..IndexOptions::default() };
-    let (mut stage, books) = Stage::begun(options).await?;
+    let mut stage = Stage::start(options).await?;
+    let plan = stage.plan(&FIRST, "0").await?;
+    let books = Books::open(&stage, &plan).await?;
+    stage.begin().await?;
+    stage.run().await?;
     let mut theirs = 0;
     stage
         .play(async |stage, rest| {
+            if rest == 0 {
+                let report = stage.report(&[]).await?;
+                ensure!(report["status"] == "in_progress", "{report:#}");
+                ensure!(report["detail"] == "components rest between two trades", "{report:#}");
+                ensure!(!in_state(&report, "open").is_empty(), "{report:#}");
+            }
             let symbol = ["UNI", "LEND", "YFI"].get(rest).copied();
             let Some(symbol) = symbol else { return Ok(()) };
             let component = stage.market.component(symbol)?.token;
@@ -131,6 +142,10 @@ async fn another_trader_at_work_is_no_trouble() -> Result<()> {
     ensure!(theirs >= 2 && ours >= 8, "{theirs} by the other, {ours} by the keeper");
     stage.assert_clean().await?;
     books.assert_settled(&stage).await?;
+    let report = stage.report_beside(&plan).await?;
+    stage.assert_told(&report, &plan, &books).await?;
+    ensure!(report["totals"]["trades_of_others"] == theirs, "{report:#}");
+    ensure!(report["totals"]["protocol_fee_wei"] != "0", "{report:#}");
     books.assert_short_by_cost(&stage).await
 }
 

@@ -5,10 +5,12 @@ use ballast_devnet::{
     IndexOptions, contracts::index::IIndexExtension::setRaiseTargetPercentageCall,
 };
 use eyre::{OptionExt as _, Result, ensure};
+use serde_json::{Value, json};
 
 use super::{
     books::Books,
     stage::{FIRST, Stage},
+    told::in_state,
 };
 
 /// Back to about where it began, with the component that went as the new one, and some ether.
@@ -37,6 +39,12 @@ async fn a_rebalance_is_traded_to_its_end_and_the_next_one_with_a_haircut_to_the
     stage.assert_clean().await?;
     books.assert_short_by_cost(&stage).await?;
     books.assert_as_planned(&stage, &plan).await?;
+    let first = stage.report_beside(&plan).await?;
+    stage.assert_told(&first, &plan, &books).await?;
+    // Without a haircut, what trading has cost is missing at the one that was bought last.
+    let short = in_state(&first, "short");
+    ensure!(short.len() == 1 && in_state(&first, "open").is_empty(), "{first:#}");
+    ensure!(first["planned"]["trades"] == plan["trades"], "{first:#}");
 
     // As much is left out as trading is going to cost; what is left over of it is traded by raises.
     let raise = setRaiseTargetPercentageCall { raiseTargetPercentage: parse_ether("0.0025")? };
@@ -51,5 +59,24 @@ async fn a_rebalance_is_traded_to_its_end_and_the_next_one_with_a_haircut_to_the
     stage.play(async |_, _| Ok(())).await?;
     ensure!(stage.node().nonce(stage.wallet()).await? > used, "nothing was traded");
     stage.assert_clean().await?;
-    books.assert_met(&stage).await
+    books.assert_met(&stage).await?;
+    let second = stage.report_beside(&plan).await?;
+    stage.assert_told(&second, &plan, &books).await?;
+    // What little is left over is too little to trade.
+    ensure!(in_state(&second, "met").len() == 9, "{second:#}");
+    ensure!(in_state(&second, "small") == ["WETH"], "{second:#}");
+
+    // The first one again, from the state before the second.
+    let again = stage.report(&["--earlier", "1"]).await?;
+    ensure!(again["next"] == moment(&second["started"]), "{again:#}");
+    for same in ["status", "started", "last", "seconds", "trades"] {
+        ensure!(again[same] == first[same], "{same}: {again:#}");
+    }
+    ensure!(in_state(&again, "short") == short, "{again:#}");
+    Ok(())
+}
+
+/// Block and time of a deed.
+fn moment(deed: &Value) -> Value {
+    json!({ "block": deed["block"], "timestamp": deed["timestamp"] })
 }

@@ -12,14 +12,14 @@ use ballast_chains::{
         extra::{ExtraError, ExtraQuote},
         next_base_fee,
     },
-    pool::{Answer, Route, SendAnswer, Sending},
+    pool::{Answer, Route, SendAnswer, Sending, Wanted},
     profile::FeeModel,
     reader::CallError,
 };
 use ballast_strategy_api::Call;
 use futures::future::{BoxFuture, FutureExt as _, ready};
 
-use super::{Block, GWEI, Sim, reverts, succeeds};
+use super::{Block, Faults, GWEI, Sim, World, reverts, succeeds};
 use crate::{
     store::Statement,
     submission::{
@@ -38,14 +38,21 @@ impl Node for Sim {
         self.read(|world| Ok(world.at(at.hash)?.nonce))
     }
 
-    fn seen(&self, questions: Vec<Question>) -> BoxFuture<'_, Result<Vec<Seen>, CallError>> {
+    fn seen(
+        &self,
+        questions: Vec<Question>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Seen>>, CallError>> {
         Box::pin(async move {
             self.world().batches += 1;
+            let hangs = self.world().faults.hanging_batches;
+            if hangs {
+                self.released.notified().await;
+            }
             let mut all = Vec::new();
             for Question { of, at, hashes } in questions {
-                let nonce = Node::nonce(self, of, at).await?;
-                let receipts = self.receipts(hashes).await?;
-                all.push(Seen { nonce, receipts });
+                let nonce = Node::nonce(self, of, at).await.ok();
+                let receipts = self.receipts(hashes).await.ok();
+                all.push(nonce.zip(receipts).map(|(nonce, receipts)| Seen { nonce, receipts }));
             }
             if self.world().faults.no_batches {
                 return Err(CallError::Unavailable("a batch".into()));
@@ -65,31 +72,31 @@ impl Node for Sim {
     ) -> BoxFuture<'_, Result<Vec<Option<Receipt>>, CallError>> {
         self.read(|world| {
             let find = |hash: &B256| {
-                let holds = |block: &Block| {
-                    if block.foreign == Some(*hash) {
-                        return Some((block.head, true));
-                    }
-                    let (_, ok) = block.txs.iter().find(|(tx, _)| tx == hash)?;
-                    Some((block.head, *ok))
-                };
-                let mut found = world.chain.iter().find_map(holds);
+                let mut found = world.chain.iter().find_map(|block| receipt(world, block, *hash));
                 if world.faults.receipts_stale {
-                    found = found.or(world.all.values().find_map(holds));
+                    found = found.or(world.all.values().find_map(|b| receipt(world, b, *hash)));
                 }
-                let (head, succeeded) = found.filter(|_| !world.faults.receipts_lag)?;
-                Some(Receipt {
-                    hash: *hash,
-                    block: head.number,
-                    block_hash: head.hash,
-                    succeeded,
-                    gas_used: 100_000,
-                    effective_gas_price: 11 * GWEI,
-                    extra: world.paid,
-                    whole: None,
-                })
+                found.filter(|_| !world.faults.receipts_lag)
             };
             Ok(hashes.iter().map(find).collect())
         })
+    }
+
+    fn receipts_anywhere(&self, hashes: Vec<B256>) -> BoxFuture<'_, Vec<Receipt>> {
+        let mut world = self.world();
+        world.asked_elsewhere += 1;
+        let Faults { receipts_elsewhere, elsewhere_stale, unavailable, .. } = world.faults;
+        let fresh = world.chain.iter().filter(|_| receipts_elsewhere);
+        let stale = world.all.values().filter(|block| {
+            let canonical = world.chain.iter().any(|known| known.head.hash == block.head.hash);
+            elsewhere_stale && !canonical
+        });
+        let found = |block: &Block| {
+            let receipts = hashes.iter().filter_map(|hash| receipt(&world, block, *hash));
+            receipts.collect::<Vec<_>>()
+        };
+        let found = fresh.chain(stale).filter(|_| !unavailable).flat_map(found).collect();
+        Box::pin(ready(found))
     }
 
     fn blocks(
@@ -227,11 +234,29 @@ impl Node for Sim {
         Box::pin(ready(told))
     }
 
-    fn broadcast(&self, raw: Bytes, route: Route) -> Sending {
-        let own = self.clone().take(raw.clone(), route).boxed();
-        let slow = self.is_slow_beside(&raw).then(|| self.clone().take_slowly(raw).boxed());
-        Sending::of(std::iter::once(own).chain(slow))
+    fn broadcast(&self, raw: Bytes, route: Route, wanted: Wanted) -> Sending {
+        let own = self.clone().take(raw.clone(), route).map(Some).boxed();
+        let slow = self.is_slow_beside(&raw);
+        let slow = slow.then(|| self.clone().take_slowly(raw.clone()).map(Some).boxed());
+        let limited = self.world().faults.limited;
+        let limited = limited.then(|| self.clone().take_in_turn(raw, wanted).boxed());
+        Sending::of([Some(own), slow, limited].into_iter().flatten())
     }
+}
+
+fn receipt(world: &World, block: &Block, hash: B256) -> Option<Receipt> {
+    let foreign = (block.foreign == Some(hash)).then_some(true);
+    let own = || block.txs.iter().find(|(tx, _)| *tx == hash).map(|(_, succeeded)| *succeeded);
+    Some(Receipt {
+        hash,
+        block: block.head.number,
+        block_hash: block.head.hash,
+        succeeded: foreign.or_else(own)?,
+        gas_used: 100_000,
+        effective_gas_price: 11 * GWEI,
+        extra: world.paid,
+        whole: None,
+    })
 }
 
 impl Sim {
@@ -267,6 +292,21 @@ impl Sim {
         let said = (!faults.swallowed).then(|| world.accept(hash, tx));
         let answer = faults.answer.or(said).unwrap_or(SendAnswer::Ambiguous("time-out".into()));
         Answer { endpoint: "node".into(), answer }
+    }
+
+    /// Another endpoint, whose limit lets it be sent when it is released.
+    async fn take_in_turn(self, raw: Bytes, wanted: Wanted) -> Option<Answer> {
+        self.released.notified().await;
+        let mut world = self.world();
+        world.turns += 1;
+        if !wanted.holds() {
+            return None;
+        }
+        let hash = keccak256(&raw);
+        world.sent_in_turn.push(hash);
+        let tx = TxEnvelope::decode_2718(&mut raw.as_ref()).unwrap();
+        let answer = world.accept(hash, tx);
+        Some(Answer { endpoint: "limited".into(), answer })
     }
 
     /// Another endpoint, which answers when it is released.

@@ -3,13 +3,14 @@ use alloy::primitives::Bytes;
 use super::*;
 use crate::{
     decimal::fixed,
+    exchange::Desk,
     plan::{
         StartCall,
         input::{Kind, read},
         state::{Origin, Quotes, Token},
     },
     quote::Hop,
-    venue::{Desk, Venue},
+    venue::Venue,
 };
 
 const WETH: Address = Address::repeat_byte(0xee);
