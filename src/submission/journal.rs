@@ -72,7 +72,7 @@ pub(super) struct LaneJournal {
     wallet: Address,
 }
 
-pub(super) use ask::{Answered, FinalSlot, anew};
+pub(super) use ask::{Answered, FinalSlot, anew, state_of};
 
 impl LaneJournal {
     /// Whether anything can be written, that is, whether anything may be signed or sent.

@@ -20,6 +20,12 @@ pub(in super::super) fn anew(answers: &StateKey, nonce: u64) -> StateKey {
     format!("{}{ANEW}{nonce}", answers.as_str()).into()
 }
 
+/// The state itself, as the strategy names it.
+pub(in super::super) fn state_of(answers: &StateKey) -> &str {
+    let answers = answers.as_str();
+    answers.split_once(ANEW).map_or(answers, |(state, _)| state)
+}
+
 /// A nonce at which the same intent was carried out for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) struct Answered {

@@ -8,7 +8,7 @@ use alloy::primitives::{Address, B256};
 
 use super::{
     super::{
-        journal::LaneJournal,
+        journal::{LaneJournal, state_of},
         lifecycle::{TxEvent, TxState},
         node::Node,
         observe::Subject,
@@ -150,7 +150,7 @@ impl Book {
             let newest = watched.slot.newest();
             let pending = Pending {
                 action: &newest.intent.action,
-                answers: newest.intent.answers.as_str(),
+                answers: state_of(&newest.intent.answers),
                 call: &newest.call,
             };
             let is_call = newest.kind != AttemptKind::Cancellation;

@@ -64,6 +64,10 @@ async fn a_state_that_comes_up_again_is_answered_again() {
     let sql = "SELECT answers FROM intents WHERE nonce = 2";
     let rows = bench.store.rows(Statement::new(sql)).await.unwrap();
     assert_eq!(rows[0].get::<String, _>("answers"), "state=2 after nonce 1");
+    // The strategy knows it by its own words.
+    let head = bench.sim.head();
+    bench.lane.book.note_outdated(|pending| pending.answers == "state=2", &head);
+    assert!(!bench.lane.book.any_outdated());
     // It is an intent of its own, and signed once like any other.
     for _ in 0..2 {
         bench.due(&expecting(2));
