@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,11 @@ use ballast::{
     submission::lifecycle::Outcome,
 };
 use ballast_chains::feeds::Price;
-use eyre::{Result, ensure};
+use eyre::{OptionExt as _, Result, WrapErr as _, ensure};
+use tokio::{
+    process::Command,
+    time::{MissedTickBehavior, interval, timeout},
+};
 
 use crate::measure::{cpu, memory};
 
@@ -28,6 +32,8 @@ const PRODUCTS: u64 = 40;
 const CHUNK: u64 = 5_000;
 /// How often the command is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Longest that one report may take: reached by a failure only.
+const LONGEST: Duration = Duration::from_secs(600);
 /// Reports of each kind; the middle one is told.
 const RUNS: usize = 5;
 
@@ -109,27 +115,35 @@ async fn book(dir: &Path, rows: u64, spread: Spread) -> Result<()> {
     Ok(())
 }
 
-/// Runs the report and watches it.
+/// Runs the report and watches it until it ends.
 async fn report(dir: &Path) -> Result<Took> {
     let begun = Instant::now();
     let mut child = Command::new(std::env::current_exe()?)
         .args(["--config".as_ref(), dir.as_os_str()])
         .args(["gas", "report", "--month", "2026-10", "--json"])
         .stdout(Stdio::null())
+        .kill_on_drop(true)
         .spawn()?;
-    let pid = i32::try_from(child.id())?;
+    let pid = i32::try_from(child.id().ok_or_eyre("the report has no process")?)?;
     let (mut used, mut most) = (Duration::ZERO, 0);
-    loop {
-        // Of a process that has ended there is nothing to see; the look before it stands.
-        if let (Ok(cpu), Ok((_, highest))) = (cpu(pid), memory(pid)) {
-            (used, most) = (cpu, highest);
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let watched = async {
+        loop {
+            tokio::select! {
+                ended = child.wait() => return ended,
+                // Of a process that has ended there is nothing to see; the look before it stands.
+                _ = looks.tick() => if let (Ok(cpu), Ok((_, highest))) = (cpu(pid), memory(pid)) {
+                    (used, most) = (cpu, highest);
+                },
+            }
         }
-        if let Some(status) = child.try_wait()? {
-            ensure!(status.success(), "the report ended with {status}");
-            return Ok(Took { wall: begun.elapsed(), cpu: used, memory: most });
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    };
+    let ended = timeout(LONGEST, watched).await;
+    let status =
+        ended.wrap_err_with(|| format!("the report has not ended within {LONGEST:?}"))??;
+    ensure!(status.success(), "the report ended with {status}");
+    Ok(Took { wall: begun.elapsed(), cpu: used, memory: most })
 }
 
 /// Books so many rows and adds them up; the middle of the runs, and the size of the store in MB.
