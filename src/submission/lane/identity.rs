@@ -3,11 +3,15 @@
 
 use std::borrow::Cow;
 
+use alloy::primitives::B256;
 use ballast_chains::Head;
 use ballast_strategy_api::Action;
 
 use super::{
-    super::journal::{Answered, anew},
+    super::{
+        journal::{Answered, anew},
+        node::BlockMark,
+    },
     Lane, LaneError, Pursuit,
 };
 
@@ -39,7 +43,7 @@ impl Lane {
         if self.reopen_fallen(&answered, head).await? {
             return Ok(Err(Pursuit::Live { nonce }));
         }
-        if !self.is_due_again(&answered) {
+        if !self.is_due_again(&answered, head).await {
             return Ok(Err(Pursuit::Answered { nonce }));
         }
         let answers = anew(&action.answers, nonce);
@@ -51,10 +55,15 @@ impl Lane {
         Ok(Ok(Cow::Owned(Action { answers, ..action.clone() })))
     }
 
-    /// Whether the strategy's last word is of the state that the call left behind.
-    fn is_due_again(&self, answered: &Answered) -> bool {
-        let heard_at = self.need.heard_at.map(|block| block.number);
+    /// Whether the strategy's last word is of the state that the call left behind in this very chain. Where
+    /// nodes do not tell, it is not.
+    async fn is_due_again(&self, answered: &Answered, head: &Head) -> bool {
+        let (Some((number, hash)), Some(heard)) = (answered.block, self.need.heard_at) else {
+            return false;
+        };
         answered.has_moved
-            && answered.block.zip(heard_at).is_some_and(|((block, _), heard)| heard >= block)
+            && heard.number >= number
+            && self.is_in_chain(BlockMark { number, hash, parent: B256::ZERO }, head).await
+                == Some(true)
     }
 }
